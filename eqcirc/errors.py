@@ -1,0 +1,65 @@
+"""One tree of errors. Every message says what was expected, what came, where, and what to do.
+
+The command line maps each family to an exit code (`EqcircError.exit_code`) and prints no traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EqcircError(Exception):
+    """Base of everything that eqcirc raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(EqcircError):
+    """An experiment file, a command-line option or an argument is wrong."""
+
+    exit_code = 2
+
+
+class DataError(EqcircError):
+    """A data file is missing, corrupt, or holds values that cannot be used."""
+
+    exit_code = 3
+
+
+class CircuitError(EqcircError):
+    """A circuit cannot be built: bad value, floating node, short, unknown device."""
+
+    exit_code = 4
+
+
+class SymmetryError(CircuitError):
+    """No diagonal scaling makes the circuit's Jacobian symmetric, so Equilibrium Propagation does not apply."""
+
+
+class SolverError(EqcircError):
+    """An operating point could not be found."""
+
+    exit_code = 5
+
+
+class EngineError(SolverError):
+    """The circuit simulator is missing, died, or refused the netlist."""
+
+
+class AuditError(SolverError):
+    """The two solvers disagree by more than the stop threshold."""
+
+
+class CheckpointError(EqcircError):
+    """A run directory or checkpoint is missing, damaged, or belongs to another circuit or config."""
+
+    exit_code = 6
+
+
+def nearest(word: str, valid: Iterable[str]) -> str:
+    """Return a hint such as ``did you mean 'hidden'? Valid: hidden, readout.`` for a misspelt word."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Valid: {', '.join(names)}."
