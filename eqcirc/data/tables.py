@@ -1,0 +1,142 @@
+"""A user's own data: CSV with a header, or NPZ with the arrays `inputs` and `labels` or `targets`."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eqcirc.data.dataset import Dataset
+from eqcirc.errors import DataError, nearest
+from eqcirc.typing import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# utf-8-sig skips the mark that spreadsheet programs put at the start of a file.
+_DIALECT: dict[str, Any] = {"skipinitialspace": True, "encoding": "utf-8-sig", "compression": None}
+
+
+def load_csv(path: Path, label: str = "label", targets: tuple[str, ...] = ()) -> Dataset:
+    """Read a comma-separated UTF-8 file with a header; every column that is not asked for is a feature.
+
+    Args:
+        path: The file.
+        label: Column with the class of each row: 0, 1, … without gaps. Not looked at when `targets` is given.
+        targets: Columns to be predicted by a regression.
+
+    Raises:
+        DataError: The file is missing, empty or ragged, a column is missing, unnamed or named twice, or a
+            cell is not a finite number.
+    """
+    frame = _read_frame(path)
+    wanted = list(targets) or [label]
+    for column in wanted:
+        if column not in frame.columns:
+            raise DataError(
+                f"{path}: expected a column {column!r} in the header; {nearest(column, frame.columns)}"
+            )
+    features = [column for column in frame.columns if column not in wanted]
+    if not features:
+        raise DataError(f"{path}: expected at least 1 feature column beside {', '.join(wanted)}, got none")
+    inputs, outputs = _numbers(path, frame, features), _numbers(path, frame, wanted)
+    if targets:
+        return Dataset(path.name, inputs, targets=outputs)
+    return _classification(path, inputs, outputs[:, 0])
+
+
+def load_npz(path: Path) -> Dataset:
+    """Read `inputs` (n, n_features) and `labels` (n,) or `targets` (n, n_outputs) from a numpy archive.
+
+    Raises:
+        DataError: The file is missing or damaged, an array is missing, or its values cannot be used.
+    """
+    arrays = _read_archive(path)
+    if "inputs" not in arrays or ("labels" in arrays) == ("targets" in arrays):
+        found = ", ".join(arrays) or "none"
+        raise DataError(f"{path}: expected the arrays inputs and one of labels and targets, got {found}")
+    if "targets" in arrays:
+        return Dataset(path.name, arrays["inputs"], targets=arrays["targets"])
+    return _classification(path, arrays["inputs"], arrays["labels"])
+
+
+def _classification(path: Path, inputs: Array, labels: NDArray[Any]) -> Dataset:
+    # With as many classes as different labels, a gap in the numbering leaves some label out of range.
+    return Dataset(path.name, inputs, labels=labels, n_classes=len(np.unique(labels)))
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    _require_file(path)
+    try:
+        # pandas renames columns that are named twice or not at all; the header as written shows them.
+        header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **_DIALECT)
+        frame: pd.DataFrame = pd.read_csv(path, low_memory=False, **_DIALECT)
+    except (ValueError, OSError) as error:  # ValueError includes empty, ragged and wrongly encoded files
+        raise DataError(f"{path}: expected comma-separated UTF-8 text with a header: {error}") from error
+    names = [str(name) for name in header.iloc[0]]
+    _check_header(path, names)
+    if frame.empty:
+        raise DataError(f"{path}: expected at least 1 row below the header, got none")
+    # pandas takes surplus cells at the start of each row for a row index.
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise DataError(f"{path}: expected {len(names)} cells in each row, as in the header, got more")
+    frame.columns = pd.Index(names)
+    return frame
+
+
+def _check_header(path: Path, names: list[str]) -> None:
+    if "" in names:
+        raise DataError(
+            f"{path}: expected a name for each column, column {names.index('')} (counted from 0) has none; "
+            f"name or remove it (a row index is not a feature)"
+        )
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DataError(
+            f"{path}: expected different column names, got {twice[0]!r} {names.count(twice[0])} times"
+        )
+
+
+def _numbers(path: Path, frame: pd.DataFrame, columns: list[str]) -> Array:
+    import pandas as pd
+
+    chosen = frame[columns]
+    values: Array = chosen.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        row, column = wrong[0]
+        cell = str(chosen.iat[row, column])
+        found = "an empty cell or NaN" if cell == "nan" else repr(cell)
+        raise DataError(
+            f"{path}: expected a finite number, got {found} in column {columns[column]!r}, "
+            f"row {row} (counted from 0 below the header), {len(wrong)} such cell(s) in all; "
+            f"repair or drop these rows"
+        )
+    return values
+
+
+def _read_archive(path: Path) -> dict[str, NDArray[Any]]:
+    _require_file(path)
+    try:
+        with path.open("rb") as file:  # given a path, numpy leaves a damaged file open
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.ndarray):
+                return dict(loaded)
+    # numpy's own text would advise unpickling, which runs code from the file. RuntimeError: encrypted.
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: expected an undamaged NPZ archive of numeric arrays, as numpy.savez writes it, "
+            f"but reading it failed ({type(error).__name__})"
+        ) from error
+    raise DataError(f"{path}: expected an NPZ archive, got a single array; write it with numpy.savez")
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"{path}: expected a file here, found none; check the path")

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from eqcirc.data.tables import load_csv, load_npz
+from eqcirc.errors import DataError
+from eqcirc.typing import Array
+
+
+def csv(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_column_but_the_label_is_a_feature(tmp_path: Path) -> None:
+    data = load_csv(csv(tmp_path, "a,label,b\n1,0,2.5\n3,1,-4e-3\n"))
+    assert data.inputs.tolist() == [[1, 2.5], [3, -0.004]]
+    assert data.labels is not None
+    assert (data.labels.tolist(), data.n_classes, data.name) == ([0, 1], 2, "mine.csv")
+
+
+def test_the_label_column_can_have_another_name(tmp_path: Path) -> None:
+    assert load_csv(csv(tmp_path, "class,a\n1,5\n0,6\n"), label="class").inputs.tolist() == [[5], [6]]
+
+
+def test_targets_make_a_regression_with_columns_in_the_asked_order(tmp_path: Path) -> None:
+    data = load_csv(csv(tmp_path, "y,a,z\n1,2,3\n4,5,6\n"), targets=("z", "y"))
+    assert data.targets is not None
+    assert (data.inputs.tolist(), data.targets.tolist()) == ([[2], [5]], [[3, 1], [6, 4]])
+
+
+def test_spreadsheet_habits_are_read(tmp_path: Path) -> None:
+    """A mark of the byte order, spaces after commas, quotes, carriage returns and blank lines."""
+    data = load_csv(csv(tmp_path, '\ufeff"a", label\r\n1, 0\r\n\r\n"2", 1\r\n\r\n'))
+    assert data.inputs.tolist() == [[1], [2]]
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("csv") / "file.csv"
+
+
+@settings(deadline=None)
+@given(
+    arrays(
+        np.float64,
+        array_shapes(min_dims=2, max_dims=2),
+        elements=st.floats(allow_nan=False, allow_infinity=False),
+    )
+)
+def test_numbers_survive_the_file_to_the_last_bit(scratch: Path, values: Array) -> None:
+    names = [f"x{column}" for column in range(values.shape[1])]
+    rows = [",".join(map(repr, row)) for row in values.tolist()]
+    scratch.write_text("\n".join([",".join([*names, "y"]), *(f"{row},0" for row in rows)]))
+    np.testing.assert_array_equal(load_csv(scratch, targets=("y",)).inputs, values)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected comma-separated UTF-8 text with a header: No columns to parse"),
+        ("a,label\n", "expected at least 1 row below the header, got none"),
+        ("a,lable\n1,0\n", "expected a column 'label' in the header; did you mean 'lable'? Valid: a, lable."),
+        ("label\n0\n1\n", "expected at least 1 feature column beside label, got none"),
+        (
+            "a,label\n1,0\nx,1\n",
+            "expected a finite number, got 'x' in column 'a', row 1 (counted from 0 below the",
+        ),
+        (
+            "a,label\n1,0\n?,1\n!,1\n",
+            "got '?' in column 'a', row 1 (counted from 0 below the header), 2 such cell(s)",
+        ),
+        ("a,b,label\n1,2,0\n1,,1\n", "got an empty cell or NaN in column 'b', row 1"),
+        ("a,label\n1,0\nnan,1\n", "got an empty cell or NaN in column 'a', row 1"),
+        ("a,label\n1,0\n-inf,1\n", "got '-inf' in column 'a', row 1"),
+        ("a,label\n1,0\n2\n", "got an empty cell or NaN in column 'label', row 1"),
+        (
+            "a,label\n1,0\n2,1,7\n",
+            "text with a header: Error tokenizing data. C error: Expected 2 fields in line 3",
+        ),
+        ("a,label\n9,1,0\n9,2,1\n", "expected 2 cells in each row, as in the header, got more"),
+        (",a,label\n0,1,0\n1,2,1\n", "column 0 (counted from 0) has none; name or remove it"),
+        ("a,label,label\n1,0,0\n", "expected different column names, got 'label' 2 times"),
+        ("a,label\n1,cat\n2,dog\n", "expected a finite number, got 'cat' in column 'label', row 0"),
+    ],
+)
+def test_unusable_tables_are_refused_with_the_place(tmp_path: Path, text: str, message: str) -> None:
+    path = csv(tmp_path, text)
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        load_csv(path)
+    assert str(caught.value).startswith(f"{path}: expected")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("1 2 3", "expected integer labels in 0..2, got 3.0 at row 2"),
+        ("0 2 2", "expected integer labels in 0..1, got 2.0 at row 1"),
+        ("0 0 0", "expected at least 2 classes, got n_classes=1"),
+        ("0 1.5 1", "expected integer labels in 0..2, got 1.5 at row 1"),
+    ],
+)
+def test_classes_must_be_numbered_without_gaps(tmp_path: Path, labels: str, message: str) -> None:
+    rows = "".join(f"7,{label}\n" for label in labels.split())
+    with pytest.raises(DataError, match=re.escape(f"mine.csv: {message}")):
+        load_csv(csv(tmp_path, "a,label\n" + rows))
+
+
+def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=re.escape(f"{tmp_path / 'no.csv'}: expected a file here, found none")
+    ):
+        load_csv(tmp_path / "no.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\x80\xff\x00\x01")
+    with pytest.raises(DataError, match=re.escape("binary.csv: expected comma-separated UTF-8 text")):
+        load_csv(tmp_path / "binary.csv")
+
+
+def npz(tmp_path: Path, **arrays: Any) -> Path:
+    np.savez_compressed(tmp_path / "mine.npz", **arrays)
+    return tmp_path / "mine.npz"
+
+
+def test_npz_gives_a_classification_or_a_regression(tmp_path: Path) -> None:
+    inputs = np.arange(6.0).reshape(3, 2)
+    data = load_npz(npz(tmp_path, inputs=inputs, labels=np.array([2, 0, 1])))
+    assert (data.inputs.tolist(), data.n_classes, data.name) == (inputs.tolist(), 3, "mine.npz")
+    data = load_npz(npz(tmp_path, inputs=inputs, targets=-inputs, note=np.array("kept aside")))
+    np.testing.assert_array_equal(data.targets, -inputs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "expected the arrays inputs and one of labels and targets, got none"),
+        ({"inputs": [[1]], "label": [0]}, "one of labels and targets, got inputs, label"),
+        ({"inputs": [[1]], "labels": [0], "targets": [[1]]}, "got inputs, labels, targets"),
+        (
+            {"inputs": [[1.0], [np.nan]], "labels": [0, 1]},
+            "expected finite inputs, got nan at row 1, column 0",
+        ),
+        ({"inputs": [[1.0], [2.0]], "labels": [1, 2]}, "expected integer labels in 0..1, got 2 at row 1"),
+        (
+            {"inputs": np.zeros((2, 3, 3)), "labels": [0, 1]},
+            "expected inputs of shape (samples, columns), got (2, 3",
+        ),
+        ({"inputs": [[1.0]], "targets": [1.0]}, "expected targets of shape (samples, columns), got (1,)"),
+        (
+            {"inputs": np.array([[None]]), "labels": [0]},
+            "expected an undamaged NPZ archive of numeric arrays",
+        ),
+    ],
+)
+def test_unusable_archives_are_refused(tmp_path: Path, content: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        load_npz(npz(tmp_path, **content))
+    assert "mine.npz: expected" in str(caught.value)
+
+
+def test_every_truncation_of_an_archive_is_found(tmp_path: Path) -> None:
+    path = npz(tmp_path, inputs=np.ones((2, 2)), labels=np.array([0, 1]))
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=r"mine\.npz: expected an undamaged NPZ archive"):
+            load_npz(path)
+
+
+def test_something_else_than_an_archive_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "array.npy", np.ones(3))
+    with pytest.raises(
+        DataError, match=r"expected an NPZ archive, got a single array; write it with numpy.savez"
+    ):
+        load_npz(tmp_path / "array.npy")
+    (tmp_path / "text.npz").write_text("a,label\n")
+    with pytest.raises(DataError, match=r"text.npz: expected an undamaged NPZ archive .* \(ValueError\)"):
+        load_npz(tmp_path / "text.npz")
+    with pytest.raises(DataError, match=r"no.npz: expected a file here, found none; check the path"):
+        load_npz(tmp_path / "no.npz")
