@@ -1,0 +1,206 @@
+"""Build any circuit, element by element.
+
+    b = CircuitBuilder("divider")
+    x = b.input("x", gain=1.0)
+    out = b.nodes("out")
+    b.conductance("g1", x, out, 1e-5, trainable=True)
+    b.conductance("load", out, GROUND, 1e-5)
+    circuit = b.build(readout=out)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eqcirc.circuit.circuit import Circuit, Inputs, Readout
+from eqcirc.circuit.validate import validate
+from eqcirc.devices import (
+    Amplifier,
+    Bounds,
+    Conductance,
+    Crossbar,
+    CurrentSource,
+    Element,
+    Law,
+    Transconductor,
+    TwoTerminal,
+)
+from eqcirc.devices.conductance import DEFAULT_BOUNDS
+from eqcirc.devices.rail import Rail
+from eqcirc.errors import CircuitError
+from eqcirc.typing import Array, NodeArray
+
+GROUND = 0
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NUMBERED = re.compile(r".*_\d+")
+RESERVED_PREFIX = "eq_"
+
+Nodes = int | Sequence[int] | NodeArray
+
+
+class CircuitBuilder:
+    """Collects nodes and elements; `build` checks the whole and returns an immutable `Circuit`."""
+
+    def __init__(self, name: str) -> None:
+        """Start an empty circuit called `name`."""
+        self._name = name
+        self._nodes: list[str] = ["0"]
+        self._groups: set[str] = set()
+        self._rails: list[Rail] = []
+        self._inputs: list[tuple[int, int, float]] = []
+        self._elements: list[Element] = []
+
+    def nodes(self, name: str, count: int | None = None) -> NodeArray:
+        """Add free nodes and return their indices, shape (count,); a single one is called `name` itself."""
+        if count is not None and count < 1:
+            raise CircuitError(f"nodes {name!r}: expected a count of at least 1, got {count}")
+        self._claim(name, self._groups, "nodes")
+        start = len(self._nodes)
+        self._nodes += [name] if count is None else [f"{name}_{k}" for k in range(count)]
+        return np.arange(start, len(self._nodes))
+
+    def rail(self, name: str, voltage: float) -> NodeArray:
+        """Add a node held at `voltage` volts."""
+        node = self.nodes(name)
+        rail = Rail(int(node[0]), float(voltage))
+        rail.check(name)
+        self._rails.append(rail)
+        return node
+
+    def input(self, name: str, count: int | None = None, *, first_feature: int = 0, gain: float = 1.0) -> NodeArray:
+        """Add driven nodes: node k is held at gain·feature[first_feature + k] volts."""
+        if not np.isfinite(gain) or gain == 0:
+            raise CircuitError(f"input {name!r}: expected a finite gain other than 0 V, got {gain}")
+        nodes = self.nodes(name, count)
+        self._inputs += [(int(n), first_feature + k, float(gain)) for k, n in enumerate(nodes)]
+        return nodes
+
+    def conductance(
+        self,
+        name: str,
+        a: Nodes,
+        b: Nodes,
+        siemens: ArrayLike,
+        *,
+        trainable: bool = False,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> None:
+        """Add resistors of the given conductance between nodes a and b (broadcast to one length)."""
+        a, b, value = self._group(name, a, b, siemens)
+        self._add(Conductance(name=name, value=value, trainable=trainable, bounds=bounds, a=a, b=b))
+
+    def crossbar(
+        self,
+        name: str,
+        rows: Nodes,
+        columns: Nodes,
+        siemens: ArrayLike,
+        *,
+        trainable: bool = True,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> None:
+        """Add a dense block of conductances (rows, columns) in siemens."""
+        rows, columns = self._known(name, rows), self._known(name, columns)
+        value = np.array(np.broadcast_to(np.asarray(siemens, np.float64), (len(rows), len(columns))))
+        self._add(
+            Crossbar(name=name, value=value, trainable=trainable, bounds=bounds, rows=rows, columns=columns)
+        )
+
+    def device(self, name: str, anode: Nodes, cathode: Nodes, law: Law, *, area: ArrayLike = 1.0) -> None:
+        """Add nonlinear two-terminal devices, for example `ShockleyDiode`."""
+        anode, cathode, value = self._group(name, anode, cathode, area)
+        self._add(TwoTerminal(name=name, value=value, anode=anode, cathode=cathode, law=law))
+
+    def current_source(
+        self,
+        name: str,
+        node: Nodes,
+        amperes: ArrayLike,
+        *,
+        trainable: bool = False,
+        bounds: Bounds = Bounds(-1e-3, 1e-3),
+    ) -> None:
+        """Add currents into nodes."""
+        node, _, value = self._group(name, node, node, amperes)
+        self._add(CurrentSource(name=name, value=value, trainable=trainable, bounds=bounds, node=node))
+
+    def amplifier(self, name: str, source: Nodes, output: Nodes, gain: float, kappa: float | None = None) -> None:
+        """Add bidirectional amplifiers of voltage gain `gain` and reverse current gain `kappa` (default 1/gain)."""
+        source, output, value = self._group(name, source, output, gain)
+        self._add(Amplifier(name=name, value=value, source=source, output=output, kappa=kappa))
+
+    def transconductor(
+        self, name: str, out: tuple[Nodes, Nodes], control: tuple[Nodes, Nodes], siemens: ArrayLike
+    ) -> None:
+        """Add transconductors: the current siemens·(v_control+ − v_control−) leaves out[0] and enters out[1]."""
+        out_p, out_n, value = self._group(name, out[0], out[1], siemens)
+        cp, cn, _ = self._group(name, control[0], control[1], value)
+        self._add(Transconductor(name=name, value=value, out_p=out_p, out_n=out_n, cp=cp, cn=cn))
+
+    def build(self, readout: Nodes, negative: Nodes | None = None) -> Circuit:
+        """Check the circuit and return it.
+
+        Args:
+            readout: nodes whose voltages are the outputs.
+            negative: for differential outputs, the nodes to subtract.
+
+        Raises:
+            CircuitError: floating node, short, amplifier onto a held node, ... (see `validate`).
+        """
+        positive = self._known("readout", readout)
+        minus = None if negative is None else self._known("readout", negative)
+        if minus is not None and len(minus) != len(positive):
+            raise CircuitError(f"readout: {len(positive)} positive nodes but {len(minus)} negative ones")
+        triples = self._inputs or [(0, 0, 0.0)][:0]
+        node, feature, gain = (np.array(column) for column in (zip(*triples, strict=True) if triples else ((), (), ())))
+        circuit = Circuit(
+            name=self._name,
+            node_names=tuple(self._nodes),
+            rails=tuple(self._rails),
+            inputs=Inputs(node.astype(np.intp), feature.astype(np.intp), gain.astype(np.float64)),
+            elements=tuple(self._elements),
+            readout=Readout(positive, minus),
+        )
+        validate(circuit)
+        return circuit
+
+    def _add(self, element: Element) -> None:
+        self._claim(element.name, {e.name for e in self._elements}, "element")
+        self._elements.append(element)
+
+    def _claim(self, name: str, taken: set[str], what: str) -> None:
+        """Check a name and mark it as used."""
+        if not _NAME.fullmatch(name) or _NUMBERED.fullmatch(name) or name.startswith(RESERVED_PREFIX):
+            raise CircuitError(
+                f"{what} {name!r}: a name is lower case letters, digits and _, starts with a letter, does not end "
+                f"in _<number> and does not start with {RESERVED_PREFIX!r}"
+            )
+        if name == "gnd":
+            raise CircuitError("nodes 'gnd': SPICE grounds every node of that name; use GROUND (node 0)")
+        if name in taken:
+            raise CircuitError(f"{what} {name!r} is defined twice; names are unique in a circuit")
+        taken.add(name)
+
+    def _known(self, name: str, nodes: Nodes) -> NodeArray:
+        """Return nodes as a checked index array."""
+        array = np.atleast_1d(np.asarray(nodes))
+        if array.dtype.kind not in "iu" or array.ndim != 1 or ((array < 0) | (array >= len(self._nodes))).any():
+            raise CircuitError(f"{name!r}: expected node numbers made by this builder, got {nodes!r}")
+        return array.astype(np.intp)
+
+    def _group(self, name: str, a: Nodes, b: Nodes, value: ArrayLike) -> tuple[NodeArray, NodeArray, Array]:
+        """Broadcast two node lists and a value to one length."""
+        first, second = self._known(name, a), self._known(name, b)
+        try:
+            one, two, number = np.broadcast_arrays(first, second, np.asarray(value, np.float64))
+        except ValueError as error:
+            raise CircuitError(
+                f"{name!r}: nodes and values do not fit together: {len(first)} and {len(second)} nodes, "
+                f"values of shape {np.shape(value)}"
+            ) from error
+        return np.array(one), np.array(two), np.array(number)

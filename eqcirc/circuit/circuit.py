@@ -1,0 +1,156 @@
+"""The circuit: nodes, elements, driven inputs, rails and readout. Immutable; training makes new values, not circuits.
+
+Nodes are numbers. Node 0 is ground. A node is *fixed* when an ideal source holds it (ground, rails, driven
+inputs) and *free* otherwise; Kirchhoff's current law holds at the free ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from eqcirc.devices import Element
+from eqcirc.devices.rail import Rail
+from eqcirc.errors import CircuitError, DataError, nearest
+from eqcirc.typing import Array, NodeArray, Parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Driven nodes: node k is held at gain[k] volts times feature[k] of the sample.
+
+    Attributes:
+        node: (n,) driven nodes.
+        feature: (n,) which feature of a sample drives each node (doubled inputs use one feature twice).
+        gain: (n,) volts for a feature of one.
+    """
+
+    node: NodeArray
+    feature: NodeArray
+    gain: Array
+
+    @property
+    def n_features(self) -> int:
+        """Number of features a sample must have."""
+        return int(self.feature.max()) + 1 if self.feature.size else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Outputs: output k is the voltage of positive[k], less that of negative[k] when differential."""
+
+    positive: NodeArray
+    negative: NodeArray | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return len(self.positive)
+
+    @property
+    def nodes(self) -> NodeArray:
+        """All nodes that are read."""
+        return self.positive if self.negative is None else np.concatenate([self.positive, self.negative])
+
+    def read(self, voltages: Array) -> Array:
+        """Return outputs (..., n_outputs) in volts from node voltages (..., node)."""
+        out = voltages[..., self.positive]
+        return out if self.negative is None else out - voltages[..., self.negative]
+
+    def spread(self, gradient: Array) -> Array:
+        """Return dC/dv at `nodes` (..., len(nodes)) from dC/doutput (..., n_outputs)."""
+        return gradient if self.negative is None else np.concatenate([gradient, -gradient], axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """An analog circuit, made by `CircuitBuilder` or `layered`.
+
+    Attributes:
+        name: title, used in netlists and run directories.
+        node_names: SPICE name of every node; node 0 is ground, "0".
+        rails: nodes at constant voltage.
+        inputs: nodes driven by the sample.
+        elements: groups of parts, in the order they were added.
+        readout: the outputs.
+    """
+
+    name: str
+    node_names: tuple[str, ...]
+    rails: tuple[Rail, ...]
+    inputs: Inputs
+    elements: tuple[Element, ...]
+    readout: Readout
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes, ground included."""
+        return len(self.node_names)
+
+    @cached_property
+    def fixed_nodes(self) -> NodeArray:
+        """Nodes held by ideal sources: ground, rails, inputs, in this order."""
+        rails = [rail.node for rail in self.rails]
+        return np.concatenate([np.array([0, *rails], np.intp), self.inputs.node])
+
+    @cached_property
+    def is_free(self) -> np.ndarray:
+        """(node,) true where Kirchhoff's current law decides the voltage."""
+        free = np.ones(self.n_nodes, bool)
+        free[self.fixed_nodes] = False
+        return free
+
+    @cached_property
+    def free_nodes(self) -> NodeArray:
+        """Nodes whose voltage is solved for, in order."""
+        return np.flatnonzero(self.is_free)
+
+    @cached_property
+    def parameters(self) -> dict[str, Array]:
+        """Copies of the initial values of the trainable elements, by name."""
+        return {e.name: e.value.copy() for e in self.elements if e.trainable}
+
+    @cached_property
+    def trainable(self) -> tuple[Element, ...]:
+        """The trainable elements."""
+        return tuple(e for e in self.elements if e.trainable)
+
+    def element(self, name: str) -> Element:
+        """Return an element by name; raises `CircuitError` with the nearest name otherwise."""
+        for element in self.elements:
+            if element.name == name:
+                return element
+        raise CircuitError(f"no element {name!r} in circuit {self.name!r}: {nearest(name, [e.name for e in self.elements])}")
+
+    def check(self, parameters: Parameters) -> None:
+        """Raise `CircuitError` if `parameters` names an unknown element or holds unusable values."""
+        for name, value in parameters.items():
+            self.element(name).check(value)
+
+    def values(self, parameters: Parameters | None = None) -> Mapping[str, Array]:
+        """Return the values of all elements, `parameters` taking precedence."""
+        if parameters:
+            self.check(parameters)
+        return {e.name: e.value for e in self.elements} | dict(parameters or {})
+
+    def fixed_voltages(self, inputs: Array) -> Array:
+        """Return voltages (batch, fixed node) for samples (batch, n_features).
+
+        Raises:
+            DataError: wrong number of features, or a value that is not finite.
+        """
+        inputs = np.atleast_2d(np.asarray(inputs, np.float64))
+        if inputs.ndim != 2 or inputs.shape[1] != self.inputs.n_features:
+            raise DataError(
+                f"circuit {self.name!r}: expected samples of {self.inputs.n_features} features, got an array "
+                f"of shape {inputs.shape}"
+            )
+        if not np.isfinite(inputs).all():
+            row, column = np.argwhere(~np.isfinite(inputs))[0]
+            raise DataError(f"sample {row}, feature {column} is {inputs[row, column]}; expected finite numbers")
+        held = np.array([0.0, *(rail.voltage for rail in self.rails)])
+        driven = inputs[:, self.inputs.feature] * self.inputs.gain
+        return np.concatenate([np.broadcast_to(held, (len(inputs), len(held))), driven], axis=1)

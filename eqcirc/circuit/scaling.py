@@ -1,0 +1,148 @@
+"""The diagonal scaling s that makes a circuit's Jacobian symmetric, found by walking the graph.
+
+Equilibrium Propagation gives the exact gradient when diag(s)·J is symmetric, J = dF/dv. Every node gets two
+factors: a (voltage) and c (current). In the scaled quantities a·v and c·i a circuit with amplifiers is a passive
+circuit, and s = a·c:
+
+    two-terminal part between a and b     a_b = a_a,        c_b = c_a          so s_b = s_a
+    amplifier A, kappa from a to b        a_b = a_a/A,      c_b = c_a·kappa    so s_b = s_a·kappa/A
+    pair of transconductors a, b          a_b = a_a,        c_b = c_a·J_ab/J_ba
+
+Both are 1 at the first output of each connected part. A loop that asks for two different values at one node has
+no such scaling, nor has a lone transconductor.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.validate import components
+from eqcirc.devices import Amplifier, Transconductor
+from eqcirc.errors import SymmetryError
+from eqcirc.typing import Array, Parameters
+
+TOLERANCE = 1e-9  # relative; two walks to one node round differently
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Factors (node,) of voltages and currents; zero at nodes held by sources."""
+
+    voltage: Array
+    current: Array
+
+    @property
+    def symmetric(self) -> Array:
+        """s = a·c, shape (node,): diag(s)·J is symmetric."""
+        return self.voltage * self.current
+
+
+class _Step(NamedTuple):
+    """From one region of the circuit to another: factors gained, and which element asks for it."""
+
+    start: int
+    end: int
+    voltage: float
+    current: float
+    element: str
+
+
+def symmetry(circuit: Circuit, parameters: Parameters | None = None) -> Array:
+    """Return s (node,), one at the first output, zero at held nodes.
+
+    Raises:
+        SymmetryError: no scaling exists; names the element and node that rule it out.
+    """
+    region = _regions(circuit)
+    steps = [*_amplifier_steps(circuit, region), *_transconductor_steps(circuit, region, parameters)]
+    scaling = _walk(circuit, region, steps)
+    s = scaling.symmetric
+    for step in steps:
+        here, there = (s[np.flatnonzero(region == r)[0]] for r in (step.start, step.end))
+        wanted = here * step.voltage * step.current
+        if abs(there - wanted) > TOLERANCE * abs(wanted):
+            node = circuit.node_names[np.flatnonzero(region == step.end)[0]]
+            raise SymmetryError(
+                f"{step.element} closes a loop that asks for two scalings at node {node!r} (s = {there:g} and "
+                f"{wanted:g}), so Equilibrium Propagation does not give the gradient; remove the loop, or use "
+                "ideal transformers (kappa = gain) in it"
+            )
+    return s
+
+
+def amplifier_scaling(circuit: Circuit) -> Scaling:
+    """Return the factors that amplifiers alone ask for (first walk wins in a loop); used to reduce circuits."""
+    region = _regions(circuit)
+    return _walk(circuit, region, list(_amplifier_steps(circuit, region)))
+
+
+def _regions(circuit: Circuit) -> np.ndarray:
+    """Label (node,) the parts of the circuit joined by two-terminal parts; -1 at held nodes."""
+    pairs = []
+    for element in circuit.elements:
+        a, b = element.connections()
+        free = circuit.is_free[a] & circuit.is_free[b]
+        pairs.append((a[free], b[free]))
+    return np.where(circuit.is_free, components(circuit, pairs), -1)
+
+
+def _amplifier_steps(circuit: Circuit, region: np.ndarray) -> Iterator[_Step]:
+    for amplifier in (e for e in circuit.elements if isinstance(e, Amplifier)):
+        ends = np.unique(np.stack([region[amplifier.source], region[amplifier.output]], axis=1), axis=0)
+        for start, end in ends.tolist():
+            name = f"amplifier {amplifier.name!r}"
+            yield _Step(start, end, 1 / amplifier.gain, amplifier.current_gain, name)
+
+
+def _transconductor_steps(circuit: Circuit, region: np.ndarray, parameters: Parameters | None) -> Iterator[_Step]:
+    """Pair up the transconductors between free nodes; refuse the lone one."""
+    values = circuit.values(parameters)
+    elements = [e for e in circuit.elements if isinstance(e, Transconductor)]
+    triplets = [element.triplets(values[element.name]) for element in elements]
+    matrix = csr_array((circuit.n_nodes, circuit.n_nodes))
+    for row, column, value in triplets:
+        matrix = matrix + coo_array((value, (row, column)), shape=matrix.shape).tocsr()
+    for element, (row, column, value) in zip(elements, triplets, strict=True):
+        between = circuit.is_free[row] & circuit.is_free[column] & (row != column) & (value != 0)
+        for a, b in zip(row[between].tolist(), column[between].tolist(), strict=True):
+            forward, back = matrix[a, b], matrix[b, a]
+            if forward == 0:
+                continue  # two transconductors cancel
+            if back == 0:
+                raise SymmetryError(
+                    f"transconductor {element.name!r} carries {circuit.node_names[b]!r} to {circuit.node_names[a]!r} "
+                    "and nothing carries it back: no scaling makes the circuit symmetric, so Equilibrium "
+                    "Propagation does not apply; add the reverse transconductor or train with a rule for "
+                    "non-reciprocal circuits"
+                )
+            yield _Step(int(region[a]), int(region[b]), 1.0, forward / back, f"transconductor {element.name!r}")
+
+
+def _walk(circuit: Circuit, region: np.ndarray, steps: list[_Step]) -> Scaling:
+    """Spread the factors breadth first from the outputs, then from any region not reached."""
+    neighbours: dict[int, list[tuple[int, float, float]]] = defaultdict(list)
+    for start, end, voltage, current, _ in steps:
+        neighbours[start].append((end, voltage, current))
+        neighbours[end].append((start, 1 / voltage, 1 / current))
+    factors: dict[int, tuple[float, float]] = {}
+    for root in [*region[circuit.readout.nodes].tolist(), *np.unique(region[circuit.is_free]).tolist()]:
+        if root in factors:
+            continue
+        factors[root] = (1.0, 1.0)
+        queue = deque([root])
+        while queue:
+            here = queue.popleft()
+            for there, voltage, current in neighbours[here]:
+                if there not in factors:
+                    factors[there] = (factors[here][0] * voltage, factors[here][1] * current)
+                    queue.append(there)
+    factors[-1] = (0.0, 0.0)
+    table = np.array([factors[r] for r in region.tolist()])
+    return Scaling(table[:, 0], table[:, 1])

@@ -1,0 +1,29 @@
+"""Parts of a circuit, one law per file: current, slope, co-content and SPICE lines side by side.
+
+To add one, see `docs/add-a-device.md`.
+"""
+
+from eqcirc.devices.amplifier import Amplifier
+from eqcirc.devices.base import Bounds, Element, Law, LinearElement
+from eqcirc.devices.clamp import ClampDiode
+from eqcirc.devices.conductance import Conductance
+from eqcirc.devices.crossbar import Crossbar
+from eqcirc.devices.current_source import CurrentSource
+from eqcirc.devices.diode import ShockleyDiode
+from eqcirc.devices.transconductor import Transconductor
+from eqcirc.devices.two_terminal import TwoTerminal
+
+__all__ = [
+    "Amplifier",
+    "Bounds",
+    "ClampDiode",
+    "Conductance",
+    "Crossbar",
+    "CurrentSource",
+    "Element",
+    "Law",
+    "LinearElement",
+    "ShockleyDiode",
+    "Transconductor",
+    "TwoTerminal",
+]

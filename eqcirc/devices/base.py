@@ -1,0 +1,142 @@
+"""What every part of a circuit offers to the solvers, the learning rules and the netlist writers.
+
+Sign convention: Kirchhoff's current law is written as F(v) = 0 with F the current *leaving* a node.
+An element is a *group* of equal parts (a crossbar, the diodes of a layer) under one name, because a group
+is what gets vectorised, trained at one rate, and reported.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from eqcirc.errors import CircuitError
+from eqcirc.typing import Array, NodeArray
+
+
+class Bounds(NamedTuple):
+    """Closed interval that a trained value is projected to, in the element's unit."""
+
+    lower: float
+    upper: float
+
+
+class Triplets(NamedTuple):
+    """Entries of a sparse linear map: the current leaving `row` grows by `value` times the voltage of `column`."""
+
+    row: NodeArray
+    column: NodeArray
+    value: Array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Element(ABC):
+    """A named group of parts.
+
+    Attributes:
+        name: lower-case identifier, unique in the circuit; the key of its values in `Parameters`.
+        value: present values in the element's unit (conductance, current, area, ...).
+        trainable: whether learning may change the values.
+        bounds: interval that trained values are kept in.
+    """
+
+    name: str
+    value: Array
+    trainable: bool = False
+    bounds: Bounds = Bounds(-np.inf, np.inf)
+
+    unit = ""
+
+    @abstractmethod
+    def terminals(self) -> NodeArray:
+        """Return all nodes that the element touches."""
+
+    @abstractmethod
+    def connections(self) -> tuple[NodeArray, NodeArray]:
+        """Return pairs of nodes joined by a reciprocal two-terminal part (for walks over the graph)."""
+
+    @abstractmethod
+    def sensitivity(self, lam: Array, v: Array) -> Array:
+        """Return the sum over the batch of lam·dF/dvalue at voltages v.
+
+        With lam the solution of the adjoint system this is the exact gradient of a cost; with
+        lam = s·(v₊ − v₋)/(2 beta) it is the Equilibrium Propagation estimate.
+
+        Args:
+            lam: (batch, node) adjoint voltages; zero at nodes held by ideal sources.
+            v: (batch, node) node voltages in volts.
+        """
+
+    @abstractmethod
+    def cards(self, value: Array, node: Sequence[str]) -> list[str]:
+        """Return SPICE lines for the whole group; `node` maps node index to SPICE node name."""
+
+    def check(self, value: Array) -> None:
+        """Raise `CircuitError` if `value` is not usable for this element."""
+        if value.shape != self.value.shape:
+            raise CircuitError(
+                f"element {self.name!r}: expected values of shape {self.value.shape}, got {value.shape}"
+            )
+        if not np.isfinite(value).all():
+            raise CircuitError(f"element {self.name!r}: value {first(~np.isfinite(value), value)} is not finite")
+
+
+class LinearElement(Element):
+    """An element whose currents are linear in the node voltages."""
+
+    @abstractmethod
+    def triplets(self, value: Array) -> Triplets:
+        """Return its contribution to the conductance matrix."""
+
+
+class Law(Protocol):
+    """Current-voltage law of a two-terminal device; v is anode minus cathode, in volts."""
+
+    def evaluate(self, v: Array) -> tuple[Array, Array]:
+        """Return current (A) and slope (S)."""
+        ...
+
+    def cocontent(self, v: Array) -> Array:
+        """Return the integral of the current from 0 to v, in watts."""
+        ...
+
+    def limit(self, new: Array, old: Array) -> Array:
+        """Return the voltage at which to linearise, given Newton's proposal and the last one."""
+        ...
+
+    def scaled(self, voltage: float, current: float) -> Law:
+        """Return the law as seen through an ideal amplifier: i' = current·i(v'/voltage)."""
+        ...
+
+    def model(self, name: str) -> list[str]:
+        """Return the SPICE model lines that `card` refers to, if any."""
+        ...
+
+    def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
+        """Return one SPICE line."""
+        ...
+
+
+def first(bad: np.ndarray, value: Array) -> str:
+    """Describe the first offending entry, e.g. ``[2, 0] = -1e-06`` (and how many more)."""
+    where = np.argwhere(np.atleast_1d(bad))
+    index = tuple(int(i) for i in where[0])
+    more = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
+    return f"{list(index)} = {np.atleast_1d(value)[index]:g}{more}"
+
+
+def number(x: float) -> str:
+    """Format a number for a netlist: shortest text that reads back to the same double."""
+    return repr(float(x))
+
+
+def in_range(name: str, what: str, value: float, lower: float, upper: float, unit: str) -> None:
+    """Raise `CircuitError` unless lower <= value <= upper (NaN never is)."""
+    if not lower <= value <= upper:
+        raise CircuitError(
+            f"{name}: {what} must be between {lower:g} and {upper:g} {unit}".rstrip() + f", got {value:g}"
+        )

@@ -1,0 +1,70 @@
+"""Near-ideal clamp diode: open below 0 V, a conductance above, with a smooth knee.
+
+Law       i(v) = G·(ramp(v + w)² − ramp(v − w)²)/(4·w), ramp(x) = max(x, 0)
+          that is 0 for v <= −w, G·v for v >= w, a parabola between: current and slope are continuous
+Range     1e-6 S <= G <= 1e3 S, 1e-6 V <= w <= 1 V
+Left out  everything physical: it stands for the ideal diode of idealised networks (Scellier 2024, "A fast algorithm
+          to simulate nonlinear resistive networks"), which a simulator cannot take as it is.
+SPICE     b<name> anode cathode i=…   (x*x instead of x^2: ngspice's ^ takes the absolute value of the base)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqcirc.devices.base import in_range, number
+from eqcirc.typing import Array
+
+
+@dataclass(frozen=True)
+class ClampDiode:
+    """Clamp law.
+
+    Attributes:
+        conductance: slope G in siemens when on.
+        knee: half width w of the knee in volts.
+    """
+
+    conductance: float = 1e-2
+    knee: float = 1e-2
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        in_range("clamp diode", "conductance", self.conductance, 1e-6, 1e3, "S")
+        in_range("clamp diode", "knee", self.knee, 1e-6, 1.0, "V")
+
+    def evaluate(self, v: Array) -> tuple[Array, Array]:
+        """Return current (A) and slope (S)."""
+        g, w = self.conductance, self.knee
+        above, below = np.maximum(v + w, 0), np.maximum(v - w, 0)
+        return g / (4 * w) * (above**2 - below**2), g / (2 * w) * (above - below)
+
+    def cocontent(self, v: Array) -> Array:
+        """Return the integral of the current from 0 to v, in watts."""
+        g, w = self.conductance, self.knee
+        above, below = np.maximum(v + w, 0), np.maximum(v - w, 0)
+        return np.asarray(g / (12 * w) * (above**3 - below**3 - w**3))
+
+    def limit(self, new: Array, old: Array) -> Array:
+        """Return Newton's proposal: the law is piecewise quadratic and needs no limiting."""
+        del old
+        return new
+
+    def scaled(self, voltage: float, current: float) -> ClampDiode:
+        """Return the clamp seen through an amplifier."""
+        return ClampDiode(self.conductance * current / voltage, self.knee * voltage)
+
+    def model(self, name: str) -> list[str]:
+        """Return nothing: the law stands in each line."""
+        del name
+        return []
+
+    def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
+        """Return the B line."""
+        del model
+        v, w = f"v({anode},{cathode})", number(self.knee)
+        above, below = f"uramp({v}+{w})", f"uramp({v}-{w})"
+        factor = number(area * self.conductance / (4 * self.knee))
+        return f"b_{name} {anode} {cathode} i={factor}*({above}*{above}-{below}*{below})"

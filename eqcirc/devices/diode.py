@@ -1,0 +1,103 @@
+"""Shockley diode, exactly as ngspice 39 evaluates it (DC, temp = tnom, no breakdown).
+
+Law       v >= −3·N·Vt:  i = IS·(exp(v/(N·Vt)) − 1) + gmin·v
+          v <  −3·N·Vt:  i = −IS·(1 + (3·N·Vt/(e·v))³) + gmin·v
+Source    ngspice 39, src/spicelib/devices/dio/dioload.c; Vt = kT/q with ngspice's constants (`eqcirc.constants`)
+Range     1e-20 A <= IS <= 1 A, 1e-3 <= N <= 1e4
+Left out  series resistance, high-level injection, breakdown, capacitances, temperature.
+SPICE     d<name> anode cathode <model> <area>   and   .model <model> d is=… n=…
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqcirc.constants import JUNCTION_GMIN, THERMAL_VOLTAGE
+from eqcirc.devices.base import in_range, number
+from eqcirc.typing import Array
+
+LARGEST_EXPONENT = 600.0  # exp of more is not a current that any circuit here carries; keeps doubles finite
+
+
+@dataclass(frozen=True)
+class ShockleyDiode:
+    """Diode law.
+
+    Attributes:
+        saturation_current: IS in amperes.
+        emission: ideality factor N.
+    """
+
+    saturation_current: float = 1e-9
+    emission: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        in_range("diode", "saturation current IS", self.saturation_current, 1e-20, 1.0, "A")
+        in_range("diode", "emission coefficient N", self.emission, 1e-3, 1e4, "")
+
+    @property
+    def slope_voltage(self) -> float:
+        """N·Vt in volts."""
+        return self.emission * THERMAL_VOLTAGE
+
+    def evaluate(self, v: Array) -> tuple[Array, Array]:
+        """Return current (A) and slope (S)."""
+        i_s, vte = self.saturation_current, self.slope_voltage
+        growth = np.exp(np.minimum(v / vte, LARGEST_EXPONENT))
+        current = i_s * (growth - 1)
+        slope = i_s / vte * growth
+        reverse = v < -3 * vte
+        if reverse.any():
+            tail = 3 * vte / (math.e * np.minimum(v, -3 * vte))
+            tail *= tail * tail
+            current = np.where(reverse, -i_s * (1 + tail), current)
+            slope = np.where(reverse, 3 * i_s * tail / v, slope)
+        return current + JUNCTION_GMIN * v, slope + JUNCTION_GMIN
+
+    def cocontent(self, v: Array) -> Array:
+        """Return the integral of the current from 0 to v, in watts."""
+        i_s, vte = self.saturation_current, self.slope_voltage
+
+        def forward(x: Array) -> Array:
+            return np.asarray(i_s * (vte * np.expm1(np.minimum(x / vte, LARGEST_EXPONENT)) - x))
+
+        edge = -3 * vte
+        x = np.minimum(v, edge)
+        tail = (3 * vte / math.e) ** 3 / 2
+        reverse = forward(np.asarray(edge)) - i_s * ((x - edge) - tail * (x**-2.0 - edge**-2.0))
+        return np.where(v < edge, reverse, forward(v)) + JUNCTION_GMIN * v**2 / 2
+
+    def limit(self, new: Array, old: Array) -> Array:
+        """Keep Newton from overshooting the exponential: large forward steps are taken logarithmically.
+
+        The rule is SPICE's junction limiting (Nagel 1975, "SPICE2", appendix): above the critical voltage a step
+        of more than 2·N·Vt becomes one that raises the current, not the voltage, in proportion.
+        """
+        vte = self.slope_voltage
+        critical = vte * math.log(vte / (math.sqrt(2) * self.saturation_current))
+        far = (new > critical) & (np.abs(new - old) > 2 * vte)
+        if not far.any():
+            return new
+        step = (new - old) / vte
+        up = old + vte * np.log1p(np.maximum(step, 0))
+        down = old - vte * np.log1p(np.maximum(-step, 0))
+        from_cold = vte * np.log(np.maximum(new, vte) / vte)
+        limited = np.where(old > 0, np.where(step > 0, up, down), from_cold)
+        return np.where(far, limited, new)
+
+    def scaled(self, voltage: float, current: float) -> ShockleyDiode:
+        """Return the diode seen through an amplifier: N grows with the voltage, IS with the current."""
+        return ShockleyDiode(self.saturation_current * current, self.emission * voltage)
+
+    def model(self, name: str) -> list[str]:
+        """Return the .model line."""
+        return [f".model {name} d is={number(self.saturation_current)} n={number(self.emission)}"]
+
+    def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
+        """Return the D line."""
+        size = "" if area == 1 else f" {number(area)}"
+        return f"d_{name} {anode} {cathode} {model}{size}"

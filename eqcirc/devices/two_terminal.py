@@ -1,0 +1,67 @@
+"""Nonlinear two-terminal devices: a group of equal devices that share one current-voltage law.
+
+Law       i = area·law(v_anode − v_cathode)
+Learning  dC/darea = lam_ab·law(v_ab)
+SPICE     one model and one line for each device, written by the law
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqcirc.devices.base import Element, Law, first
+from eqcirc.errors import CircuitError
+from eqcirc.typing import Array, NodeArray
+
+LARGEST_AREA = 1e6
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TwoTerminal(Element):
+    """Devices from `anode` (n,) to `cathode` (n,) with relative areas `value` (n,) and one `law`."""
+
+    anode: NodeArray
+    cathode: NodeArray
+    law: Law
+
+    def __post_init__(self) -> None:
+        """Check shapes and ranges."""
+        if not self.anode.shape == self.cathode.shape == self.value.shape:
+            raise CircuitError(
+                f"device {self.name!r}: expected as many anodes, cathodes and areas, got {self.anode.shape}, "
+                f"{self.cathode.shape} and {self.value.shape}"
+            )
+        self.check(self.value)
+
+    def check(self, value: Array) -> None:
+        """Raise `CircuitError` for a wrong shape or an area outside the valid range."""
+        super().check(value)
+        bad = ~((value > 0) & (value <= LARGEST_AREA))
+        if bad.any():
+            raise CircuitError(
+                f"device {self.name!r}: area {first(bad, value)}; expected a positive factor up to {LARGEST_AREA:g}"
+            )
+
+    def terminals(self) -> NodeArray:
+        """Return anodes and cathodes."""
+        return np.concatenate([self.anode, self.cathode])
+
+    def connections(self) -> tuple[NodeArray, NodeArray]:
+        """Return anode-cathode pairs."""
+        return self.anode, self.cathode
+
+    def sensitivity(self, lam: Array, v: Array) -> Array:
+        """Return sum over the batch of (lam_anode − lam_cathode)·law(v), shape (n,)."""
+        current, _ = self.law.evaluate(v[:, self.anode] - v[:, self.cathode])
+        return np.asarray(((lam[:, self.anode] - lam[:, self.cathode]) * current).sum(axis=0))
+
+    def cards(self, value: Array, node: Sequence[str]) -> list[str]:
+        """Return the model and one line for each device."""
+        model = f"m_{self.name}"
+        lines = list(self.law.model(model))
+        for k, (a, c) in enumerate(zip(self.anode.tolist(), self.cathode.tolist(), strict=True)):
+            lines.append(self.law.card(f"{self.name}_{k}", node[a], node[c], model, float(value[k])))
+        return lines

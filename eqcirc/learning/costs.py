@@ -1,0 +1,118 @@
+"""Costs C(outputs, targets), with derivatives and their form as SPICE expressions.
+
+The nudge injects −beta·dC/dv at the outputs, so a cost decides what the nudging circuit is:
+
+    squared error          C = ½·Σ (o − y)²                       [V²]   beta [S]: a conductance beta to a source at y
+    softmax cross-entropy  C = −(1/K)·Σ y·log softmax(K·o)        [V]    beta [A]: a current beta·(y − p)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp, softmax
+
+from eqcirc.devices.base import in_range, number
+from eqcirc.typing import Array
+
+HELPER_NODE = "eq_z"
+
+
+class Cost(ABC):
+    """A function of outputs (batch, n_outputs) in volts and targets of the same shape."""
+
+    @abstractmethod
+    def value(self, outputs: Array, targets: Array) -> Array:
+        """Return C for every sample (batch,)."""
+
+    @abstractmethod
+    def gradient(self, outputs: Array, targets: Array) -> Array:
+        """Return dC/doutput (batch, n_outputs)."""
+
+    @abstractmethod
+    def hessian(self, outputs: Array, targets: Array) -> Array:
+        """Return d²C/doutput² (batch, n_outputs, n_outputs)."""
+
+    @abstractmethod
+    def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
+        """Return targets (batch, n_outputs) for class labels (batch,)."""
+
+    @abstractmethod
+    def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
+        """Return helper lines and one B-source expression of dC/doutput for each output."""
+
+
+@dataclass(frozen=True)
+class SquaredError(Cost):
+    """C = ½·Σ (o − y)².
+
+    Attributes:
+        high: target voltage of the right class.
+        low: target voltage of the others.
+    """
+
+    high: float = 0.1
+    low: float = -0.1
+
+    def value(self, outputs: Array, targets: Array) -> Array:
+        """Return C in V²."""
+        return np.asarray(0.5 * ((outputs - targets) ** 2).sum(axis=-1))
+
+    def gradient(self, outputs: Array, targets: Array) -> Array:
+        """Return o − y."""
+        return outputs - targets
+
+    def hessian(self, outputs: Array, targets: Array) -> Array:
+        """Return the identity for every sample."""
+        del targets
+        return np.broadcast_to(np.eye(outputs.shape[1]), (*outputs.shape, outputs.shape[1]))
+
+    def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
+        """Return `high` at the label and `low` elsewhere."""
+        return np.where(np.arange(n_outputs) == labels[:, None], self.high, self.low)
+
+    def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
+        """Return (o − y)."""
+        return [], [f"({o}-{y})" for o, y in zip(outputs, targets, strict=True)]
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(Cost):
+    """C = −(1/K)·Σ y·log softmax(K·o), so that dC/do = p − y has no unit and beta is a current.
+
+    Attributes:
+        sharpness: K in 1/V.
+    """
+
+    sharpness: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        in_range("cross-entropy", "sharpness K", self.sharpness, 1e-3, 1e4, "1/V")
+
+    def value(self, outputs: Array, targets: Array) -> Array:
+        """Return C in volts."""
+        k = self.sharpness
+        return np.asarray((logsumexp(k * outputs, axis=-1) - k * (targets * outputs).sum(axis=-1)) / k)
+
+    def gradient(self, outputs: Array, targets: Array) -> Array:
+        """Return p − y."""
+        return np.asarray(softmax(self.sharpness * outputs, axis=-1) - targets)
+
+    def hessian(self, outputs: Array, targets: Array) -> Array:
+        """Return K·(diag(p) − p·pᵀ)."""
+        del targets
+        p = softmax(self.sharpness * outputs, axis=-1)
+        return np.asarray(self.sharpness * (p[..., None] * np.eye(p.shape[-1]) - p[..., None] * p[..., None, :]))
+
+    def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
+        """Return one-hot vectors."""
+        return (np.arange(n_outputs) == labels[:, None]).astype(np.float64)
+
+    def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
+        """Return p − y; the sum of exponentials is the voltage of a helper node (1 A into 1 Ohm is 1 V)."""
+        terms = [f"exp({number(self.sharpness)}*({o}))" for o in outputs]
+        helper = [f"b_{HELPER_NODE} 0 {HELPER_NODE} i={'+'.join(terms)}", f"r_{HELPER_NODE} {HELPER_NODE} 0 1"]
+        return helper, [f"({e}/v({HELPER_NODE})-{y})" for e, y in zip(terms, targets, strict=True)]

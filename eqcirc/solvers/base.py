@@ -1,0 +1,184 @@
+"""The contract between solvers and everything that uses them.
+
+`solve(parameters, inputs, nudge)` finds the operating points of a whole mini-batch: the free phase and, when a
+nudge is given, the nudged ones. Trainer, rules, checks and reports know only this file.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from types import TracebackType
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.errors import ConfigError, SolverError
+from eqcirc.learning.costs import Cost
+from eqcirc.typing import Array, Parameters
+
+
+class Status(IntEnum):
+    """What became of a sample."""
+
+    CONVERGED = 0
+    NOT_CONVERGED = 1
+    NONFINITE = 2
+    WRONG_BRANCH = 3
+    ENGINE_DIED = 4
+
+    @property
+    def words(self) -> str:
+        """Say what happened and what to try."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Status.CONVERGED: "converged",
+    Status.NOT_CONVERGED: "no operating point found; try smaller inputs, a wider knee or a smaller beta",
+    Status.NONFINITE: "the voltages are not finite; check conductances and sources for extreme values",
+    Status.WRONG_BRANCH: "the nudged states do not belong to the free one; beta is too large",
+    Status.ENGINE_DIED: "the simulator process died",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Nudge:
+    """A cost that pulls at the outputs: −factor·beta·weight·dC/dv is injected at each output node.
+
+    Attributes:
+        cost: the cost C(outputs, targets).
+        targets: (batch, n_outputs).
+        beta: nudging strength, in siemens for the squared error and in amperes for the cross-entropy.
+        factors: of beta, one for each phase after the free one.
+        weight: (output node,) 1/s of `circuit.scaling`; ones if not given.
+    """
+
+    cost: Cost
+    targets: Array
+    beta: float
+    factors: tuple[float, ...] = (1.0, -1.0)
+    weight: Array | None = None
+
+    def __post_init__(self) -> None:
+        """Check beta."""
+        if not (np.isfinite(self.beta) and self.beta > 0):
+            raise ConfigError(
+                f"beta = {self.beta:g}: expected a positive, finite nudging strength; without a nudge there is "
+                "no contrast between the phases to learn from"
+            )
+
+    def take(self, samples: np.ndarray | slice) -> Nudge:
+        """Return the nudge of some samples."""
+        return replace(self, targets=self.targets[samples])
+
+    def strengths(self, nodes: int) -> Array:
+        """Return weight, or ones."""
+        return np.ones(nodes) if self.weight is None else self.weight
+
+
+@dataclass(frozen=True, eq=False)
+class OperatingPoints:
+    """Result of a solve.
+
+    Attributes:
+        voltages: (phase, batch, node) in volts; phase 0 is free. NaN where a sample failed.
+        status: (batch,) of `Status`.
+        iterations: Newton iterations of all samples and phases together, as far as the engine tells.
+        seconds: wall time.
+        messages: for failed samples, the engine's own words.
+    """
+
+    voltages: Array
+    status: np.ndarray
+    iterations: int = 0
+    seconds: float = 0.0
+    messages: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def converged(self) -> np.ndarray:
+        """(batch,) true where every phase can be trusted."""
+        return self.status == Status.CONVERGED
+
+    @property
+    def free(self) -> Array:
+        """Voltages (batch, node) of the free phase."""
+        return self.voltages[0]
+
+    def require(self) -> OperatingPoints:
+        """Return self if every sample converged; raise `SolverError` listing the failures otherwise."""
+        bad = np.flatnonzero(~self.converged)
+        if bad.size:
+            raise SolverError(f"{bad.size} of {len(self.status)} samples failed: {self.explain()}")
+        return self
+
+    def explain(self, most: int = 3) -> str:
+        """Describe the first few failures."""
+        lines = []
+        for k in np.flatnonzero(~self.converged)[:most].tolist():
+            words = Status(int(self.status[k])).words
+            lines.append(f"sample {k}: {self.messages.get(k, words)}")
+        return "; ".join(lines)
+
+
+class Solver(ABC):
+    """Finds operating points of one circuit. Use as a context manager, or call `close`."""
+
+    name = ""
+
+    def __init__(self, circuit: Circuit) -> None:
+        """Bind to a circuit."""
+        self.circuit = circuit
+
+    @abstractmethod
+    def solve(self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None) -> OperatingPoints:
+        """Solve the free phase and the phases of `nudge` for every sample.
+
+        Args:
+            parameters: values by element name; elements left out keep the circuit's values.
+            inputs: (batch, n_features).
+            nudge: phases to add.
+
+        Raises:
+            CircuitError: unusable parameters.
+            DataError: unusable inputs.
+            EngineError: the simulator is missing or refuses the netlist.
+        """
+
+    def close(self) -> None:
+        """Release processes."""
+
+    def __enter__(self) -> Solver:
+        """Return self."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+BRANCH_LIMIT = 0.5
+"""Largest |v₊ + v₋ − 2·v₀| / |v₊ − v₋| (over free nodes) of nudged states that still belong to their free state.
+
+For an output of conductance g nudged by a conductance beta the ratio is beta/g; at beta = g the negative phase
+has no bounded state at all.
+"""
+BRANCH_NOISE = 1e-9  # V; differences below it are rounding and say nothing about branches
+
+
+def off_branch(u: Array) -> np.ndarray:
+    """Return (batch,) true where the response to ±beta is not near odd. u: (3, batch, unknown), free, +, −."""
+    free, plus, minus = u
+    even = np.linalg.norm(plus + minus - 2 * free, axis=1)
+    odd = np.linalg.norm(plus - minus, axis=1)
+    return np.asarray(even > BRANCH_LIMIT * odd + BRANCH_NOISE)
+
+
+def mark_branches(u: Array, status: np.ndarray, nudge: Nudge) -> None:
+    """Set WRONG_BRANCH, in place, where u (phase, batch, n) does not answer oddly to ±beta; one-sided skips it."""
+    if nudge.factors == (1.0, -1.0):
+        good = np.flatnonzero(status == Status.CONVERGED)
+        status[good[off_branch(u[:, good])]] = Status.WRONG_BRANCH
