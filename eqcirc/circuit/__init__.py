@@ -1,0 +1,1 @@
+"""Circuits: how to build one, what makes it valid, its scaling s and its exact reduction."""

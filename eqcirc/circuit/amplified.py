@@ -1,7 +1,7 @@
 """Nodes tied together by amplifiers: one unknown for each tree of them.
 
-An amplifier fixes the voltage ratio of its two nodes, so a tree of amplifiers has one independent voltage, that
-of its root r: v_n = gain_n·v_r, and one Kirchhoff equation, sum of back_n·F_n over the tree = 0.
+An amplifier fixes the voltage ratio of its two nodes, so a tree of amplifiers has one independent voltage,
+that of its root r: v_n = gain_n·v_r, and one Kirchhoff equation, sum of back_n·F_n over the tree = 0.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def amplifier_trees(circuit: Circuit) -> AmplifierTrees:
         while node in driver:
             node, a, kappa, name = driver[node]
             if node in seen:
-                raise CircuitError(f"amplifier {name!r} closes a circle of amplifiers; no node decides the voltage")
+                raise CircuitError(
+                    f"amplifier {name!r} closes a circle of amplifiers; no node decides the voltage"
+                )
             seen.add(node)
             gain[output] *= a
             back[output] *= kappa

@@ -1,5 +1,6 @@
 """Build any circuit, element by element.
 
+Example:
     b = CircuitBuilder("divider")
     x = b.input("x", gain=1.0)
     out = b.nodes("out")
@@ -35,6 +36,7 @@ from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
 GROUND = 0
+CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBERED = re.compile(r".*_\d+")
@@ -72,7 +74,9 @@ class CircuitBuilder:
         self._rails.append(rail)
         return node
 
-    def input(self, name: str, count: int | None = None, *, first_feature: int = 0, gain: float = 1.0) -> NodeArray:
+    def input(
+        self, name: str, count: int | None = None, *, first_feature: int = 0, gain: float = 1.0
+    ) -> NodeArray:
         """Add driven nodes: node k is held at gain·feature[first_feature + k] volts."""
         if not np.isfinite(gain) or gain == 0:
             raise CircuitError(f"input {name!r}: expected a finite gain other than 0 V, got {gain}")
@@ -123,21 +127,23 @@ class CircuitBuilder:
         amperes: ArrayLike,
         *,
         trainable: bool = False,
-        bounds: Bounds = Bounds(-1e-3, 1e-3),
+        bounds: Bounds = CURRENT_BOUNDS,
     ) -> None:
         """Add currents into nodes."""
         node, _, value = self._group(name, node, node, amperes)
         self._add(CurrentSource(name=name, value=value, trainable=trainable, bounds=bounds, node=node))
 
-    def amplifier(self, name: str, source: Nodes, output: Nodes, gain: float, kappa: float | None = None) -> None:
-        """Add bidirectional amplifiers of voltage gain `gain` and reverse current gain `kappa` (default 1/gain)."""
+    def amplifier(
+        self, name: str, source: Nodes, output: Nodes, gain: float, kappa: float | None = None
+    ) -> None:
+        """Add bidirectional amplifiers of voltage gain `gain` and reverse current gain `kappa` (1/gain)."""
         source, output, value = self._group(name, source, output, gain)
         self._add(Amplifier(name=name, value=value, source=source, output=output, kappa=kappa))
 
     def transconductor(
         self, name: str, out: tuple[Nodes, Nodes], control: tuple[Nodes, Nodes], siemens: ArrayLike
     ) -> None:
-        """Add transconductors: the current siemens·(v_control+ − v_control−) leaves out[0] and enters out[1]."""
+        """Add transconductors: siemens·(v_control[0] − v_control[1]) leaves out[0] and enters out[1]."""
         out_p, out_n, value = self._group(name, out[0], out[1], siemens)
         cp, cn, _ = self._group(name, control[0], control[1], value)
         self._add(Transconductor(name=name, value=value, out_p=out_p, out_n=out_n, cp=cp, cn=cn))
@@ -150,35 +156,40 @@ class CircuitBuilder:
             negative: for differential outputs, the nodes to subtract.
 
         Raises:
-            CircuitError: floating node, short, amplifier onto a held node, ... (see `validate`).
+            CircuitError: floating node, short, amplifier onto a held node, ... (see `circuit.validate`).
         """
         positive = self._known("readout", readout)
         minus = None if negative is None else self._known("readout", negative)
         if minus is not None and len(minus) != len(positive):
             raise CircuitError(f"readout: {len(positive)} positive nodes but {len(minus)} negative ones")
-        triples = self._inputs or [(0, 0, 0.0)][:0]
-        node, feature, gain = (np.array(column) for column in (zip(*triples, strict=True) if triples else ((), (), ())))
         circuit = Circuit(
             name=self._name,
             node_names=tuple(self._nodes),
             rails=tuple(self._rails),
-            inputs=Inputs(node.astype(np.intp), feature.astype(np.intp), gain.astype(np.float64)),
+            inputs=self._driven(),
             elements=tuple(self._elements),
             readout=Readout(positive, minus),
         )
         validate(circuit)
         return circuit
 
+    def _driven(self) -> Inputs:
+        node, feature, gain = ([entry[k] for entry in self._inputs] for k in range(3))
+        return Inputs(np.array(node, np.intp), np.array(feature, np.intp), np.array(gain, np.float64))
+
     def _add(self, element: Element) -> None:
         self._claim(element.name, {e.name for e in self._elements}, "element")
+        if not element.value.size:
+            raise CircuitError(f"element {element.name!r}: expected at least one part, got no nodes")
+        element.value.setflags(write=False)
         self._elements.append(element)
 
     def _claim(self, name: str, taken: set[str], what: str) -> None:
         """Check a name and mark it as used."""
         if not _NAME.fullmatch(name) or _NUMBERED.fullmatch(name) or name.startswith(RESERVED_PREFIX):
             raise CircuitError(
-                f"{what} {name!r}: a name is lower case letters, digits and _, starts with a letter, does not end "
-                f"in _<number> and does not start with {RESERVED_PREFIX!r}"
+                f"{what} {name!r}: a name is lower case letters, digits and _, starts with a letter but not "
+                f"with {RESERVED_PREFIX!r}, and does not end in _<number>"
             )
         if name == "gnd":
             raise CircuitError("nodes 'gnd': SPICE grounds every node of that name; use GROUND (node 0)")
@@ -189,7 +200,11 @@ class CircuitBuilder:
     def _known(self, name: str, nodes: Nodes) -> NodeArray:
         """Return nodes as a checked index array."""
         array = np.atleast_1d(np.asarray(nodes))
-        if array.dtype.kind not in "iu" or array.ndim != 1 or ((array < 0) | (array >= len(self._nodes))).any():
+        if (
+            array.dtype.kind not in "iu"
+            or array.ndim != 1
+            or ((array < 0) | (array >= len(self._nodes))).any()
+        ):
             raise CircuitError(f"{name!r}: expected node numbers made by this builder, got {nodes!r}")
         return array.astype(np.intp)
 

@@ -1,7 +1,8 @@
-"""The circuit: nodes, elements, driven inputs, rails and readout. Immutable; training makes new values, not circuits.
+"""The circuit: nodes, elements, driven inputs, rails and readout.
 
-Nodes are numbers. Node 0 is ground. A node is *fixed* when an ideal source holds it (ground, rails, driven
-inputs) and *free* otherwise; Kirchhoff's current law holds at the free ones.
+A circuit is immutable; training makes new values, not new circuits. Nodes are numbers. Node 0 is ground. A
+node is *fixed* when an ideal source holds it (ground, rails, driven inputs) and *free* otherwise; Kirchhoff's
+current law holds at the free ones.
 """
 
 from __future__ import annotations
@@ -123,7 +124,9 @@ class Circuit:
         for element in self.elements:
             if element.name == name:
                 return element
-        raise CircuitError(f"no element {name!r} in circuit {self.name!r}: {nearest(name, [e.name for e in self.elements])}")
+        raise CircuitError(
+            f"no element {name!r} in circuit {self.name!r}: {nearest(name, [e.name for e in self.elements])}"
+        )
 
     def check(self, parameters: Parameters) -> None:
         """Raise `CircuitError` if `parameters` names an unknown element or holds unusable values."""
@@ -150,7 +153,9 @@ class Circuit:
             )
         if not np.isfinite(inputs).all():
             row, column = np.argwhere(~np.isfinite(inputs))[0]
-            raise DataError(f"sample {row}, feature {column} is {inputs[row, column]}; expected finite numbers")
+            raise DataError(
+                f"sample {row}, feature {column} is {inputs[row, column]}; expected finite numbers"
+            )
         held = np.array([0.0, *(rail.voltage for rail in self.rails)])
         driven = inputs[:, self.inputs.feature] * self.inputs.gain
         return np.concatenate([np.broadcast_to(held, (len(inputs), len(held))), driven], axis=1)

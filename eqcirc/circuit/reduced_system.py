@@ -65,9 +65,14 @@ class ReducedSystem:
         return m + (np.diag(diagonal) if plan.dense else diags_array(diagonal).tocsr())
 
     def injection(self, fixed: Array) -> Array:
-        """Return the currents (batch, n) that the sources push into the unknowns, for held voltages (batch, fixed)."""
+        """Return the currents (batch, n) that sources push into the unknowns.
+
+        Args:
+            fixed: (batch, fixed node) held voltages.
+        """
         plan = self.plan
-        total = np.asarray(fixed @ self._scattered[1]) if self._scattered[1].nnz else np.zeros((len(fixed), plan.n))
+        from_held = self._scattered[1]
+        total = np.asarray(fixed @ from_held) if from_held.nnz else np.zeros((len(fixed), plan.n))
         for element in plan.blocks:
             if plan.unknown[element.rows[0]] < 0:
                 held = fixed[:, as_slice(plan.fixed_index[element.rows])]

@@ -1,9 +1,9 @@
 """Exact reduction of a circuit: driven nodes and amplifiers disappear.
 
-1. Norton. A conductance g from a held node at V to a free node is a conductance g to ground and a current g·V.
-2. Amplifiers. Nodes of an amplifier tree share one unknown, and with the factors a, c of `scaling` the rest of the
-   circuit, seen in the scaled voltages u = a·v, is a plain resistor-diode network: a resistor keeps its value, a
-   diode its form.
+1. Norton. A conductance g from a held node at V to a free one is a conductance g to ground and a current g·V.
+2. Amplifiers. Nodes of an amplifier tree share one unknown, and with the factors a, c of `scaling` the rest
+   of the circuit, seen in the scaled voltages u = a·v, is a plain resistor-diode network: a resistor keeps
+   its value, a diode its form.
 
 What remains are n unknowns u with   M·u + sum of device currents − injection(sample) = 0.
 Nothing is approximated; node voltages follow from u and the sample.
@@ -47,8 +47,8 @@ class FreeEnd(NamedTuple):
 class Junctions:
     """Nonlinear devices of one element between unknowns and held nodes.
 
-    The device voltage is factor[0]·u[unknown[0]] − factor[1]·u[unknown[1]] + held voltages; a held terminal has
-    factor and weight 0 and stands in `held` (index into the fixed nodes; 0 is ground).
+    The device voltage is factor[0]·u[unknown[0]] − factor[1]·u[unknown[1]] + held voltages; a held terminal
+    has factor and weight 0 and stands in `held` (index into the fixed nodes; 0 is ground).
     """
 
     name: str
@@ -62,13 +62,17 @@ class Junctions:
     def free_ends(self) -> tuple[FreeEnd, ...]:
         """The terminals that reach an unknown, anodes first."""
         ends = []
-        for sign, unknown, factor, weight in zip((1, -1), self.unknown, self.factor, self.weight, strict=True):
+        for sign, unknown, factor, weight in zip(
+            (1, -1), self.unknown, self.factor, self.weight, strict=True
+        ):
             devices = np.flatnonzero(factor)
             if devices.size:
                 k = unknown[devices]
                 flow = sign * weight[devices]
                 distinct = np.unique(k).size == k.size
-                ends.append(FreeEnd(as_slice(devices), as_slice(k), flow, sign * flow * factor[devices], distinct))
+                ends.append(
+                    FreeEnd(as_slice(devices), as_slice(k), flow, sign * flow * factor[devices], distinct)
+                )
         return tuple(ends)
 
     @cached_property
@@ -102,7 +106,7 @@ class Reduction:
         self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal)]
 
     def _is_block(self, crossbar: Crossbar) -> bool:
-        """Whether a crossbar is one dense block: columns distinct unknowns, rows all held or distinct unknowns."""
+        """Whether a crossbar is one dense block: distinct unknowns, except that all rows may be held."""
         rows, columns = self.unknown[crossbar.rows], self.unknown[crossbar.columns]
         both = np.concatenate([rows[rows >= 0], columns])
         pure = (rows < 0).all() or ((rows >= 0).all() and self.dense)
@@ -124,7 +128,12 @@ class Reduction:
         return self.circuit.node_names[int(np.flatnonzero(self.unknown == unknown)[-1])]
 
     def expand(self, u: Array, fixed: Array) -> Array:
-        """Return node voltages (phase, batch, node) from unknowns (phase, batch, n) and held voltages (batch, fixed)."""
+        """Return node voltages (phase, batch, node).
+
+        Args:
+            u: (phase, batch, n) unknowns.
+            fixed: (batch, fixed) held voltages.
+        """
         circuit = self.circuit
         v = np.empty((*u.shape[:2], circuit.n_nodes))
         v[:, :, circuit.fixed_nodes] = fixed

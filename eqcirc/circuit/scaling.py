@@ -1,15 +1,15 @@
 """The diagonal scaling s that makes a circuit's Jacobian symmetric, found by walking the graph.
 
 Equilibrium Propagation gives the exact gradient when diag(s)·J is symmetric, J = dF/dv. Every node gets two
-factors: a (voltage) and c (current). In the scaled quantities a·v and c·i a circuit with amplifiers is a passive
-circuit, and s = a·c:
+factors: a (voltage) and c (current). In the scaled quantities a·v and c·i a circuit with amplifiers is a
+passive circuit, and s = a·c:
 
     two-terminal part between a and b     a_b = a_a,        c_b = c_a          so s_b = s_a
     amplifier A, kappa from a to b        a_b = a_a/A,      c_b = c_a·kappa    so s_b = s_a·kappa/A
     pair of transconductors a, b          a_b = a_a,        c_b = c_a·J_ab/J_ba
 
-Both are 1 at the first output of each connected part. A loop that asks for two different values at one node has
-no such scaling, nor has a lone transconductor.
+Both are 1 at the first output of each connected part. A loop that asks for two different values at one node
+has no such scaling, nor has a lone transconductor.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Scaling:
 
     @property
     def symmetric(self) -> Array:
-        """s = a·c, shape (node,): diag(s)·J is symmetric."""
+        """S = a·c, shape (node,): diag(s)·J is symmetric."""
         return self.voltage * self.current
 
 
@@ -70,15 +70,15 @@ def symmetry(circuit: Circuit, parameters: Parameters | None = None) -> Array:
         if abs(there - wanted) > TOLERANCE * abs(wanted):
             node = circuit.node_names[np.flatnonzero(region == step.end)[0]]
             raise SymmetryError(
-                f"{step.element} closes a loop that asks for two scalings at node {node!r} (s = {there:g} and "
-                f"{wanted:g}), so Equilibrium Propagation does not give the gradient; remove the loop, or use "
-                "ideal transformers (kappa = gain) in it"
+                f"{step.element} closes a loop that asks for two scalings at node {node!r} (s = {there:g} "
+                f"and {wanted:g}), so Equilibrium Propagation does not give the gradient; remove the loop, "
+                "or use ideal transformers (kappa = gain) in it"
             )
     return s
 
 
 def amplifier_scaling(circuit: Circuit) -> Scaling:
-    """Return the factors that amplifiers alone ask for (first walk wins in a loop); used to reduce circuits."""
+    """Return the factors that amplifiers alone ask for; in a loop the first walk wins."""
     region = _regions(circuit)
     return _walk(circuit, region, list(_amplifier_steps(circuit, region)))
 
@@ -101,7 +101,9 @@ def _amplifier_steps(circuit: Circuit, region: np.ndarray) -> Iterator[_Step]:
             yield _Step(start, end, 1 / amplifier.gain, amplifier.current_gain, name)
 
 
-def _transconductor_steps(circuit: Circuit, region: np.ndarray, parameters: Parameters | None) -> Iterator[_Step]:
+def _transconductor_steps(
+    circuit: Circuit, region: np.ndarray, parameters: Parameters | None
+) -> Iterator[_Step]:
     """Pair up the transconductors between free nodes; refuse the lone one."""
     values = circuit.values(parameters)
     elements = [e for e in circuit.elements if isinstance(e, Transconductor)]
@@ -110,6 +112,7 @@ def _transconductor_steps(circuit: Circuit, region: np.ndarray, parameters: Para
     for row, column, value in triplets:
         matrix = matrix + coo_array((value, (row, column)), shape=matrix.shape).tocsr()
     for element, (row, column, value) in zip(elements, triplets, strict=True):
+        name = f"transconductor {element.name!r}"
         between = circuit.is_free[row] & circuit.is_free[column] & (row != column) & (value != 0)
         for a, b in zip(row[between].tolist(), column[between].tolist(), strict=True):
             forward, back = matrix[a, b], matrix[b, a]
@@ -117,12 +120,11 @@ def _transconductor_steps(circuit: Circuit, region: np.ndarray, parameters: Para
                 continue  # two transconductors cancel
             if back == 0:
                 raise SymmetryError(
-                    f"transconductor {element.name!r} carries {circuit.node_names[b]!r} to {circuit.node_names[a]!r} "
-                    "and nothing carries it back: no scaling makes the circuit symmetric, so Equilibrium "
-                    "Propagation does not apply; add the reverse transconductor or train with a rule for "
-                    "non-reciprocal circuits"
+                    f"{name} carries {circuit.node_names[b]!r} to {circuit.node_names[a]!r} and nothing "
+                    "carries it back: no scaling makes the circuit symmetric, so Equilibrium Propagation "
+                    "does not apply; add the reverse one or train with a rule for non-reciprocal circuits"
                 )
-            yield _Step(int(region[a]), int(region[b]), 1.0, forward / back, f"transconductor {element.name!r}")
+            yield _Step(int(region[a]), int(region[b]), 1.0, forward / back, name)
 
 
 def _walk(circuit: Circuit, region: np.ndarray, steps: list[_Step]) -> Scaling:

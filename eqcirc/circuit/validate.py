@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import Amplifier, Conductance, Crossbar, TwoTerminal
 from eqcirc.errors import CircuitError
@@ -16,6 +17,7 @@ def validate(circuit: Circuit) -> None:
     """Raise `CircuitError` at the first fault that would make an operating point undefined or meaningless."""
     _no_shorts(circuit)
     _no_loose_amplifiers(circuit)
+    amplifier_trees(circuit)  # refuses circles
     _no_floating_nodes(circuit)
     _readable(circuit)
 
@@ -49,17 +51,18 @@ def _no_loose_amplifiers(circuit: Circuit) -> None:
     """An amplifier output is held by that amplifier alone, and its input is a free node."""
     held_by: dict[int, str] = {}
     for amplifier in (e for e in circuit.elements if isinstance(e, Amplifier)):
+        this = f"amplifier {amplifier.name!r}"
         for a, b in zip(amplifier.source.tolist(), amplifier.output.tolist(), strict=True):
             name = circuit.node_names[b]
             if not circuit.is_free[b] or b in held_by:
                 other = held_by.get(b, "a rail or an input")
-                raise CircuitError(f"amplifier {amplifier.name!r}: node {name!r} is already held by {other}: a short")
+                raise CircuitError(f"{this}: node {name!r} is already held by {other}: a short")
             if not circuit.is_free[a]:
                 raise CircuitError(
-                    f"amplifier {amplifier.name!r}: its input {circuit.node_names[a]!r} is held by an ideal source; "
-                    "use a rail or an input with the amplified voltage"
+                    f"{this}: its input {circuit.node_names[a]!r} is held by an ideal source; use a rail or "
+                    "an input with the amplified voltage"
                 )
-            held_by[b] = f"amplifier {amplifier.name!r}"
+            held_by[b] = this
 
 
 def _no_floating_nodes(circuit: Circuit) -> None:
@@ -71,11 +74,13 @@ def _no_floating_nodes(circuit: Circuit) -> None:
     floating = np.flatnonzero(label != label[0])
     if floating.size:
         name = circuit.node_names[floating[0]]
-        only = any((floating[0] == e.terminals()).any() for e in circuit.elements if isinstance(e, TwoTerminal))
+        only = any(
+            (floating[0] == e.terminals()).any() for e in circuit.elements if isinstance(e, TwoTerminal)
+        )
         why = "only nonlinear devices reach it" if only else "nothing conducts to it"
         more = f" (and {len(floating) - 1} more)" if len(floating) > 1 else ""
         raise CircuitError(
-            f"node {name!r}{more} is floating: {why}; give it a conductance path to ground, a rail or an input"
+            f"node {name!r}{more} is floating: {why}; give it a conductance to ground, a rail or an input"
         )
 
 

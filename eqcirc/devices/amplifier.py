@@ -4,7 +4,7 @@ Law       v_out = A·v_in, and the current that the output delivers is drawn fro
 Scaling   s_out = s_in·kappa/A. kappa = A is the ideal transformer; kappa = 1/A is the usual amplifier, which
           lets the gradient of the layer before it be A² smaller than the layer after it
 SPICE     e<name> out 0 in 0 A   and   f<name> 0 in e<name> kappa
-Range     1e-3 <= A, kappa <= 1e4; the output's high side must not be held by another source.
+Range     1e-4 <= A, kappa <= 1e4; the output must not be held by another source.
 Source    Kendall et al. 2020, "Training End-to-End Analog Neural Networks with Equilibrium Propagation".
 """
 
@@ -19,7 +19,7 @@ from eqcirc.devices.base import Element, in_range, number
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
-LOWEST, HIGHEST = 1e-3, 1e4
+LOWEST, HIGHEST = 1e-4, 1e4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -27,7 +27,7 @@ class Amplifier(Element):
     """Amplifiers from `source` (n,) to `output` (n,); `value` holds the voltage gain A of each.
 
     Attributes:
-        kappa: current gain back to the source, the same for the whole group; default 1/A of the first.
+        kappa: current gain back to the source, the same for the whole group; None for 1/A.
     """
 
     source: NodeArray
@@ -36,16 +36,21 @@ class Amplifier(Element):
 
     def __post_init__(self) -> None:
         """Check shapes and ranges."""
+        name = f"amplifier {self.name!r}"
         if not self.source.shape == self.output.shape == self.value.shape or not self.value.size:
+            raise CircuitError(f"{name}: expected one input, one output and one gain for each amplifier")
+        if (self.value != self.gain).any():
+            raise CircuitError(f"{name}: one group has one gain; make a group for each gain")
+        in_range(name, "voltage gain A", self.gain, LOWEST, HIGHEST, "V/V")
+        in_range(name, "current gain kappa", self.current_gain, LOWEST, HIGHEST, "A/A")
+
+    def check(self, value: Array) -> None:
+        """Raise `CircuitError` unless the gain is the built one: scalings and reduction rely on it."""
+        super().check(value)
+        if (value != self.gain).any():
             raise CircuitError(
-                f"amplifier {self.name!r}: expected one input, one output and one gain for each amplifier"
+                f"amplifier {self.name!r}: the gain {self.gain:g} is fixed; build a circuit with another one"
             )
-        if np.unique(self.value).size > 1:
-            raise CircuitError(f"amplifier {self.name!r}: one group has one gain; make a group for each gain")
-        if self.kappa is None:
-            object.__setattr__(self, "kappa", 1 / self.gain)
-        in_range(f"amplifier {self.name!r}", "voltage gain A", self.gain, LOWEST, HIGHEST, "V/V")
-        in_range(f"amplifier {self.name!r}", "current gain kappa", self.current_gain, LOWEST, HIGHEST, "A/A")
 
     @property
     def gain(self) -> float:
@@ -55,7 +60,7 @@ class Amplifier(Element):
     @property
     def current_gain(self) -> float:
         """Current gain kappa."""
-        return float(self.kappa)  # type: ignore[arg-type]
+        return 1 / self.gain if self.kappa is None else float(self.kappa)
 
     def terminals(self) -> NodeArray:
         """Return inputs and outputs."""

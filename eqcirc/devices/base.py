@@ -25,8 +25,11 @@ class Bounds(NamedTuple):
     upper: float
 
 
+UNBOUNDED = Bounds(-np.inf, np.inf)
+
+
 class Triplets(NamedTuple):
-    """Entries of a sparse linear map: the current leaving `row` grows by `value` times the voltage of `column`."""
+    """Entries of a sparse linear map: the voltage of `column`, times `value`, is a current leaving `row`."""
 
     row: NodeArray
     column: NodeArray
@@ -47,7 +50,7 @@ class Element(ABC):
     name: str
     value: Array
     trainable: bool = False
-    bounds: Bounds = Bounds(-np.inf, np.inf)
+    bounds: Bounds = UNBOUNDED
 
     unit = ""
 
@@ -82,7 +85,8 @@ class Element(ABC):
                 f"element {self.name!r}: expected values of shape {self.value.shape}, got {value.shape}"
             )
         if not np.isfinite(value).all():
-            raise CircuitError(f"element {self.name!r}: value {first(~np.isfinite(value), value)} is not finite")
+            bad = first(~np.isfinite(value), value)
+            raise CircuitError(f"element {self.name!r}: value {bad} is not finite")
 
 
 class LinearElement(Element):
@@ -134,7 +138,7 @@ def number(x: float) -> str:
     return repr(float(x))
 
 
-def in_range(name: str, what: str, value: float, lower: float, upper: float, unit: str) -> None:
+def in_range(name: str, what: str, value: float, lower: float, upper: float, unit: str) -> None:  # noqa: PLR0917
     """Raise `CircuitError` unless lower <= value <= upper (NaN never is)."""
     if not lower <= value <= upper:
         raise CircuitError(

@@ -2,9 +2,9 @@
 
 Law       i(v) = g v            slope g
 Co-content ½ g v²
-Learning  dC/dg = lam_ab·v_ab, which for Equilibrium Propagation is the contrast of ½·v_ab² between nudged phases
+Learning  dC/dg = lam_ab·v_ab; for Equilibrium Propagation the contrast of ½·v_ab² between nudged phases
 SPICE     r<name> a b <1/g>
-Range     1e-12 S to 1e3 S; zero and negative conductances are refused (SPICE turns R = 0 into 1 mOhm silently).
+Range     1e-12 S to 1e3 S; zero and negative ones are refused (SPICE silently turns R = 0 into 1 mOhm).
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ class Crossbar(LinearElement):
         """Check shapes and ranges."""
         if self.value.shape != (len(self.rows), len(self.columns)):
             raise CircuitError(
-                f"crossbar {self.name!r}: expected conductances of shape {(len(self.rows), len(self.columns))} "
-                f"(rows, columns), got {self.value.shape}"
+                f"crossbar {self.name!r}: expected conductances of shape (rows, columns) = "
+                f"{(len(self.rows), len(self.columns))}, got {self.value.shape}"
             )
         if np.intersect1d(self.rows, self.columns).size:
             raise CircuitError(f"crossbar {self.name!r}: a node is both row and column; list it once")
@@ -60,12 +60,12 @@ class Crossbar(LinearElement):
         )
 
     def sensitivity(self, lam: Array, v: Array) -> Array:
-        """Return sum over the batch of (lam_r − lam_c)(v_r − v_c), shape (rows, columns), by matrix products."""
+        """Return the sum over the batch of (lam_r − lam_c)(v_r − v_c), (rows, columns)."""
         lam_r, lam_c, v_r, v_c = lam[:, self.rows], lam[:, self.columns], v[:, self.rows], v[:, self.columns]
         result = np.einsum("bc,bc->c", lam_c, v_c)[None, :] - v_r.T @ lam_c
         if lam_r.any():  # rows held by sources have no adjoint voltage, and they are the big blocks
             result += np.einsum("br,br->r", lam_r, v_r)[:, None] - lam_r.T @ v_c
-        return result
+        return np.asarray(result)
 
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return one resistor line for each crosspoint."""

@@ -2,9 +2,10 @@
 
 Law       v >= −3·N·Vt:  i = IS·(exp(v/(N·Vt)) − 1) + gmin·v
           v <  −3·N·Vt:  i = −IS·(1 + (3·N·Vt/(e·v))³) + gmin·v
-Source    ngspice 39, src/spicelib/devices/dio/dioload.c; Vt = kT/q with ngspice's constants (`eqcirc.constants`)
+Source    ngspice 39, src/spicelib/devices/dio/dioload.c; Vt = kT/q with ngspice's `eqcirc.constants`
 Range     1e-20 A <= IS <= 1 A, 1e-3 <= N <= 1e4
-Left out  series resistance, high-level injection, breakdown, capacitances, temperature.
+Left out  series resistance, high-level injection, breakdown, capacitances, temperature. An area multiplies
+          gmin here but not in ngspice, which is 1e-12 S at the largest area and nothing at ordinary ones.
 SPICE     d<name> anode cathode <model> <area>   and   .model <model> d is=… n=…
 """
 
@@ -74,11 +75,11 @@ class ShockleyDiode:
     def limit(self, new: Array, old: Array) -> Array:
         """Keep Newton from overshooting the exponential: large forward steps are taken logarithmically.
 
-        The rule is SPICE's junction limiting (Nagel 1975, "SPICE2", appendix): above the critical voltage a step
-        of more than 2·N·Vt becomes one that raises the current, not the voltage, in proportion.
+        The rule is SPICE's junction limiting (Nagel 1975, "SPICE2", appendix): above the critical voltage a
+        step of more than 2·N·Vt becomes one that raises the current, not the voltage, in proportion.
         """
         vte = self.slope_voltage
-        critical = vte * math.log(vte / (math.sqrt(2) * self.saturation_current))
+        critical = max(0.0, vte * math.log(vte / (math.sqrt(2) * self.saturation_current)))
         far = (new > critical) & (np.abs(new - old) > 2 * vte)
         if not far.any():
             return new

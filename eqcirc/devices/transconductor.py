@@ -37,7 +37,9 @@ class Transconductor(LinearElement):
         """Check shapes and ranges."""
         shapes = {x.shape for x in (self.out_p, self.out_n, self.cp, self.cn, self.value)}
         if len(shapes) > 1:
-            raise CircuitError(f"transconductor {self.name!r}: node and value shapes differ: {sorted(shapes)}")
+            raise CircuitError(
+                f"transconductor {self.name!r}: node and value shapes differ: {sorted(shapes)}"
+            )
         self.check(self.value)
 
     def check(self, value: Array) -> None:

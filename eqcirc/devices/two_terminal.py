@@ -42,7 +42,8 @@ class TwoTerminal(Element):
         bad = ~((value > 0) & (value <= LARGEST_AREA))
         if bad.any():
             raise CircuitError(
-                f"device {self.name!r}: area {first(bad, value)}; expected a positive factor up to {LARGEST_AREA:g}"
+                f"device {self.name!r}: area {first(bad, value)}; expected a positive factor "
+                f"up to {LARGEST_AREA:g}"
             )
 
     def terminals(self) -> NodeArray:
