@@ -1,0 +1,94 @@
+"""Train analog circuits with Equilibrium Propagation, with a real circuit simulator in the loop.
+
+The public names, importable from here; each is loaded when it is first used, so that the command line starts fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eqcirc.circuit.builder import GROUND as GROUND
+    from eqcirc.circuit.builder import CircuitBuilder as CircuitBuilder
+    from eqcirc.circuit.circuit import Circuit as Circuit
+    from eqcirc.circuit.layered import Biases as Biases
+    from eqcirc.circuit.layered import LayerDiodes as LayerDiodes
+    from eqcirc.circuit.layered import Layered as Layered
+    from eqcirc.circuit.scaling import symmetry as symmetry
+    from eqcirc.data import Dataset as Dataset
+    from eqcirc.data import Splits as Splits
+    from eqcirc.data import load_splits as load_splits
+    from eqcirc.data import scale as scale
+    from eqcirc.devices import Bounds as Bounds
+    from eqcirc.devices import ClampDiode as ClampDiode
+    from eqcirc.devices import ShockleyDiode as ShockleyDiode
+    from eqcirc.errors import EqcircError as EqcircError
+    from eqcirc.experiment.load import load_experiment as load_experiment
+    from eqcirc.experiment.run import Run as Run
+    from eqcirc.learning.audit import Audit as Audit
+    from eqcirc.learning.costs import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+    from eqcirc.learning.costs import SquaredError as SquaredError
+    from eqcirc.learning.eqprop import EqProp as EqProp
+    from eqcirc.learning.optimizers import SGD as SGD
+    from eqcirc.learning.optimizers import Adam as Adam
+    from eqcirc.learning.trainer import Plan as Plan
+    from eqcirc.learning.trainer import Trainer as Trainer
+    from eqcirc.report.figures import learning_figure as learning_figure
+    from eqcirc.solvers.base import Nudge as Nudge
+    from eqcirc.solvers.base import OperatingPoints as OperatingPoints
+    from eqcirc.solvers.base import Status as Status
+    from eqcirc.solvers.ideal.solver import IdealSolver as IdealSolver
+    from eqcirc.solvers.ngspice.decks import export_deck as export_deck
+    from eqcirc.solvers.ngspice.solver import NgspiceSolver as NgspiceSolver
+    from eqcirc.verify.check import check as check
+
+_HOME = {
+    "GROUND": "circuit.builder",
+    "CircuitBuilder": "circuit.builder",
+    "Circuit": "circuit.circuit",
+    "Biases": "circuit.layered",
+    "Layered": "circuit.layered",
+    "LayerDiodes": "circuit.layered",
+    "symmetry": "circuit.scaling",
+    "Dataset": "data",
+    "Splits": "data",
+    "load_splits": "data",
+    "scale": "data",
+    "Bounds": "devices",
+    "ClampDiode": "devices",
+    "ShockleyDiode": "devices",
+    "EqcircError": "errors",
+    "load_experiment": "experiment.load",
+    "Run": "experiment.run",
+    "Audit": "learning.audit",
+    "SoftmaxCrossEntropy": "learning.costs",
+    "SquaredError": "learning.costs",
+    "EqProp": "learning.eqprop",
+    "SGD": "learning.optimizers",
+    "Adam": "learning.optimizers",
+    "Plan": "learning.trainer",
+    "Trainer": "learning.trainer",
+    "learning_figure": "report.figures",
+    "Nudge": "solvers.base",
+    "OperatingPoints": "solvers.base",
+    "Status": "solvers.base",
+    "IdealSolver": "solvers.ideal.solver",
+    "export_deck": "solvers.ngspice.decks",
+    "NgspiceSolver": "solvers.ngspice.solver",
+    "check": "verify.check",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'eqcirc' has no attribute {name!r}")
+    return getattr(import_module(f"eqcirc.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return list(__all__)

@@ -140,3 +140,17 @@ def _read_archive(path: Path) -> dict[str, NDArray[Any]]:
 def _require_file(path: Path) -> None:
     if not path.is_file():
         raise DataError(f"{path}: expected a file here, found none; check the path")
+
+
+def read_samples(path: Path, n_features: int) -> Array:
+    """Read samples (n, n_features) without labels from a CSV file with a header.
+
+    Raises:
+        DataError: The file is missing or damaged, a cell is not a finite number, or the number of columns is wrong.
+    """
+    frame = _read_frame(path)
+    if len(frame.columns) != n_features:
+        raise DataError(
+            f"{path}: expected {n_features} columns, one for each feature, got {len(frame.columns)}"
+        )
+    return _numbers(path, frame, list(frame.columns))

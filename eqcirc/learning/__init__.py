@@ -1,0 +1,1 @@
+"""Costs, Equilibrium Propagation, optimizers and the training loop."""

@@ -23,6 +23,8 @@ HELPER_NODE = "eq_z"
 class Cost(ABC):
     """A function of outputs (batch, n_outputs) in volts and targets of the same shape."""
 
+    unit = ""
+
     @abstractmethod
     def value(self, outputs: Array, targets: Array) -> Array:
         """Return C for every sample (batch,)."""
@@ -56,6 +58,8 @@ class SquaredError(Cost):
     high: float = 0.1
     low: float = -0.1
 
+    unit = "V²"
+
     def value(self, outputs: Array, targets: Array) -> Array:
         """Return C in V²."""
         return np.asarray(0.5 * ((outputs - targets) ** 2).sum(axis=-1))
@@ -88,6 +92,8 @@ class SoftmaxCrossEntropy(Cost):
 
     sharpness: float = 10.0
 
+    unit = "V"
+
     def __post_init__(self) -> None:
         """Check the range."""
         in_range("cross-entropy", "sharpness K", self.sharpness, 1e-3, 1e4, "1/V")
@@ -105,7 +111,9 @@ class SoftmaxCrossEntropy(Cost):
         """Return K·(diag(p) − p·pᵀ)."""
         del targets
         p = softmax(self.sharpness * outputs, axis=-1)
-        return np.asarray(self.sharpness * (p[..., None] * np.eye(p.shape[-1]) - p[..., None] * p[..., None, :]))
+        return np.asarray(
+            self.sharpness * (p[..., None] * np.eye(p.shape[-1]) - p[..., None] * p[..., None, :])
+        )
 
     def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
         """Return one-hot vectors."""
@@ -114,5 +122,8 @@ class SoftmaxCrossEntropy(Cost):
     def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
         """Return p − y; the sum of exponentials is the voltage of a helper node (1 A into 1 Ohm is 1 V)."""
         terms = [f"exp({number(self.sharpness)}*({o}))" for o in outputs]
-        helper = [f"b_{HELPER_NODE} 0 {HELPER_NODE} i={'+'.join(terms)}", f"r_{HELPER_NODE} {HELPER_NODE} 0 1"]
+        helper = [
+            f"b_{HELPER_NODE} 0 {HELPER_NODE} i={'+'.join(terms)}",
+            f"r_{HELPER_NODE} {HELPER_NODE} 0 1",
+        ]
         return helper, [f"({e}/v({HELPER_NODE})-{y})" for e, y in zip(terms, targets, strict=True)]

@@ -1,0 +1,1 @@
+"""Independent checks: reference gradients, agreement of the solvers."""

@@ -1,0 +1,191 @@
+"""Layered networks: crossbars between layers of nodes, diodes for the nonlinearity, amplifiers against decay.
+
+    inputs ──w1── h1 ▷ y1 ──w2── h2 ▷ y2 ── … ── outputs
+             b1 ──┘             b2 ──┘
+
+Layer 0 are the driven nodes, layers 1…n hidden, the last one the outputs. Names: crossbars w<l> into layer l, biases
+b<l>, skip connections skip<k>to<l>, nodes h<l> and (behind amplifiers) y<l>, outputs o (op and on if differential).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.devices import Bounds, Law, ShockleyDiode
+from eqcirc.devices.conductance import DEFAULT_BOUNDS
+from eqcirc.errors import CircuitError
+from eqcirc.typing import Array, NodeArray
+
+
+@dataclass(frozen=True)
+class LayerDiodes:
+    """The diodes of a hidden layer.
+
+    Attributes:
+        law: law of each diode.
+        kind: "antiparallel": every node is held between −rail and +rail by two diodes; "one_sided": diodes keep the
+            first half of the nodes (excitatory) above −rail and the second half (inhibitory) below +rail.
+        rail: voltage (V) of the rails, 0 for ground.
+    """
+
+    law: Law = field(default_factory=ShockleyDiode)
+    kind: Literal["antiparallel", "one_sided"] = "antiparallel"
+    rail: float = 0.3
+
+
+@dataclass(frozen=True)
+class Biases:
+    """Trainable offsets of every layer.
+
+    Attributes:
+        kind: "rail": a pair of conductances to rails at ±voltage; "current": a current source; "none".
+        voltage: of the rails, in volts.
+        current: largest trained current, in amperes.
+    """
+
+    kind: Literal["rail", "current", "none"] = "rail"
+    voltage: float = 1.0
+    current: float = 1e-5
+
+
+@dataclass(frozen=True)
+class Layered:
+    """What to build; `build` makes the circuit.
+
+    Attributes:
+        hidden: number of nodes of each hidden layer.
+        input_gain: volts at a driven node for a feature of one.
+        double_inputs: drive a second node with −x for each feature, so that positive conductances can subtract.
+        biases: trainable offsets.
+        diodes: nonlinearity, one for all hidden layers or one for each; None for a linear network.
+        gain: voltage gain of the amplifier behind every hidden node; None for no amplifiers.
+        kappa: reverse current gain of the amplifiers; None for 1/gain.
+        differential: read each output as the difference of two nodes.
+        skips: pairs (from, to) of layers that are not neighbours, joined by a further crossbar.
+        bounds: limits of trained conductances, in siemens.
+        initial: range that initial conductances are drawn from, uniformly, in siemens; None for the bounds.
+    """
+
+    hidden: tuple[int, ...] = (64,)
+    input_gain: float = 1.0
+    double_inputs: bool = True
+    biases: Biases = Biases()
+    diodes: LayerDiodes | tuple[LayerDiodes, ...] | None = LayerDiodes()
+    gain: float | None = 4.0
+    kappa: float | None = None
+    differential: bool = True
+    skips: tuple[tuple[int, int], ...] = ()
+    bounds: Bounds = DEFAULT_BOUNDS
+    initial: tuple[float, float] | None = None
+
+    def build(self, name: str, n_features: int, n_outputs: int, rng: np.random.Generator) -> Circuit:
+        """Return the circuit with random initial conductances.
+
+        Raises:
+            CircuitError: a value is out of range, or a skip connection joins layers that do not exist.
+        """
+        return _Assembly(self, name, n_features, n_outputs, rng).circuit()
+
+
+class _Assembly:
+    """Builds one layered circuit."""
+
+    def __init__(
+        self, plan: Layered, name: str, n_features: int, n_outputs: int, rng: np.random.Generator
+    ) -> None:
+        self.plan, self.rng, self.b = plan, rng, CircuitBuilder(name)
+        self.n_features, self.n_outputs = n_features, n_outputs
+        if (
+            plan.initial is not None
+            and not plan.bounds.lower <= plan.initial[0] <= plan.initial[1] <= plan.bounds.upper
+        ):
+            raise CircuitError(
+                f"initial conductances {plan.initial} S: expected a range within the bounds {tuple(plan.bounds)} S"
+            )
+        if isinstance(plan.diodes, tuple) and len(plan.diodes) != len(plan.hidden):
+            raise CircuitError(
+                f"diodes: expected one entry for each of {len(plan.hidden)} hidden layers, got {len(plan.diodes)}"
+            )
+
+    def circuit(self) -> Circuit:
+        plan, last = self.plan, len(self.plan.hidden) + 1
+        senders = {0: self._inputs()}  # nodes that a layer presents to later ones
+        self._bias_rails()
+        for layer, size in enumerate(plan.hidden, start=1):
+            nodes = self.b.nodes(f"h{layer}", size)
+            self._feed(layer, nodes, senders)
+            self._diodes(layer, nodes)
+            senders[layer] = self._amplified(layer, nodes)
+        outputs, negative = self._outputs()
+        both = outputs if negative is None else np.concatenate([outputs, negative])
+        self._feed(last, both, senders)
+        return self.b.build(outputs, negative)
+
+    def _inputs(self) -> NodeArray:
+        gain = self.plan.input_gain
+        x = self.b.input("x", self.n_features, gain=gain)
+        return (
+            np.concatenate([x, self.b.input("xn", self.n_features, gain=-gain)])
+            if self.plan.double_inputs
+            else x
+        )
+
+    def _outputs(self) -> tuple[NodeArray, NodeArray | None]:
+        if not self.plan.differential:
+            return self.b.nodes("o", self.n_outputs), None
+        return self.b.nodes("op", self.n_outputs), self.b.nodes("on", self.n_outputs)
+
+    def _bias_rails(self) -> None:
+        if self.plan.biases.kind == "rail":
+            v = self.plan.biases.voltage
+            self.rails = np.concatenate([self.b.rail("biasp", v), self.b.rail("biasn", -v)])
+
+    def _random(self, rows: int, columns: int) -> Array:
+        low, high = self.plan.initial or self.plan.bounds
+        return self.rng.uniform(low, high, (rows, columns))
+
+    def _crossbar(self, name: str, rows: NodeArray, columns: NodeArray) -> None:
+        self.b.crossbar(name, rows, columns, self._random(len(rows), len(columns)), bounds=self.plan.bounds)
+
+    def _feed(self, layer: int, nodes: NodeArray, senders: dict[int, NodeArray]) -> None:
+        """Connect a layer to the one before it, to its skip connections and to its bias."""
+        self._crossbar(f"w{layer}", senders[layer - 1], nodes)
+        for start, end in self.plan.skips:
+            if end == layer:
+                if not 0 <= start < layer - 1:
+                    raise CircuitError(
+                        f"skip connection {start} to {end}: expected a layer before {end - 1} (0 is the input)"
+                    )
+                self._crossbar(f"skip{start}to{end}", senders[start], nodes)
+        if layer == len(self.plan.hidden) + 1 and any(end > layer for _, end in self.plan.skips):
+            raise CircuitError(f"skip connections {self.plan.skips}: the last layer is {layer}")
+        if self.plan.biases.kind == "rail":
+            self._crossbar(f"b{layer}", self.rails, nodes)
+        elif self.plan.biases.kind == "current":
+            limit = self.plan.biases.current
+            self.b.current_source(f"b{layer}", nodes, 0.0, trainable=True, bounds=Bounds(-limit, limit))
+
+    def _diodes(self, layer: int, nodes: NodeArray) -> None:
+        d = self.plan.diodes[layer - 1] if isinstance(self.plan.diodes, tuple) else self.plan.diodes
+        if d is None:
+            return
+        high, low = self._rail(f"dp{layer}", d.rail), self._rail(f"dn{layer}", -d.rail)
+        half = len(nodes) // 2 if d.kind == "one_sided" else 0
+        above, below = (nodes[half:], nodes[:half]) if half else (nodes, nodes)
+        self.b.device(f"up{layer}", above, high, d.law)
+        self.b.device(f"down{layer}", low, below, d.law)
+
+    def _rail(self, name: str, voltage: float) -> NodeArray | int:
+        return self.b.rail(name, voltage) if voltage else GROUND
+
+    def _amplified(self, layer: int, nodes: NodeArray) -> NodeArray:
+        if self.plan.gain is None:
+            return nodes
+        outputs = self.b.nodes(f"y{layer}", len(nodes))
+        self.b.amplifier(f"a{layer}", nodes, outputs, self.plan.gain, self.plan.kappa)
+        return outputs

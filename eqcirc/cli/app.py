@@ -1,0 +1,70 @@
+"""The command line. Heavy imports happen inside the commands, so that help and completion are quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from eqcirc.cli import inspect, runs
+from eqcirc.cli.doctor import doctor
+from eqcirc.errors import EqcircError
+
+app = typer.Typer(
+    name="eqcirc",
+    help="Train analog circuits with Equilibrium Propagation, with ngspice in the loop.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    runs.init,
+    runs.train,
+    runs.resume,
+    runs.evaluate,
+    inspect.solve,
+    inspect.check,
+    inspect.netlist,
+    doctor,
+)
+for _command in _COMMANDS:
+    app.command()(_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"eqcirc {version('eqcirc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Run the command line; errors become one message and an exit code, never a traceback.
+
+    Exit codes: 0 done, 1 a check failed, 2 wrong option, argument or experiment file, 3 data, 4 circuit, 5 solver or
+    simulator, 6 checkpoint, 130 interrupted (the run can be resumed).
+    """
+    try:
+        app()
+    except EqcircError as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.secho("interrupted", fg=typer.colors.RED, err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)  # the reader of our output went away, as in `eqcirc ... | head`

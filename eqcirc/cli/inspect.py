@@ -1,0 +1,187 @@
+"""Commands that look into a circuit: operating points, checks, netlists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from eqcirc.cli.source import Source
+    from eqcirc.typing import Array
+
+SourcePath = Annotated[
+    Path,
+    typer.Argument(
+        help="Run directory (trained values) or experiment file (initial values).", show_default=False
+    ),
+]
+Inputs = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV file of samples: one line each, one column for each feature, a header. Not scaled."
+    ),
+]
+Samples = Annotated[int, typer.Option(min=1, help="Without --inputs: how many samples of the test part.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def solve(
+    source: SourcePath,
+    inputs: Inputs = None,
+    samples: Samples = 3,
+    engine: Annotated[Literal["both", "ngspice", "ideal"], typer.Option(help="Solver.")] = "both",
+    nodes: Annotated[Literal["outputs", "all"], typer.Option(help="Which nodes to show.")] = "outputs",
+    csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Solve operating points and print node voltages in volts, by both solvers side by side.
+
+    Example: `eqcirc solve runs/digits --samples 2 --nodes all --csv voltages.csv`
+    """
+    import pandas as pd
+
+    from eqcirc.cli.output import print_json, print_table
+    from eqcirc.cli.source import open_source
+    from eqcirc.experiment.build import build_solver
+
+    opened = open_source(source)
+    x = _samples(opened, inputs, samples)
+    engines = ["ngspice", "ideal"] if engine == "both" else [engine]
+    circuit = opened.circuit
+    shown = circuit.readout.nodes if nodes == "outputs" else circuit.free_nodes
+    columns: dict[str, Any] = {
+        "sample": [k for k in range(len(x)) for _ in shown],
+        "node": [circuit.node_names[n] for _ in x for n in shown],
+    }
+    for name in engines:
+        with build_solver(opened.experiment, circuit, name) as solver:
+            columns[f"{name} (V)"] = (
+                solver.solve(opened.parameters, x).require().free[:, shown].ravel().tolist()
+            )
+    if engine == "both":
+        pairs = zip(columns["ngspice (V)"], columns["ideal (V)"], strict=True)
+        columns["difference (V)"] = [a - b for a, b in pairs]
+    table = pd.DataFrame(columns)
+    if csv is not None:
+        _write_csv(table, csv)
+    if as_json:
+        print_json({"columns": list(table.columns), "rows": table.to_numpy().tolist()})
+    else:
+        print_table(list(table.columns), table.to_numpy().tolist())
+
+
+def check(
+    source: SourcePath,
+    samples: Annotated[int, typer.Option(min=1, help="Training samples to check on.")] = 4,
+    beta: Annotated[
+        float | None, typer.Option(help="Nudging strength (A or S); that of the experiment by default.")
+    ] = None,
+    entries: Annotated[int, typer.Option(min=1, help="Conductances to check by finite differences.")] = 12,
+    as_json: Json = False,
+) -> None:
+    """Check symmetry, agreement of the solvers, and the EqProp gradient against adjoint and finite differences.
+
+    Exit code 1 if a bound does not hold.
+
+    Example: `eqcirc check runs/digits --samples 8`
+    """
+    from dataclasses import asdict
+
+    from eqcirc.cli.output import print_json, print_table
+    from eqcirc.cli.source import open_source
+    from eqcirc.errors import EngineError
+    from eqcirc.experiment.build import build_cost, build_solver
+    from eqcirc.learning.evaluate import targets_of
+    from eqcirc.verify.check import check as run_check
+
+    opened = open_source(source)
+    experiment, cost = opened.experiment, build_cost(opened.experiment)
+    part = opened.data.train.take(range(min(samples, opened.data.train.n_samples)))
+    try:
+        spice = build_solver(experiment, opened.circuit, "ngspice")
+        solvers = {"ngspice": spice}
+    except EngineError as error:
+        typer.secho(f"without ngspice: {error}", fg=typer.colors.YELLOW, err=True)
+        solvers = {}
+    try:
+        findings = run_check(
+            opened.circuit,
+            opened.parameters,
+            part.inputs,
+            targets_of(part, cost),
+            cost,
+            experiment.learning.beta if beta is None else beta,
+            solvers,
+            entries=entries,
+            seed=experiment.seed,
+        )
+    finally:
+        for solver in solvers.values():
+            solver.close()
+    if as_json:
+        print_json({"findings": [asdict(f) | {"holds": f.holds} for f in findings]})
+    else:
+        typer.echo("symmetry: a scaling s exists, Equilibrium Propagation applies")
+        rows = [
+            (f.name, f"{f.measured:.2e} {f.unit}".strip(), f"{f.bound:g}", "yes" if f.holds else "NO")
+            for f in findings
+        ]
+        print_table(["check", "measured", "bound", "holds"], rows)
+    if not all(f.holds for f in findings):
+        raise typer.Exit(1)
+
+
+def netlist(
+    source: SourcePath,
+    form: Annotated[
+        Literal["full", "reduced"],
+        typer.Option(
+            help="full: every element as built; reduced: inputs and amplifiers eliminated (scaled voltages)."
+        ),
+    ] = "full",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write; standard output by default.")
+    ] = None,
+    inputs: Inputs = None,
+    samples: Samples = 1,
+) -> None:
+    """Write a self-contained deck: `ngspice -b FILE` prints the output voltages of every sample.
+
+    Example: `eqcirc netlist runs/digits --out digits.sp && ngspice -b digits.sp`
+    """
+    from eqcirc.cli.source import open_source
+    from eqcirc.errors import ConfigError
+    from eqcirc.solvers.ngspice.decks import export_deck
+
+    opened = open_source(source)
+    x = _samples(opened, inputs, samples)
+    text = export_deck(opened.circuit, opened.parameters, x, form)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="ascii")
+    except OSError as error:
+        raise ConfigError(f"cannot write {out}: {error.strerror}") from error
+    typer.echo(f"wrote {out} ({len(text.splitlines())} lines); run it with: ngspice -b {out}")
+
+
+def _samples(source: Source, inputs: Path | None, count: int) -> Array:
+    """Return samples (n, n_features): from a file as they are, or scaled ones of the test part."""
+    if inputs is None:
+        test = source.data.test
+        return test.inputs[: min(count, test.n_samples)]
+    from eqcirc.data.tables import read_samples
+
+    return read_samples(inputs, source.circuit.inputs.n_features)
+
+
+def _write_csv(table: Any, path: Path) -> None:
+    from eqcirc.errors import ConfigError
+
+    try:
+        table.to_csv(path, index=False)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,165 @@
+"""Commands that make, continue and score training runs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from eqcirc.errors import ConfigError
+
+if TYPE_CHECKING:
+    from eqcirc.experiment.run import Run
+    from eqcirc.experiment.schema import Experiment
+
+Config = Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", "-w", min=1, help="ngspice processes; all cores by default. Changes no result."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("experiment.toml"),
+    data: Annotated[
+        str, typer.Option(help="Data set: xor, moons, iris, digits, mnist, fashion-mnist, csv, npz.")
+    ] = "digits",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented experiment file with every key, its unit and default.
+
+    Example: `eqcirc init my.toml --data iris`
+    """
+    from eqcirc.experiment.load import parse
+    from eqcirc.experiment.template import template
+
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists; choose another name or use --force")
+    text = template(parse({"name": data, "data": {"name": data}}, "init"))
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+    typer.echo(f"wrote {path}; train it with: eqcirc train {path}")
+
+
+def train(
+    config: Config,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run directory; runs/<name> by default.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run that is there already.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Replace the seed of the experiment.")] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Replace a key: `--set learning.epochs=5` (repeatable).")
+    ] = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Train a circuit and leave a run directory behind.
+
+    Ctrl-C finishes the present batch and leaves a run that `eqcirc resume` takes up.
+
+    Example: `eqcirc train circuits/digits.toml --out runs/digits --seed 1`
+    """
+    from eqcirc.cli.overrides import changed
+    from eqcirc.experiment.load import load_experiment
+    from eqcirc.experiment.run import Run
+
+    changes = [*(change or []), *([f"seed={seed}"] if seed is not None else [])]
+    experiment = changed(load_experiment(config), changes)
+    folder = out or Path("runs") / experiment.name
+    with Run.start(_with_workers(experiment, workers), folder, overwrite=overwrite) as run:
+        _drive(run, as_json)
+
+
+def resume(
+    folder: Annotated[Path, typer.Argument(help="Run directory.", show_default=False)],
+    config: Annotated[
+        Path | None, typer.Option(help="Experiment file that the run must match; differing keys are named.")
+    ] = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Continue an interrupted run; the result has the same bits as that of an undisturbed one.
+
+    Example: `eqcirc resume runs/digits`
+    """
+    from eqcirc.experiment.directory import RunDirectory
+    from eqcirc.experiment.load import load_experiment
+    from eqcirc.experiment.run import Run
+
+    recorded = RunDirectory(folder).experiment()
+    wanted = load_experiment(config) if config else recorded
+    if workers is not None:
+        wanted = _with_workers(wanted, workers)
+    with Run.resume(folder, wanted) as run:
+        _drive(run, as_json)
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="Run directory.", show_default=False)],
+    part: Annotated[Literal["train", "validation", "test"], typer.Option(help="Part of the data.")] = "test",
+    engine: Annotated[
+        Literal["ngspice", "ideal"] | None, typer.Option(help="Solver; that of the run by default.")
+    ] = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Score a trained circuit.
+
+    Example: `eqcirc evaluate runs/digits --part test --engine ideal`
+    """
+    from dataclasses import asdict
+
+    from eqcirc.cli.output import print_json, print_pairs
+    from eqcirc.cli.source import open_source
+    from eqcirc.errors import DataError
+    from eqcirc.experiment.build import build_cost, build_solver
+    from eqcirc.learning.evaluate import evaluate as score
+
+    source = open_source(folder, must_be_run=True)
+    experiment = _with_workers(source.experiment, workers)
+    dataset = getattr(source.data, part)
+    if dataset is None:
+        raise DataError(f"the run has no {part} part: data.{part} = 0 in its experiment")
+    with build_solver(experiment, source.circuit, engine) as solver:
+        result = asdict(score(solver, source.parameters, dataset, build_cost(experiment)))
+        content = {"part": part, "engine": solver.name, **result}
+    print_json(content) if as_json else print_pairs(content)
+
+
+def _with_workers(experiment: Experiment, workers: int | None) -> Experiment:
+    """Return the experiment with another number of worker processes."""
+    if workers is None:
+        return experiment
+    return experiment.model_copy(update={"solver": experiment.solver.model_copy(update={"workers": workers})})
+
+
+def _drive(run: Run, as_json: bool) -> None:
+    """Train with a progress bar, until done or interrupted, and report."""
+    from eqcirc.cli.output import ProgressBar, print_json, print_pairs
+    from eqcirc.cli.stopping import Stopping
+
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    with Stopping() as stopping:
+        with ProgressBar(run.trainer, quiet=as_json) as bar:
+            done = run.train(bar, stopping.asked)
+        if not done:
+            state = run.trainer.state
+            typer.secho(
+                f"stopped in epoch {state.epoch + 1} after batch {state.batch}; "
+                f"go on with: eqcirc resume {run.folder.path}",
+                err=True,
+            )
+            raise typer.Exit(130)
+        summary: dict[str, Any] = run.finish()
+    summary |= {"run": str(run.folder.path), "picture": str(run.folder.path / "run.png")}
+    print_json(summary) if as_json else print_pairs(summary)

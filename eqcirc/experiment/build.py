@@ -1,0 +1,147 @@
+"""From an experiment file to objects: data, circuit, cost, rule, solvers, trainer."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.data import Splits, load_splits, scale
+from eqcirc.devices import Bounds, ClampDiode, Law, ShockleyDiode
+from eqcirc.experiment.schema import Diodes, Experiment
+from eqcirc.learning.audit import Audit, AuditLimits
+from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
+from eqcirc.learning.eqprop import EqProp
+from eqcirc.learning.optimizers import SGD, Adam, Optimizer
+from eqcirc.learning.trainer import Plan, Trainer
+from eqcirc.solvers.base import Solver
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.netlist import Tolerances
+from eqcirc.solvers.ngspice.solver import NgspiceSolver
+
+
+def build_data(experiment: Experiment) -> Splits:
+    """Load, split and scale the data.
+
+    Raises:
+        DataError, ConfigError: see `eqcirc.data.load_splits`.
+    """
+    d = experiment.data
+    splits = load_splits(
+        d.name,
+        path=d.path,
+        label=d.label,
+        targets=d.targets,
+        validation=d.validation,
+        test=d.test,
+        seed=experiment.seed,
+        limit=d.limit,
+        samples=d.samples,
+        noise=d.noise,
+    )
+    return scale(splits, d.scaling)[0]
+
+
+def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Circuit:
+    """Build the circuit with its initial conductances.
+
+    Raises:
+        CircuitError: a value is out of range.
+    """
+    n = experiment.network
+    diodes: LayerDiodes | tuple[LayerDiodes, ...] | None = None
+    if n.diodes is not None:
+        diodes = tuple(map(_diodes, n.diodes)) if isinstance(n.diodes, tuple) else _diodes(n.diodes)
+    plan = Layered(
+        hidden=n.hidden,
+        input_gain=n.input_gain,
+        double_inputs=n.double_inputs,
+        biases=Biases(n.biases.kind, n.biases.voltage, n.biases.current),
+        diodes=diodes,
+        gain=None if n.amplifiers is None else n.amplifiers.gain,
+        kappa=None if n.amplifiers is None else n.amplifiers.kappa,
+        differential=n.differential,
+        skips=n.skips,
+        bounds=Bounds(*n.bounds),
+        initial=n.initial,
+    )
+    return plan.build(experiment.name, n_features, n_outputs, np.random.default_rng([experiment.seed, 1]))
+
+
+def build_cost(experiment: Experiment) -> Cost:
+    """Return the cost."""
+    learning = experiment.learning
+    if learning.cost == "squared_error":
+        return SquaredError(learning.high, learning.low)
+    return SoftmaxCrossEntropy(learning.sharpness)
+
+
+def build_rule(experiment: Experiment, circuit: Circuit) -> EqProp:
+    """Return the learning rule.
+
+    Raises:
+        SymmetryError: Equilibrium Propagation does not apply to the circuit.
+    """
+    return EqProp(circuit, build_cost(experiment), experiment.learning.beta, experiment.learning.variant)
+
+
+def build_solver(experiment: Experiment, circuit: Circuit, engine: str | None = None) -> Solver:
+    """Return the solver of the experiment, or another `engine` ("ngspice" or "ideal").
+
+    Raises:
+        EngineError: libngspice is missing.
+    """
+    s = experiment.solver
+    if (engine or s.engine) == "ideal":
+        return IdealSolver(circuit)
+    return NgspiceSolver(
+        circuit,
+        netlist=s.netlist,
+        workers=s.workers or os.cpu_count() or 1,
+        sweep=s.sweep,
+        tolerances=Tolerances(reltol=s.reltol),
+        deadline=s.deadline,
+    )
+
+
+def build_optimizer(experiment: Experiment) -> Optimizer:
+    """Return the optimizer."""
+    learning = experiment.learning
+    return Adam() if learning.optimizer == "adam" else SGD(learning.momentum)
+
+
+def build_trainer(
+    experiment: Experiment, data: Splits, circuit: Circuit, solver: Solver, other: Solver | None
+) -> Trainer:
+    """Return the trainer; `other` audits `solver` if given.
+
+    Raises:
+        ConfigError: circuit and data do not fit, targets out of reach, unknown element in learning_rate.
+    """
+    learning, a = experiment.learning, experiment.audit
+    plan = Plan(
+        epochs=learning.epochs,
+        batch_size=learning.batch_size,
+        learning_rate=learning.learning_rate,
+        schedule=learning.schedule,
+        final=learning.final,
+        decay=learning.decay,
+        keep=learning.keep,
+        failed_limit=learning.failed_limit,
+        seed=experiment.seed,
+    )
+    limits = AuditLimits(a.warn_voltage, a.stop_voltage, a.warn_cosine, a.stop_cosine)
+    audit = Audit(other, a.every, a.samples, limits) if other is not None and a.every else None
+    rule = build_rule(experiment, circuit)
+    return Trainer(solver, rule, data, optimizer=build_optimizer(experiment), plan=plan, audit=audit)
+
+
+def _diodes(section: Diodes) -> LayerDiodes:
+    law: Law
+    if section.law == "clamp":
+        law = ClampDiode(section.conductance, section.knee)
+    else:
+        law = ShockleyDiode(section.saturation_current, section.emission)
+    return LayerDiodes(law, section.kind, section.rail)

@@ -1,0 +1,211 @@
+"""A run directory: everything that a run leaves behind, and how to take it up again.
+
+config.toml        resolved experiment, all defaults written out
+run.json           versions, machine, command, seed, fingerprint of the circuit
+checkpoint.json, checkpoint-*.npz
+metrics.csv        a row for each epoch; the same bits on every machine of one kind and after a resume
+audit.csv          a row for each audit
+timing.csv         wall time and samples/s for each epoch (not repeatable, hence apart)
+netlist.sp         the trained circuit, full, ready for `ngspice -b`
+run.png            learning curve; SPICE against ideal voltages
+summary.json       final scores
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.errors import CheckpointError, ConfigError
+from eqcirc.experiment.load import load_experiment, to_toml
+from eqcirc.experiment.schema import Experiment
+from eqcirc.learning import checkpoint
+from eqcirc.learning.trainer import State, Trainer
+from eqcirc.typing import Array
+
+PACKAGES = ("eqcirc", "numpy", "scipy", "PySpice", "pandas", "scikit-learn")
+
+
+class RunDirectory:
+    """One run on disk."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Refer to a folder, which need not exist yet."""
+        self.path = Path(path)
+
+    def create(self, experiment: Experiment, circuit: Circuit, *, overwrite: bool = False) -> None:
+        """Make the folder and write what is known before training.
+
+        Raises:
+            ConfigError: the folder holds something and `overwrite` is false, or holds something else than a run.
+        """
+        if self.path.exists() and any(self.path.iterdir()):
+            is_run = (self.path / "run.json").exists()
+            if not overwrite or not is_run:
+                advice = (
+                    "resume it, choose another folder, or overwrite it" if is_run else "choose another folder"
+                )
+                raise ConfigError(f"{self.path} is not empty; {advice}")
+            shutil.rmtree(self.path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.write("config.toml", to_toml(experiment))
+        self.write_json(
+            "run.json", environment() | {"seed": experiment.seed, "circuit": fingerprint(circuit)}
+        )
+
+    def experiment(self) -> Experiment:
+        """Return the resolved experiment of the run.
+
+        Raises:
+            CheckpointError: this is not a run directory.
+        """
+        path = self.path / "config.toml"
+        if not path.exists():
+            raise CheckpointError(f"{self.path} is not a run directory: it has no config.toml")
+        return load_experiment(path)
+
+    def save(self, trainer: Trainer) -> None:
+        """Write checkpoint, metrics and audits.
+
+        Raises:
+            CheckpointError: the disk is full; the previous checkpoint is whole.
+        """
+        state = trainer.state
+        arrays = {f"parameter.{k}": v for k, v in state.parameters.items()}
+        arrays |= {f"best.{k}": v for k, v in state.best.items()}
+        arrays |= {f"optimizer.{k}": v for k, v in trainer.optimizer.state.items()}
+        meta = {key: getattr(state, key) for key in ("epoch", "batch", "sums", "metrics", "audits")}
+        meta |= {"best_score": list(state.best_score), "circuit": fingerprint(trainer.circuit)}
+        checkpoint.save(self.path, arrays, meta)
+        self.write("metrics.csv", _csv(state.metrics))
+        if state.audits:
+            self.write("audit.csv", _csv(state.audits))
+
+    def restore(self, trainer: Trainer) -> None:
+        """Put a trainer into the state of the last checkpoint.
+
+        Raises:
+            CheckpointError: there is none, it is damaged, or it belongs to another circuit.
+        """
+        groups, meta = self._read(trainer.circuit)
+        trainer.optimizer.state = groups["optimizer"]
+        trainer.state = State(
+            parameters=groups["parameter"],
+            best=groups["best"],
+            best_score=(meta["best_score"][0], meta["best_score"][1]),
+            **{key: meta[key] for key in ("epoch", "batch", "sums", "metrics", "audits")},
+        )
+
+    def trained(self, circuit: Circuit, experiment: Experiment) -> dict[str, Array]:
+        """Return the values that the run keeps: of the last epoch or of the best one.
+
+        Raises:
+            CheckpointError: as for `restore`.
+        """
+        groups, _ = self._read(circuit)
+        return (
+            groups["best"] if experiment.learning.keep == "best" and groups["best"] else groups["parameter"]
+        )
+
+    def _read(self, circuit: Circuit) -> tuple[dict[str, dict[str, Array]], dict[str, Any]]:
+        """Return the checkpoint's arrays by kind, and its other content."""
+        arrays, meta = checkpoint.load(self.path)
+        if meta["circuit"] != fingerprint(circuit):
+            raise CheckpointError(
+                f"the checkpoint in {self.path} belongs to another circuit (its nodes, elements or fixed "
+                "values differ); use the experiment that made it"
+            )
+        groups: dict[str, dict[str, Array]] = {"parameter": {}, "best": {}, "optimizer": {}}
+        for key, value in arrays.items():
+            kind, _, name = key.partition(".")
+            groups[kind][name] = value
+        circuit.check(groups["parameter"])
+        return groups, meta
+
+    def write(self, name: str, text: str) -> None:
+        """Replace a text file atomically."""
+        checkpoint.write_atomically(self.path / name, text.encode())
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Replace a JSON file atomically."""
+        self.write(name, json.dumps(content, indent=1) + "\n")
+
+    def append_timing(self, row: dict[str, Any]) -> None:
+        """Add a line to timing.csv."""
+        path = self.path / "timing.csv"
+        text = _csv([row])
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text if file.tell() == 0 else text.partition("\n")[2])
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, machine and command line, as recorded with every run and result."""
+    return {
+        "command": " ".join(sys.argv),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def fingerprint(circuit: Circuit) -> str:
+    """Return a digest of everything in a circuit that training does not change."""
+    digest = hashlib.sha256()
+
+    def add(*parts: object) -> None:
+        for part in parts:
+            digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+            digest.update(b"|")
+
+    inputs, readout = circuit.inputs, circuit.readout
+    add(
+        circuit.node_names,
+        circuit.rails,
+        inputs.node,
+        inputs.feature,
+        inputs.gain,
+        readout.positive,
+        readout.negative,
+    )
+    for element in circuit.elements:
+        add(type(element).__name__, element.name, element.trainable, element.bounds, element.terminals())
+        add(getattr(element, "law", None), getattr(element, "kappa", None))
+        if not element.trainable:
+            add(element.value)
+    return digest.hexdigest()
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Return rows as CSV; floats are written so that they read back to the same bits."""
+    if not rows:
+        return ""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _processor() -> str:
+    """Return the processor's name; /proc/cpuinfo knows more than `platform` on Linux."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(": ")[2] for line in text.splitlines() if line.startswith("model name")), "unknown"
+    )

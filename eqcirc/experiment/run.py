@@ -1,0 +1,181 @@
+"""Training runs: start, resume, and what is written at the end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.data import Splits
+from eqcirc.errors import CheckpointError, EngineError
+from eqcirc.experiment.build import build_circuit, build_data, build_solver, build_trainer
+from eqcirc.experiment.directory import RunDirectory
+from eqcirc.experiment.load import differences
+from eqcirc.experiment.schema import Experiment
+from eqcirc.learning.evaluate import evaluate
+from eqcirc.learning.trainer import Observer, Trainer
+from eqcirc.report.figures import learning_figure
+from eqcirc.solvers.base import Solver
+from eqcirc.solvers.ngspice.decks import export_deck
+
+log = logging.getLogger("eqcirc")
+
+COMPARED = 64  # test samples whose SPICE and ideal voltages are compared at the end
+
+
+class Run:
+    """One training run: the objects of an experiment, bound to a run directory. Use as a context manager."""
+
+    def __init__(self, experiment: Experiment, folder: Path | str) -> None:
+        """Build data, circuit, solvers and trainer.
+
+        Raises:
+            EqcircError: anything in the experiment that does not work, see `experiment.build`.
+        """
+        self.experiment = experiment
+        self.folder = RunDirectory(folder)
+        self.data: Splits = build_data(experiment)
+        self.circuit: Circuit = build_circuit(
+            experiment, self.data.train.n_features, self.data.train.n_outputs
+        )
+        self._stack = ExitStack()
+        self.solver = self._stack.enter_context(build_solver(experiment, self.circuit))
+        self.other = self._other_solver()
+        self.trainer: Trainer = build_trainer(experiment, self.data, self.circuit, self.solver, self.other)
+
+    @classmethod
+    def start(cls, experiment: Experiment, folder: Path | str, *, overwrite: bool = False) -> Run:
+        """Begin a new run.
+
+        Raises:
+            ConfigError: the folder is in use.
+        """
+        run = cls(experiment, folder)
+        run.folder.create(experiment, run.circuit, overwrite=overwrite)
+        run.folder.save(run.trainer)
+        return run
+
+    @classmethod
+    def resume(cls, folder: Path | str, experiment: Experiment | None = None) -> Run:
+        """Take up a run at its last checkpoint.
+
+        Args:
+            folder: run directory.
+            experiment: if given, must be the one that the run was started with.
+
+        Raises:
+            CheckpointError: no run, damaged, another circuit, or another experiment (names the keys that differ).
+        """
+        recorded = RunDirectory(folder).experiment()
+        if experiment is not None and (keys := differences(recorded, experiment)):
+            raise CheckpointError(
+                f"the experiment does not match the run in {folder}; different keys: {', '.join(keys)}. "
+                "Resume with the run's own config, or start a new run"
+            )
+        run = cls(experiment or recorded, folder)
+        run.folder.restore(run.trainer)
+        return run
+
+    def train(self, observer: Observer | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Train to the end, or until `stop()`; a checkpoint is written after every epoch and at the end.
+
+        Raises:
+            SolverError, AuditError, CheckpointError: after the state has been saved as far as possible.
+        """
+        saver = _Saver(self.folder, observer)
+        try:
+            return self.trainer.run(saver, stop)
+        finally:
+            self.folder.save(self.trainer)
+
+    def finish(self) -> dict[str, Any]:
+        """Score the trained circuit on the test part; write netlist, picture and summary; return the summary."""
+        trainer, solver = self.trainer, self.solver
+        parameters = trainer.parameters
+        test = evaluate(solver, parameters, self.data.test, trainer.rule.cost)
+        summary: dict[str, Any] = {
+            "engine": solver.name,
+            "test_accuracy": test.accuracy,
+            "test_loss": test.loss,
+            "test_failed": test.failed,
+            "test_samples": test.samples,
+            "epochs": trainer.state.epoch,
+            "steps": trainer.state.epoch * trainer.n_batches,
+        }
+        inputs = self.data.test.inputs[:COMPARED]
+        pairs = self._agreement(inputs)
+        if pairs is not None:
+            summary |= {"max_dv": float(np.abs(pairs[0] - pairs[1]).max()), "compared_samples": len(pairs[0])}
+            if trainer.state.audits:
+                summary["audit_worst_dv"] = max(a["max_dv"] for a in trainer.state.audits)
+                summary["audit_worst_cosine"] = min(a["cosine"] for a in trainer.state.audits)
+        self.folder.write("netlist.sp", export_deck(self.circuit, parameters, inputs[:1]))
+        trained = sum(value.size for value in parameters.values())
+        title = f"{self.experiment.name}: {len(self.circuit.free_nodes)} free nodes, {trained} trained values"
+        picture = self.folder.path / "run.png"
+        learning_figure(picture, trainer.state.metrics, pairs, title=title, cost_unit=trainer.rule.cost.unit)
+        self.folder.write_json("summary.json", {k: _plain(v) for k, v in summary.items()})
+        return summary
+
+    def _agreement(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return node voltages (sample, free node) by ngspice and by the ideal solver, where both converged."""
+        if self.other is None:
+            return None
+        spice, ideal = (
+            (self.solver, self.other) if self.solver.name == "ngspice" else (self.other, self.solver)
+        )
+        one, two = (s.solve(self.trainer.parameters, inputs) for s in (spice, ideal))
+        both = one.converged & two.converged
+        free = self.circuit.free_nodes
+        return (one.free[both][:, free], two.free[both][:, free]) if both.any() else None
+
+    def _other_solver(self) -> Solver | None:
+        """Return the solver that checks; None if that would be ngspice and it is not installed."""
+        other = "ideal" if self.solver.name == "ngspice" else "ngspice"
+        try:
+            return self._stack.enter_context(build_solver(self.experiment, self.circuit, other))
+        except EngineError as error:
+            log.warning("training goes on without audits: %s", error)
+            return None
+
+    def __enter__(self) -> Run:
+        """Return self."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop worker processes."""
+        self._stack.close()
+
+
+class _Saver:
+    """Writes checkpoint and timing after every epoch, and passes the news on."""
+
+    def __init__(self, folder: RunDirectory, observer: Observer | None) -> None:
+        self._folder, self._observer = folder, observer
+        self._began, self._samples = time.perf_counter(), 0
+
+    def on_batch(self, trainer: Trainer, samples: int) -> None:
+        self._samples += samples
+        if self._observer:
+            self._observer.on_batch(trainer, samples)
+
+    def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        seconds = time.perf_counter() - self._began
+        self._folder.save(trainer)
+        rate = self._samples / seconds
+        self._folder.append_timing({"epoch": row["epoch"], "seconds": seconds, "samples_per_second": rate})
+        self._began, self._samples = time.perf_counter(), 0
+        if self._observer:
+            self._observer.on_epoch(trainer, row)
+
+
+def _plain(value: Any) -> Any:
+    """Return None for NaN, which JSON does not know."""
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,182 @@
+"""The experiment file: every key with its meaning, unit, default and range.
+
+`circuits/*.toml` are such files; `eqcirc init` writes one with these descriptions as comments.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown keys, no changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Data set, how it is split and scaled."""
+
+    name: str = Field("digits", description="xor, moons, iris, digits, mnist, fashion-mnist, csv or npz")
+    path: Path | None = Field(
+        None, description="file of csv/npz, or folder with the idx files of mnist (else downloaded)"
+    )
+    label: str = Field("label", description="column of a csv file that holds the class 0, 1, …")
+    targets: tuple[str, ...] = Field(
+        (), description="columns of a csv file to predict in volts, instead of a class"
+    )
+    validation: Share = Field(0.1, description="share of all samples that model choices may look at")
+    test: Share = Field(0.2, description="share of all samples that only the final score looks at")
+    scaling: Literal["none", "unit", "standard"] = Field(
+        "unit",
+        description="none; unit: all inputs to 0…1; standard: zero mean, unit variance (training part only)",
+    )
+    limit: Count | None = Field(None, description="train on so many samples only")
+    samples: Count = Field(400, description="points of the moons")
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.1, description="noise of the moons")
+
+
+class Diodes(Section):
+    """Diodes at every hidden node."""
+
+    kind: Literal["antiparallel", "one_sided"] = Field(
+        "antiparallel",
+        description="antiparallel: both signs clamped; one_sided: half excitatory, half inhibitory",
+    )
+    law: Literal["shockley", "clamp"] = Field("shockley", description="shockley, or clamp (near-ideal)")
+    rail: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.3, description="V; the diodes go to rails at ± this voltage (0: ground)"
+    )
+    saturation_current: Positive = Field(1e-9, description="A; IS of a shockley diode")
+    emission: Positive = Field(1.0, description="N of a shockley diode")
+    conductance: Positive = Field(1e-2, description="S; slope of a clamp when on")
+    knee: Positive = Field(1e-2, description="V; half width of a clamp's knee")
+
+
+class Amplifiers(Section):
+    """Bidirectional amplifier behind every hidden node."""
+
+    gain: Positive = Field(4.0, description="V/V; voltage gain A forward")
+    kappa: Positive | None = Field(None, description="A/A; current gain back, 1/gain if left out")
+
+
+class Biases(Section):
+    """Trainable offset of every node."""
+
+    kind: Literal["rail", "current", "none"] = Field(
+        "rail", description="rail: conductances to rails at ±voltage; current: current sources; none"
+    )
+    voltage: Positive = Field(1.0, description="V; of the bias rails")
+    current: Positive = Field(1e-5, description="A; largest bias current")
+
+
+class Network(Section):
+    """The circuit: a layered resistive network."""
+
+    hidden: tuple[Count, ...] = Field((64,), description="nodes of each hidden layer; [] for none")
+    input_gain: Finite = Field(1.0, description="V at a driven node for an input of 1")
+    double_inputs: bool = Field(True, description="drive a second node with -x for each input")
+    differential: bool = Field(True, description="read each output as the difference of two nodes")
+    skips: tuple[tuple[int, int], ...] = Field(
+        (), description="extra crossbars [from, to] between layers (0: input)"
+    )
+    bounds: tuple[Positive, Positive] = Field((1e-6, 1e-4), description="S; limits of trained conductances")
+    initial: tuple[Positive, Positive] | None = Field(
+        None, description="S; range of initial conductances (uniform), the bounds if left out"
+    )
+    biases: Biases = Field(Biases(), description="offsets")
+    diodes: Diodes | tuple[Diodes, ...] | None = Field(
+        Diodes(), description="nonlinearity: one table for all hidden layers or a list with one for each"
+    )
+    amplifiers: Amplifiers | None = Field(None, description="amplifiers; leave the table out for none")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Network:
+        if self.bounds[0] >= self.bounds[1]:
+            raise ValueError(f"bounds: expected lower < upper, got {list(self.bounds)}")
+        return self
+
+
+class Learning(Section):
+    """Cost, Equilibrium Propagation, optimizer."""
+
+    cost: Literal["cross_entropy", "squared_error"] = Field(
+        "cross_entropy", description="what the nudge minimises"
+    )
+    sharpness: Positive = Field(10.0, description="1/V; cross_entropy is that of softmax(sharpness·output)")
+    high: Finite = Field(0.1, description="V; squared_error: target of the right class")
+    low: Finite = Field(-0.1, description="V; squared_error: target of the other classes")
+    beta: Positive = Field(1e-7, description="nudging strength: A for cross_entropy, S for squared_error")
+    variant: Literal["centred", "positive", "negative"] = Field(
+        "centred", description="which nudged phases to contrast"
+    )
+    optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
+    momentum: Share = Field(0.0, description="of sgd")
+    learning_rate: Positive | dict[str, Positive] = Field(
+        2e-7, description="one rate or one for each trainable element; S a step for adam, S²/cost for sgd"
+    )
+    schedule: Literal["constant", "cosine", "exponential"] = Field(
+        "cosine", description="of the learning rate"
+    )
+    final: Share = Field(0.0, description="cosine: factor of the rate at the end")
+    decay: Annotated[float, Field(gt=0, le=1)] = Field(0.99, description="exponential: factor for each epoch")
+    batch_size: Count = Field(32, description="samples for one update")
+    epochs: Count = Field(30, description="passes over the training part")
+    keep: Literal["last", "best"] = Field(
+        "last", description="last epoch, or the best by validation accuracy"
+    )
+    failed_limit: Share = Field(
+        0.1, description="share of a batch that may fail to converge before the run stops"
+    )
+
+
+class Solver(Section):
+    """What solves the operating points in training."""
+
+    engine: Literal["ngspice", "ideal"] = Field("ngspice", description="ngspice or ideal (numpy)")
+    netlist: Literal["reduced", "full"] = Field(
+        "reduced", description="reduced: inputs and amplifiers eliminated exactly, fast; full: every element"
+    )
+    workers: Count | None = Field(
+        None, description="ngspice processes; all cores if left out. Results do not depend on it"
+    )
+    sweep: Count = Field(32, description="samples in one netlist; smaller spreads a batch over more workers")
+    deadline: Positive = Field(
+        600.0, description="s; a sweep that takes longer is given up and its worker replaced"
+    )
+    reltol: Positive = Field(1e-11, description="ngspice: relative tolerance of Newton's iteration")
+
+
+class AuditSection(Section):
+    """Check by the other solver during training."""
+
+    every: Annotated[int, Field(ge=0)] = Field(50, description="steps between audits; 0 for none")
+    samples: Count = Field(8, description="samples compared in an audit")
+    warn_voltage: Positive = Field(1e-6, description="V; warn beyond this difference of a node voltage")
+    stop_voltage: Positive = Field(1e-3, description="V; stop beyond this difference")
+    warn_cosine: Finite = Field(0.9999, description="warn below this cosine between the two updates")
+    stop_cosine: Finite = Field(0.9, description="stop below this cosine")
+
+
+class Experiment(Section):
+    """An experiment: what to build, on which data, how to train it."""
+
+    name: str = Field(
+        "digits", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="title of circuit and run"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(
+        0, description="of split, initial conductances and order of samples"
+    )
+    data: Data = Field(Data(), description="")
+    network: Network = Field(Network(), description="")
+    learning: Learning = Field(Learning(), description="")
+    solver: Solver = Field(Solver(), description="")
+    audit: AuditSection = Field(AuditSection(), description="")

@@ -1,0 +1,94 @@
+"""Equilibrium Propagation: gradients from the contrast between nudged and free operating points.
+
+With E the signed co-content (dE/dv_i = s_i·F_i) and phases nudged by +beta and −beta,
+
+    dC/dtheta = [dE/dtheta(v₊) − dE/dtheta(v₋)] / (2·beta)
+
+For a conductance g between a and b this is s·[½·v_ab(+)² − ½·v_ab(−)²]/(2·beta): local to the resistor. Since the
+difference of squares is (v₊ − v₋)_ab times the mean v_ab, every element answers one question, lam·dF/dtheta, with
+lam = s·(v₊ − v₋)/(2·beta): EqProp *measures* the adjoint voltages that other methods solve for.
+
+Variants: `centred` has an error of order beta², `positive` and `negative` (one nudged phase against the free one)
+of order beta.
+
+Source: Scellier & Bengio 2017 (arXiv 1602.05179); Kendall et al. 2020 (arXiv 2006.01981); Laborieux et al. 2021
+(centred, arXiv 2006.03824). The factor s for amplifiers: `circuit.scaling`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.scaling import symmetry
+from eqcirc.learning.costs import Cost
+from eqcirc.solvers.base import Nudge, OperatingPoints
+from eqcirc.typing import Array, Parameters
+
+Variant = Literal["centred", "positive", "negative"]
+
+_FACTORS: dict[Variant, tuple[float, ...]] = {
+    "centred": (1.0, -1.0),
+    "positive": (1.0,),
+    "negative": (-1.0,),
+}
+
+
+class EqProp:
+    """The rule for one circuit and cost."""
+
+    def __init__(
+        self,
+        circuit: Circuit,
+        cost: Cost,
+        beta: float,
+        variant: Variant = "centred",
+        parameters: Parameters | None = None,
+    ) -> None:
+        """Find the scaling s.
+
+        Args:
+            circuit: the circuit.
+            cost: what the nudge minimises.
+            beta: nudging strength, in siemens for the squared error and in amperes for the cross-entropy.
+            variant: which phases to contrast.
+            parameters: values to find s at; only circuits with transconductors need them.
+
+        Raises:
+            SymmetryError: the circuit has no scaling, so the contrast is not a gradient.
+        """
+        self.circuit = circuit
+        self.cost = cost
+        self.beta = beta
+        self.variant = variant
+        self.scaling = symmetry(circuit, parameters)
+
+    def nudge(self, targets: Array) -> Nudge:
+        """Return the nudge towards targets (batch, n_outputs)."""
+        weight = 1 / self.scaling[self.circuit.readout.nodes]
+        return Nudge(self.cost, targets, self.beta, _FACTORS[self.variant], weight)
+
+    def gradient(self, points: OperatingPoints) -> dict[str, Array]:
+        """Return dC/dvalue of every trainable element, averaged over the samples that converged.
+
+        Args:
+            points: solution of the free phase and of the phases of `nudge`.
+        """
+        good = points.converged
+        phases = points.voltages if good.all() else points.voltages[:, good]
+        if self.variant == "centred":
+            plus, minus, span = phases[1], phases[2], 2 * self.beta
+        elif self.variant == "positive":
+            plus, minus, span = phases[1], phases[0], self.beta
+        else:
+            plus, minus, span = phases[0], phases[1], self.beta
+        lam = (plus - minus) * (self.scaling / (span * max(1, len(plus))))
+        mean = 0.5 * (plus + minus)
+        return {e.name: e.sensitivity(lam, mean) for e in self.circuit.trainable}
+
+
+def flat(gradient: Parameters) -> Array:
+    """Return all entries of a gradient as one vector, elements in order of their names."""
+    return np.concatenate([gradient[name].ravel() for name in sorted(gradient)])

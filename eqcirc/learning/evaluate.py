@@ -1,0 +1,69 @@
+"""Outputs, loss and accuracy of a circuit over a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqcirc.data import Dataset
+from eqcirc.learning.costs import Cost
+from eqcirc.solvers.base import Solver
+from eqcirc.typing import Array, Parameters
+
+CHUNK = 256  # samples for one call of the solver
+
+
+@dataclass(frozen=True)
+class Score:
+    """Attributes.
+
+    Attributes:
+        loss: mean cost over the samples that converged, in the cost's unit.
+        accuracy: share of samples whose largest output is the label, failed samples counting as wrong; NaN for
+            regression.
+        failed: number of samples without an operating point.
+        samples: number of samples.
+    """
+
+    loss: float
+    accuracy: float
+    failed: int
+    samples: int
+
+
+def targets_of(dataset: Dataset, cost: Cost) -> Array:
+    """Return the targets (n_samples, n_outputs) that the cost wants for a data set."""
+    if dataset.targets is not None:
+        return dataset.targets
+    assert dataset.labels is not None
+    return cost.targets(dataset.labels, dataset.n_outputs)
+
+
+def outputs_of(solver: Solver, parameters: Parameters, inputs: Array) -> tuple[Array, np.ndarray]:
+    """Return outputs (n, n_outputs), NaN where the solver failed, and (n,) whether each sample converged."""
+    outputs, converged = [], []
+    for first in range(0, len(inputs), CHUNK):
+        points = solver.solve(parameters, inputs[first : first + CHUNK])
+        read = solver.circuit.readout.read(points.free)
+        read[~points.converged] = np.nan
+        outputs.append(read)
+        converged.append(points.converged)
+    return np.concatenate(outputs), np.concatenate(converged)
+
+
+def evaluate(solver: Solver, parameters: Parameters, dataset: Dataset, cost: Cost) -> Score:
+    """Score a circuit on a data set, in the free phase."""
+    outputs, converged = outputs_of(solver, parameters, dataset.inputs)
+    return score(outputs, converged, dataset, cost)
+
+
+def score(outputs: Array, converged: np.ndarray, dataset: Dataset, cost: Cost) -> Score:
+    """Score given outputs (n_samples, n_outputs)."""
+    value = cost.value(outputs[converged], targets_of(dataset, cost)[converged])
+    loss = float(value.mean()) if value.size else float("nan")
+    accuracy = float("nan")
+    if dataset.labels is not None:
+        right = outputs[converged].argmax(axis=1) == dataset.labels[converged]
+        accuracy = float(right.sum() / dataset.n_samples)
+    return Score(loss, accuracy, int((~converged).sum()), dataset.n_samples)

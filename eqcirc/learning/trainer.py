@@ -1,0 +1,273 @@
+"""The training loop: solve the phases of a mini-batch, contrast, step, project. Deterministic and resumable.
+
+A run's parameters and metrics are a function of circuit, data, plan and seed: batches are permuted by
+(seed, epoch), and everything that carries over from step to step is in `State`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from eqcirc.data import Splits
+from eqcirc.errors import ConfigError, SolverError, nearest
+from eqcirc.learning.audit import Audit
+from eqcirc.learning.eqprop import EqProp
+from eqcirc.learning.evaluate import Score, evaluate, targets_of
+from eqcirc.learning.optimizers import Adam, Optimizer
+from eqcirc.learning.reach import check_targets
+from eqcirc.learning.schedules import ScheduleName, factor
+from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.typing import Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the training part.
+        batch_size: samples for one update.
+        learning_rate: one rate, or one for each trainable element by name; for Adam in the element's unit.
+        schedule: how the rate changes.
+        final: factor of the rate at the end of a cosine schedule.
+        decay: factor from epoch to epoch of an exponential schedule.
+        keep: "last" keeps the parameters of the last epoch, "best" those of the best validation accuracy.
+        failed_limit: share of a batch that may fail to converge; such samples are left out of the update.
+        seed: of the order of samples.
+    """
+
+    epochs: int = 30
+    batch_size: int = 32
+    learning_rate: float | dict[str, float] = 2e-7
+    schedule: ScheduleName = "cosine"
+    final: float = 0.0
+    decay: float = 0.99
+    keep: Literal["last", "best"] = "last"
+    failed_limit: float = 0.1
+    seed: int = 0
+
+
+@dataclass
+class State:
+    """Everything that a run needs to go on.
+
+    Attributes:
+        parameters: present values by element name.
+        epoch: epochs completed.
+        batch: batches of the present epoch completed.
+        sums: running loss, right answers, samples seen and failed of the present epoch.
+        metrics: a row for each completed epoch.
+        audits: a row for each audit.
+        best: parameters of the best epoch so far.
+        best_score: its validation accuracy and negated loss.
+    """
+
+    parameters: dict[str, Array]
+    epoch: int = 0
+    batch: int = 0
+    sums: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("loss", "right", "seen", "failed"), 0.0)
+    )
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    audits: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Array] = field(default_factory=dict)
+    best_score: tuple[float, float] = (-math.inf, -math.inf)
+
+
+class Observer(Protocol):
+    """Is told how a run goes."""
+
+    def on_batch(self, trainer: Trainer, samples: int) -> None:
+        """A batch of `samples` is done."""
+        ...
+
+    def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        """An epoch is done; `row` is its line of the metrics."""
+        ...
+
+
+class Trainer:
+    """Trains the circuit of a solver on data."""
+
+    def __init__(
+        self,
+        solver: Solver,
+        rule: EqProp,
+        data: Splits,
+        *,
+        optimizer: Optimizer | None = None,
+        plan: Plan | None = None,
+        audit: Audit | None = None,
+    ) -> None:
+        """Check that circuit and data fit, and start from the circuit's values.
+
+        Raises:
+            ConfigError: wrong number of features or outputs, targets out of reach, a rate for an unknown element.
+        """
+        self.solver, self.rule, self.data = solver, rule, data
+        self.circuit = solver.circuit
+        self.optimizer = optimizer or Adam()
+        self.plan = plan or Plan()
+        self.audit = audit
+        self.state = State(parameters=self.circuit.parameters)
+        self._bounds = {e.name: e.bounds for e in self.circuit.trainable}
+        self._rates = self._base_rates()
+        self._check_fit()
+        self._targets = targets_of(data.train, rule.cost)
+        if hasattr(rule.cost, "high"):
+            check_targets(self.circuit, data.train.inputs, self._targets)
+
+    @property
+    def n_batches(self) -> int:
+        """Batches in an epoch; the last one may be smaller."""
+        return math.ceil(self.data.train.n_samples / self.plan.batch_size)
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The trained values: present ones, or the best ones if the plan keeps those."""
+        if self.plan.keep == "best" and self.state.best:
+            return self.state.best
+        return self.state.parameters
+
+    def run(self, observer: Observer | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Train until the plan is done or `stop()` is true after a batch; return whether the plan is done.
+
+        Raises:
+            SolverError: too many samples of a batch failed.
+            AuditError: the solvers disagree beyond the stop threshold.
+        """
+        state = self.state
+        while state.epoch < self.plan.epochs:
+            order = self._order(state.epoch)
+            while state.batch < self.n_batches:
+                if stop():
+                    return False
+                rows = order[state.batch * self.plan.batch_size :][: self.plan.batch_size]
+                self._step(rows)
+                if observer:
+                    observer.on_batch(self, len(rows))
+            row = self._end_epoch()
+            if observer:
+                observer.on_epoch(self, row)
+        return True
+
+    def score(self, part: Literal["train", "validation", "test"]) -> Score:
+        """Evaluate the trained values on a part of the data."""
+        dataset = getattr(self.data, part)
+        if dataset is None:
+            raise ConfigError(f"there is no {part} part; give data.{part} a share above 0")
+        return evaluate(self.solver, self.parameters, dataset, self.rule.cost)
+
+    def _step(self, rows: np.ndarray) -> None:
+        """Do one update on the training samples `rows`."""
+        state = self.state
+        inputs, targets = self.data.train.inputs[rows], self._targets[rows]
+        step = state.epoch * self.n_batches + state.batch
+        audits = [*state.audits]
+        if self.audit and self.audit.due(step):
+            few = slice(0, self.audit.samples)  # rows are in random order already
+            audits.append(
+                self.audit.compare(self.solver, self.rule, state.parameters, inputs[few], targets[few], step)
+            )
+        points = self.solver.solve(state.parameters, inputs, self.rule.nudge(targets))
+        self._check_failures(points, step)
+        gradient = self.rule.gradient(points)
+        progress = step / (self.plan.epochs * self.n_batches)
+        scale = self._factor(progress)
+        steps = self.optimizer.steps(gradient, {name: rate * scale for name, rate in self._rates.items()})
+        state.parameters = {
+            name: np.clip(value + steps[name], *self._bounds[name])
+            for name, value in state.parameters.items()
+        }
+        self._count(points, rows)
+        state.audits = audits
+        state.batch += 1
+
+    def _count(self, points: OperatingPoints, rows: np.ndarray) -> None:
+        """Add a batch's free phase to the running sums of the epoch."""
+        good = points.converged
+        outputs = self.circuit.readout.read(points.free[good])
+        sums = self.state.sums
+        sums["loss"] += float(self.rule.cost.value(outputs, self._targets[rows][good]).sum())
+        if self.data.train.labels is not None:
+            sums["right"] += int((outputs.argmax(axis=1) == self.data.train.labels[rows][good]).sum())
+        sums["seen"] += len(rows)
+        sums["failed"] += int((~good).sum())
+
+    def _end_epoch(self) -> dict[str, Any]:
+        """Score the validation part, write the epoch's row and start the next epoch."""
+        state, sums = self.state, self.state.sums
+        row: dict[str, Any] = {
+            "epoch": state.epoch + 1,
+            "train_loss": sums["loss"] / max(1.0, sums["seen"] - sums["failed"]),
+            "train_accuracy": sums["right"] / sums["seen"]
+            if self.data.train.labels is not None
+            else math.nan,
+            "failed": int(sums["failed"]),
+            "rate_factor": self._factor((state.epoch + 1) / self.plan.epochs),
+            "at_bounds": self._share_at_bounds(),
+        }
+        if self.data.validation is not None:
+            score = evaluate(self.solver, state.parameters, self.data.validation, self.rule.cost)
+            row |= {"validation_loss": score.loss, "validation_accuracy": score.accuracy}
+            rank = (0.0 if math.isnan(score.accuracy) else score.accuracy, -score.loss)
+            if rank > state.best_score:
+                state.best_score, state.best = rank, state.parameters
+        state.metrics.append(row)
+        state.sums = dict.fromkeys(sums, 0.0)
+        state.epoch, state.batch = state.epoch + 1, 0
+        return row
+
+    def _check_failures(self, points: OperatingPoints, step: int) -> None:
+        failed = int((~points.converged).sum())
+        if failed > self.plan.failed_limit * len(points.status):
+            raise SolverError(
+                f"step {step}: {failed} of {len(points.status)} samples have no usable operating point (limit "
+                f"{self.plan.failed_limit:.0%}): {points.explain()}"
+            )
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self.plan.seed, epoch]).permutation(self.data.train.n_samples)
+
+    def _factor(self, progress: float) -> float:
+        plan = self.plan
+        return factor(plan.schedule, progress, plan.epochs, final=plan.final, decay=plan.decay)
+
+    def _share_at_bounds(self) -> float:
+        stuck = [
+            (p <= self._bounds[k].lower) | (p >= self._bounds[k].upper)
+            for k, p in self.state.parameters.items()
+        ]
+        return float(np.concatenate([s.ravel() for s in stuck]).mean())
+
+    def _base_rates(self) -> dict[str, float]:
+        rate, names = self.plan.learning_rate, list(self._bounds)
+        if not isinstance(rate, dict):
+            return dict.fromkeys(names, float(rate))
+        for name in rate:
+            if name not in names:
+                raise ConfigError(f"learning_rate: no trainable element {name!r}: {nearest(name, names)}")
+        missing = sorted(set(names) - set(rate))
+        if missing:
+            raise ConfigError(
+                f"learning_rate: no rate for {', '.join(missing)}; give one to each trainable element"
+            )
+        return dict(rate)
+
+    def _check_fit(self) -> None:
+        if not self._bounds:
+            raise ConfigError(f"circuit {self.circuit.name!r} has no trainable element")
+        if self.plan.keep == "best" and self.data.validation is None:
+            raise ConfigError('keep = "best" needs a validation part; give data.validation a share above 0')
+        wanted = (self.circuit.inputs.n_features, self.circuit.readout.n_outputs)
+        given = (self.data.train.n_features, self.data.train.n_outputs)
+        if wanted != given:
+            raise ConfigError(
+                f"the circuit takes {wanted[0]} features and has {wanted[1]} outputs, but data "
+                f"{self.data.train.name!r} has {given[0]} features and {given[1]} outputs"
+            )

@@ -1,0 +1,115 @@
+"""Reference gradients, to hold Equilibrium Propagation against.
+
+    adjoint             Jᵀ·lam = −dC/dv at the free state,  dC/dtheta = lam·dF/dtheta
+    finite differences  [8·(C(+h) − C(−h)) − (C(+2h) − C(−2h))]/(12·h), by solving the circuit anew
+
+Both are exact up to rounding (and h⁴), need no symmetry, and share no step with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduction import Reduction
+from eqcirc.learning.costs import Cost
+from eqcirc.solvers.base import Solver
+from eqcirc.solvers.equations import Equations
+from eqcirc.typing import Array, Parameters
+
+STEP = 1e-3  # of the parameter; the fourth-order formula leaves about STEP⁴
+
+Entry = tuple[str, tuple[int, ...]]
+"""An element name and an index into its values."""
+
+
+def jacobian(equations: Equations, u: Array) -> Array:
+    """Return dF/du (row, n, n) of the reduced circuit at u (row, n), dense."""
+    matrix = equations.system.matrix
+    dense = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+    at, _ = equations.linearise(u, u @ dense.T)
+    n = u.shape[1]
+    total = np.tile(dense, (len(u), 1, 1))
+    total[:, np.arange(n), np.arange(n)] += at.diagonal
+    for pair, (row, column) in enumerate(zip(*equations.pairs, strict=True)):
+        total[:, row, column] += at.beside[:, pair]
+    if at.outputs is not None:
+        k = equations.output_unknowns
+        total[:, k[:, None], k] += at.outputs
+    return total
+
+
+def adjoint_gradient(
+    circuit: Circuit, parameters: Parameters, inputs: Array, targets: Array, cost: Cost, free: Array
+) -> dict[str, Array]:
+    """Return dC/dvalue of every trainable element, averaged over samples.
+
+    Args:
+        circuit: the circuit; it need not be symmetrizable.
+        parameters: values by element name.
+        inputs: (batch, n_features).
+        targets: (batch, n_outputs).
+        cost: the cost.
+        free: (batch, node) voltages of the free phase, from any solver.
+    """
+    plan = Reduction(circuit)
+    equations = Equations(ReducedSystem(plan, parameters), circuit.fixed_voltages(inputs))
+    nodes = circuit.free_nodes
+    u = np.empty((len(free), plan.n))
+    u[:, plan.unknown[nodes]] = free[:, nodes] / plan.voltage[nodes]
+    readout = circuit.readout
+    pull = readout.spread(cost.gradient(readout.read(free), targets)) * plan.voltage[readout.nodes]
+    rhs = np.zeros_like(u)
+    for k, unknown in enumerate(plan.unknown[readout.nodes]):
+        rhs[:, unknown] -= pull[:, k]
+    transposed = jacobian(equations, u).transpose(0, 2, 1)
+    reduced = np.linalg.solve(transposed, rhs[:, :, None])[:, :, 0]
+    lam = np.zeros_like(free)
+    lam[:, nodes] = reduced[:, plan.unknown[nodes]] * plan.current[nodes]
+    return {e.name: e.sensitivity(lam / len(free), free) for e in circuit.trainable}
+
+
+def finite_differences(
+    solver: Solver,
+    parameters: Parameters,
+    inputs: Array,
+    targets: Array,
+    cost: Cost,
+    entries: Sequence[Entry],
+) -> Array:
+    """Return dC/dvalue at some entries, averaged over samples, by central differences of fourth order.
+
+    Raises:
+        SolverError: a sample did not converge.
+    """
+    gradient = np.empty(len(entries))
+    for k, (name, index) in enumerate(entries):
+        value = parameters[name][index]
+        h = STEP * (abs(value) or 1.0)
+        costs = {}
+        for m in (-2, -1, 1, 2):
+            moved = dict(parameters) | {name: parameters[name].copy()}
+            moved[name][index] = value + m * h
+            outputs = solver.circuit.readout.read(solver.solve(moved, inputs).require().free)
+            costs[m] = float(cost.value(outputs, targets).mean())
+        gradient[k] = (8 * (costs[1] - costs[-1]) - (costs[2] - costs[-2])) / (12 * h)
+    return gradient
+
+
+def random_entries(parameters: Parameters, count: int, rng: np.random.Generator) -> list[Entry]:
+    """Return `count` entries, spread evenly over the elements."""
+    names = sorted(parameters)
+    entries = []
+    for k in range(count):
+        name = names[k % len(names)]
+        index = tuple(int(rng.integers(n)) for n in parameters[name].shape)
+        entries.append((name, index))
+    return entries
+
+
+def relative_error(estimate: Array, reference: Array) -> float:
+    """Return |estimate − reference| / |reference| in the Euclidean norm."""
+    return float(np.linalg.norm(estimate - reference)) / max(float(np.linalg.norm(reference)), 1e-300)
