@@ -26,6 +26,11 @@ class ReducedSystem:
         return np.asarray(self.matrix.diagonal())
 
     @cached_property
+    def strength(self) -> Array:
+        """Conductance (n,) that reaches every unknown: sum of magnitudes over its row of M."""
+        return np.asarray(abs(self.matrix).sum(axis=1))
+
+    @cached_property
     def areas(self) -> list[Array]:
         """Device areas, one array for each of `plan.junctions`."""
         return [self.values[j.name] for j in self.plan.junctions]

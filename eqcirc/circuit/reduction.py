@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
@@ -27,20 +28,39 @@ LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
 
 
 class FreeEnd(NamedTuple):
-    """Terminals of some devices at unknowns: what a device current and a device slope add there."""
+    """Terminals of some devices at unknowns.
+
+    Attributes:
+        devices: which devices of the group.
+        unknowns: unknown of each of them.
+        distinct: the unknowns once more, as a slice if possible; None if an unknown occurs twice.
+        factor: signed, what the unknown adds to the device voltage.
+        flow: signed, what the device current adds to the equation of the unknown.
+    """
 
     devices: NodeArray | slice
-    unknowns: NodeArray | slice
+    unknowns: NodeArray
+    distinct: NodeArray | slice | None
+    factor: Array
     flow: Array
-    slope: Array
-    distinct: bool
 
-    def add(self, target: Array, values: Array, weight: Array) -> None:
-        """Add weight·values (row, device) to target (row, unknown) in place."""
-        if self.distinct:
-            target[:, self.unknowns] += values[:, self.devices] * weight
+    def at(self, u: Array) -> Array:
+        """Return the part (row, device) of the device voltages that the unknowns u (row, n) decide."""
+        return np.asarray(u[:, self.unknowns if self.distinct is None else self.distinct] * self.factor)
+
+    def add_current(self, residual: Array, current: Array) -> None:
+        """Add device currents (row, device) to the equations (row, n) in place."""
+        self._add(residual, current[:, self.devices] * self.flow)
+
+    def add_slope(self, diagonal: Array, slope: Array) -> None:
+        """Add device slopes (row, device) to the diagonal (row, n) of the Jacobian in place."""
+        self._add(diagonal, slope[:, self.devices] * (self.flow * self.factor))
+
+    def _add(self, target: Array, values: Array) -> None:
+        if self.distinct is None:
+            np.add.at(target.T, self.unknowns, values.T)
         else:
-            np.add.at(target, (slice(None), self.unknowns), values[:, self.devices] * weight)
+            target[:, self.distinct] += values
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,24 +81,46 @@ class Junctions:
     @cached_property
     def free_ends(self) -> tuple[FreeEnd, ...]:
         """The terminals that reach an unknown, anodes first."""
-        ends = []
-        for sign, unknown, factor, weight in zip(
-            (1, -1), self.unknown, self.factor, self.weight, strict=True
-        ):
-            devices = np.flatnonzero(factor)
-            if devices.size:
-                k = unknown[devices]
-                flow = sign * weight[devices]
-                distinct = np.unique(k).size == k.size
-                ends.append(
-                    FreeEnd(as_slice(devices), as_slice(k), flow, sign * flow * factor[devices], distinct)
-                )
-        return tuple(ends)
+        return tuple(self._end(k, sign) for k, sign in ((0, 1), (1, -1)) if self.factor[k].any())
+
+    def _end(self, which: int, sign: int) -> FreeEnd:
+        devices = np.flatnonzero(self.factor[which])
+        k = self.unknown[which][devices]
+        distinct = as_slice(k) if np.unique(k).size == k.size else None
+        factor, flow = (sign * x[which][devices] for x in (self.factor, self.weight))
+        return FreeEnd(as_slice(devices), k, distinct, factor, flow)
 
     @cached_property
     def floating(self) -> NodeArray:
         """Devices between two unknowns: the only ones with entries beside the diagonal."""
         return np.flatnonzero((self.factor[0] != 0) & (self.factor[1] != 0))
+
+    def cross_slopes(self, slope: Array) -> list[Array]:
+        """Return the entries (row, floating) at (anode, cathode) and at (cathode, anode) of the Jacobian."""
+        d = self.floating
+        (wa, wb), (fa, fb) = self.weight, self.factor
+        return [-slope[:, d] * (wa * fb)[d], -slope[:, d] * (wb * fa)[d]]
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """How the outputs depend on unknowns, differential readout included.
+
+    Attributes:
+        unknowns: (m,) the unknowns that are read, each once.
+        read: (n_outputs, m): outputs = read·u[unknowns].
+        flow: (n_outputs, output node): signed factor of a current that leaves an output node for an output.
+        place: (output node, m) one where the output node belongs to the unknown.
+    """
+
+    unknowns: NodeArray
+    read: Array
+    flow: Array
+    place: Array
+
+    def draw(self, weight: Array) -> Array:
+        """Return (n_outputs, m): what 1 A times weight (output node,), leaving for each output, adds to F."""
+        return np.asarray((self.flow * weight) @ self.place)
 
 
 class Reduction:
@@ -103,6 +145,7 @@ class Reduction:
         self.blocks = [e for e in linear if isinstance(e, Crossbar) and self._is_block(e)]
         self.scattered = [e for e in linear if e not in self.blocks]
         self.sources = [e for e in circuit.elements if isinstance(e, CurrentSource)]
+        self.outputs = self._outputs()
         self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal)]
 
     def _is_block(self, crossbar: Crossbar) -> bool:
@@ -111,6 +154,34 @@ class Reduction:
         both = np.concatenate([rows[rows >= 0], columns])
         pure = (rows < 0).all() or ((rows >= 0).all() and self.dense)
         return bool(pure and (columns >= 0).all() and np.unique(both).size == both.size)
+
+    def _outputs(self) -> Outputs:
+        readout = self.circuit.readout
+        nodes = readout.nodes
+        unknowns, which = np.unique(self.unknown[nodes], return_inverse=True)
+        sign = readout.spread(np.eye(readout.n_outputs))
+        place = np.eye(len(unknowns))[which]
+        return Outputs(unknowns, (sign * self.voltage[nodes]) @ place, sign * self.current[nodes], place)
+
+    @cached_property
+    def pairs(self) -> tuple[NodeArray, NodeArray]:
+        """Row and column unknowns of the entries that floating devices add beside the diagonal."""
+        rows, columns = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+        for j in self.junctions:
+            a, b = (unknown[j.floating] for unknown in j.unknown)
+            rows += [a, b]
+            columns += [b, a]
+        return np.concatenate(rows), np.concatenate(columns)
+
+    def pattern(self) -> csr_array:
+        """Return a matrix (n, n) that is not zero wherever M can be, for any values of the elements."""
+        pattern = csr_array((self.n, self.n), dtype=np.int64)
+        for element in [*self.blocks, *self.scattered]:
+            row, column, _ = element.triplets(element.value)
+            free = self.circuit.is_free[row] & self.circuit.is_free[column]
+            k, l = self.unknown[row[free]], self.unknown[column[free]]
+            pattern = pattern + csr_array((np.ones(len(k), np.int64), (k, l)), shape=pattern.shape)
+        return pattern
 
     def _junctions(self, element: TwoTerminal) -> Junctions:
         ends = (element.anode, element.cathode)
@@ -144,5 +215,5 @@ class Reduction:
 
 def as_slice(index: NodeArray) -> NodeArray | slice:
     """Return a slice when the indices are consecutive, so that numpy takes a view instead of a copy."""
-    start, n = int(index[0]), len(index)
+    start, n = int(index[0]) if index.size else 0, len(index)
     return slice(start, start + n) if np.array_equal(index, np.arange(start, start + n)) else index

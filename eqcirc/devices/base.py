@@ -138,7 +138,7 @@ def number(x: float) -> str:
     return repr(float(x))
 
 
-def in_range(name: str, what: str, value: float, lower: float, upper: float, unit: str) -> None:  # noqa: PLR0917
+def in_range(name: str, what: str, value: float, lower: float, upper: float, unit: str) -> None:
     """Raise `CircuitError` unless lower <= value <= upper (NaN never is)."""
     if not lower <= value <= upper:
         raise CircuitError(

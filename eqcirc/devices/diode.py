@@ -53,10 +53,11 @@ class ShockleyDiode:
         slope = i_s / vte * growth
         reverse = v < -3 * vte
         if reverse.any():
-            tail = 3 * vte / (math.e * np.minimum(v, -3 * vte))
+            x = np.minimum(v, -3 * vte)
+            tail = 3 * vte / (math.e * x)
             tail *= tail * tail
             current = np.where(reverse, -i_s * (1 + tail), current)
-            slope = np.where(reverse, 3 * i_s * tail / v, slope)
+            slope = np.where(reverse, 3 * i_s * tail / x, slope)
         return current + JUNCTION_GMIN * v, slope + JUNCTION_GMIN
 
     def cocontent(self, v: Array) -> Array:

@@ -117,7 +117,7 @@ class SoftmaxCrossEntropy(Cost):
 
     def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
         """Return one-hot vectors."""
-        return (np.arange(n_outputs) == labels[:, None]).astype(np.float64)
+        return np.asarray(np.arange(n_outputs) == labels[:, None], np.float64)
 
     def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
         """Return p − y; the sum of exponentials is the voltage of a helper node (1 A into 1 Ohm is 1 V)."""

@@ -99,12 +99,12 @@ class OperatingPoints:
     @property
     def converged(self) -> np.ndarray:
         """(batch,) true where every phase can be trusted."""
-        return self.status == Status.CONVERGED
+        return np.asarray(self.status == Status.CONVERGED)
 
     @property
     def free(self) -> Array:
         """Voltages (batch, node) of the free phase."""
-        return self.voltages[0]
+        return np.asarray(self.voltages[0])
 
     def require(self) -> OperatingPoints:
         """Return self if every sample converged; raise `SolverError` listing the failures otherwise."""
@@ -132,7 +132,9 @@ class Solver(ABC):
         self.circuit = circuit
 
     @abstractmethod
-    def solve(self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None) -> OperatingPoints:
+    def solve(
+        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+    ) -> OperatingPoints:
         """Solve the free phase and the phases of `nudge` for every sample.
 
         Args:
@@ -146,8 +148,8 @@ class Solver(ABC):
             EngineError: the simulator is missing or refuses the netlist.
         """
 
-    def close(self) -> None:
-        """Release processes."""
+    def close(self) -> None:  # noqa: B027  a solver without processes has nothing to release
+        """Release processes, if there are any."""
 
     def __enter__(self) -> Solver:
         """Return self."""

@@ -6,48 +6,74 @@ Newton's method and the check of the simulator's answers both read the circuit t
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.errors import DataError
+from eqcirc.learning.costs import Cost
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array, NodeArray
 
-RESIDUAL = 1e-12
-"""Converged when |F| is below this part of the sum of current magnitudes at every unknown (rounding is ~1e-14)."""
+PRECISION = 1e-12
+"""Solved when F, over the conductance at the unknown, is below this part of the largest voltage of the row.
+
+Rounding leaves about 1e-15. A measure relative to each unknown's own voltage would never be met by a node that
+happens to be at 0 V, such as the middle of a balanced bridge.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Linearised:
-    """The equations at one u: F, the size of its terms, and the parts of the Jacobian beside M.
+    """The equations at one u: F and the parts of the Jacobian beside M.
 
     Attributes:
         residual: (row, n) F in amperes.
-        size: (row, n) sum of current magnitudes.
         diagonal: (row, n) additions to the diagonal of M.
         beside: (row, pair) additions at `Equations.pairs`.
-        outputs: (row, output unknown, output unknown) additions of the nudge, if any.
-        limited: (row,) true where a device was linearised away from its voltage.
+        outputs: (row, m, m) additions of the nudge at `Equations.output_unknowns`, if there is one.
+        solved: (row,) true where Kirchhoff's law holds.
     """
 
     residual: Array
-    size: Array
     diagonal: Array
     beside: Array
     outputs: Array | None
-    limited: np.ndarray
+    solved: np.ndarray
 
-    @property
-    def solved(self) -> np.ndarray:
-        """(row,) true where Kirchhoff's law holds."""
-        return ~self.limited & (np.abs(self.residual) <= RESIDUAL * self.size).all(axis=1)
-
-    def take(self, rows: np.ndarray) -> Linearised:
+    def take(self, rows: np.ndarray | slice) -> Linearised:
         """Return some rows."""
         outputs = None if self.outputs is None else self.outputs[rows]
-        parts = (self.residual, self.size, self.diagonal, self.beside)
-        return Linearised(*(part[rows] for part in parts), outputs, self.limited[rows])
+        return Linearised(
+            self.residual[rows], self.diagonal[rows], self.beside[rows], outputs, self.solved[rows]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pull:
+    """The nudge of every row: the current strength·dC/doutput·draw leaves the output unknowns.
+
+    Attributes:
+        cost: of the outputs.
+        targets: (row, n_outputs).
+        strength: (row, 1) factor·beta.
+        draw: (n_outputs, m).
+    """
+
+    cost: Cost
+    targets: Array
+    strength: Array
+    draw: Array
+
+    def take(self, rows: np.ndarray | slice) -> _Pull:
+        return _Pull(self.cost, self.targets[rows], self.strength[rows], self.draw)
+
+    def jacobian(self, outputs: Array, read: Array) -> Array:
+        """Return the derivative (row, m, m) of the current by the output unknowns."""
+        hessian = self.cost.hessian(outputs, self.targets)
+        return np.asarray(self.strength[:, :, None] * (self.draw.T @ hessian @ read))
 
 
 class Equations:
@@ -58,51 +84,60 @@ class Equations:
         self.system = system
         self.plan = system.plan
         self.injection = system.injection(fixed)
-        self._offset = [fixed[:, j.held[0]] - fixed[:, j.held[1]] for j in self.plan.junctions]
-        self._nudge: Nudge | None = None
-        readout = self.plan.circuit.readout
-        self.output_unknowns = self.plan.unknown[readout.nodes]
-        self._out_voltage = self.plan.voltage[readout.nodes]
+        self._offsets = [fixed[:, j.held[0]] - fixed[:, j.held[1]] for j in self.plan.junctions]
+        held = [np.zeros(len(fixed)), *(np.abs(offset).max(axis=1) for offset in self._offsets)]
+        self._largest_offset = np.max(held, axis=0)
+        self._pull: _Pull | None = None
 
-    def nudged(self, nudge: Nudge) -> Equations:
-        """Return the rows of all nudged phases, phase by phase."""
-        phases, nodes = len(nudge.factors), self.plan.circuit.readout.nodes
-        tiled = np.tile(np.arange(len(self.injection)), phases)
-        part = self.take(tiled)
-        part._nudge = nudge.take(tiled)
-        weight = nudge.strengths(len(nodes)) * self.plan.current[nodes]
-        part._strength = nudge.beta * np.repeat(nudge.factors, len(self.injection))[:, None] * weight
-        return part
+    @property
+    def output_unknowns(self) -> NodeArray:
+        """Unknowns (m,) that the outputs depend on."""
+        return self.plan.outputs.unknowns
 
     @property
     def pairs(self) -> tuple[NodeArray, NodeArray]:
         """Row and column unknowns of the entries that floating devices add beside the diagonal."""
-        rows, columns = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-        for j in self.plan.junctions:
-            a, b = (unknown[j.floating] for unknown in j.unknown)
-            rows += [a, b]
-            columns += [b, a]
-        return np.concatenate(rows), np.concatenate(columns)
+        return self.plan.pairs
 
-    def take(self, rows: np.ndarray) -> Equations:
+    def nudged(self, nudge: Nudge) -> Equations:
+        """Return the rows of all nudged phases, phase by phase."""
+        batch, readout = len(self.injection), self.plan.circuit.readout
+        if nudge.targets.shape != (batch, readout.n_outputs) or not np.isfinite(nudge.targets).all():
+            raise DataError(
+                f"nudge: expected finite targets of shape {(batch, readout.n_outputs)} (samples, outputs), "
+                f"got {nudge.targets.shape}"
+            )
+        part = self.take(np.tile(np.arange(batch), len(nudge.factors)))
+        part._pull = _Pull(
+            nudge.cost,
+            np.tile(nudge.targets, (len(nudge.factors), 1)),
+            nudge.beta * np.repeat(nudge.factors, batch)[:, None],
+            self.plan.outputs.draw(nudge.strengths(len(readout.nodes))),
+        )
+        return part
+
+    def take(self, rows: np.ndarray | slice) -> Equations:
         """Return the equations of some rows."""
-        part = object.__new__(Equations)
-        part.__dict__.update(self.__dict__)
+        part = copy.copy(self)
         part.injection = self.injection[rows]
-        part._offset = [offset[rows] for offset in self._offset]
-        if self._nudge is not None:
-            part._nudge = self._nudge.take(rows)
-            part._strength = self._strength[rows]
+        part._offsets = [offset[rows] for offset in self._offsets]
+        part._largest_offset = self._largest_offset[rows]
+        part._pull = None if self._pull is None else self._pull.take(rows)
         return part
 
     def device_voltages(self, u: Array) -> list[Array]:
         """Return the voltages (row, device) of every group of devices."""
-        return [
-            u[:, j.unknown[0]] * j.factor[0] - u[:, j.unknown[1]] * j.factor[1] + offset
-            for j, offset in zip(self.plan.junctions, self._offset, strict=True)
-        ]
+        voltages = []
+        for junction, offset in zip(self.plan.junctions, self._offsets, strict=True):
+            v = offset.copy()
+            for end in junction.free_ends:
+                v[:, end.devices] += end.at(u)
+            voltages.append(v)
+        return voltages
 
-    def linearise(self, u: Array, linear: Array, last: list[Array] | None = None) -> tuple[Linearised, list[Array]]:
+    def linearise(
+        self, u: Array, linear: Array, last: list[Array] | None = None
+    ) -> tuple[Linearised, list[Array]]:
         """Return the equations at u and the voltages that devices were linearised at.
 
         Args:
@@ -111,9 +146,9 @@ class Equations:
             last: voltages of the previous linearisation, for junction limiting; None takes u as it is.
         """
         residual = linear - self.injection
-        size = np.abs(u * self.system.diagonal) + np.abs(self.injection)
         diagonal = np.zeros_like(u)
         limited = np.zeros(len(u), bool)
+        largest = np.maximum(np.abs(u).max(axis=1), self._largest_offset)
         beside, points = [np.empty((len(u), 0))], []
         groups = zip(self.plan.junctions, self.system.areas, self.device_voltages(u), strict=True)
         for k, (junction, area, v) in enumerate(groups):
@@ -124,34 +159,26 @@ class Equations:
                 limited |= (at != v).any(axis=1)
                 current = current + slope * (v - at)
             points.append(at)
-            magnitude = np.abs(current)
             for end in junction.free_ends:
-                end.add(residual, current, end.flow)
-                end.add(size, magnitude, np.abs(end.flow))
-                end.add(diagonal, slope, end.slope)
+                end.add_current(residual, current)
+                end.add_slope(diagonal, slope)
             if junction.floating.size:
-                d = junction.floating
-                (wa, wb), (fa, fb) = junction.weight, junction.factor
-                beside += [-slope[:, d] * (wa * fb)[d], -slope[:, d] * (wb * fa)[d]]
-        outputs = self._add_nudge(u, residual) if self._nudge is not None else None
-        return Linearised(residual, size, diagonal, np.concatenate(beside, axis=1), outputs, limited), points
+                beside += junction.cross_slopes(slope)
+        outputs = self._add_nudge(u, residual)
+        tolerance = PRECISION * largest[:, None] * (self.system.strength + diagonal)
+        solved = ~limited & (np.abs(residual) <= tolerance).all(axis=1)
+        return Linearised(residual, diagonal, np.concatenate(beside, axis=1), outputs, solved), points
 
     def voltage_error(self, u: Array) -> Array:
-        """Return the distance (row, n) from a solution, in volts: residual over the diagonal conductance."""
+        """Return the distance (row, n) from a solution, in volts: F over the conductance at the unknown."""
         at, _ = self.linearise(u, np.asarray(u @ self.system.matrix.T))
-        return np.abs(at.residual) / np.abs(self.system.diagonal + at.diagonal)
+        return np.abs(at.residual) / (self.system.strength + at.diagonal)
 
-    def _add_nudge(self, u: Array, residual: Array) -> Array:
+    def _add_nudge(self, u: Array, residual: Array) -> Array | None:
         """Add the nudge to `residual` in place and return its Jacobian between the output unknowns."""
-        assert self._nudge is not None
-        nudge, readout, k = self._nudge, self.plan.circuit.readout, self.output_unknowns
-        v = u[:, k] * self._out_voltage
-        n = readout.n_outputs
-        outputs = v if readout.negative is None else v[:, :n] - v[:, n:]
-        gradient = readout.spread(nudge.cost.gradient(outputs, nudge.targets))
-        residual[:, k] += self._strength * gradient
-        hessian = nudge.cost.hessian(outputs, nudge.targets)
-        if readout.negative is not None:
-            hessian = np.concatenate([hessian, -hessian], axis=2)
-            hessian = np.concatenate([hessian, -hessian], axis=1)
-        return np.asarray(self._strength[:, :, None] * hessian * self._out_voltage)
+        if self._pull is None:
+            return None
+        pull, k, read = self._pull, self.output_unknowns, self.plan.outputs.read
+        outputs = u[:, k] @ read.T
+        residual[:, k] += pull.strength * (pull.cost.gradient(outputs, pull.targets) @ pull.draw)
+        return pull.jacobian(outputs, read)

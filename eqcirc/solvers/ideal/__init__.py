@@ -1,0 +1,1 @@
+"""Batched Newton's method in numpy."""

@@ -2,27 +2,29 @@
 
 Two ways, chosen once for a circuit:
 
-- *Block elimination.* A set E of unknowns that are not coupled to one another (a layer of hidden nodes, every second
-  layer of a deep network) has a diagonal block; eliminating it leaves a small dense system for the rest K:
-  S = M_KK − M_KE·D_E⁻¹·M_EK. All samples at once, in matrix products.
+- *Block elimination.* A set E of unknowns that are not coupled to one another (a layer of hidden nodes, every
+  second layer of a deep network) has a diagonal block; eliminating it leaves a small dense system for the rest
+  K: S = M_KK − M_KE·D_E⁻¹·M_EK. All samples at once, in matrix products.
 - *Sparse LU* (SuperLU), sample by sample, for large sparse graphs such as grids.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduction import Reduction, as_slice
 from eqcirc.solvers.equations import Linearised
 from eqcirc.typing import Array, NodeArray
 
 SPARSE_FILL = 0.02  # density of M below which sparse LU wins, if many unknowns are left
 SPARSE_KEPT = 200
 CHUNK = 4_000_000  # doubles in the largest temporary of one block
+SMALL = 40  # unknowns in K below which products of blocks are worth keeping
 
 
 class LinearSolver(Protocol):
@@ -37,24 +39,17 @@ class LinearSolver(Protocol):
         ...
 
 
-def choose(system: ReducedSystem, keep: NodeArray, pairs: tuple[NodeArray, NodeArray]) -> LinearSolver:
-    """Return the better way for this circuit.
-
-    Args:
-        system: numbers, of which only the pattern matters.
-        keep: unknowns with sample-dependent coupling among each other: the outputs.
-        pairs: sample-dependent entries of floating devices.
-    """
-    n = system.plan.n
-    pattern = csr_array(system.matrix)
-    forced = np.zeros(n, bool)
-    forced[keep] = True
-    forced[pairs[0]] = True
+def choose(plan: Reduction) -> LinearSolver:
+    """Return the better way for this circuit."""
+    pattern = plan.pattern()
+    forced = np.zeros(plan.n, bool)
+    forced[plan.outputs.unknowns] = True
+    forced[plan.pairs[0]] = True
     eliminated = independent_set(pattern, forced)
-    many = n - len(eliminated) > SPARSE_KEPT and pattern.nnz < SPARSE_FILL * n * n
-    if many or not system.plan.dense:
-        return SparseLU(keep, pairs)
-    return BlockElimination(n, eliminated, keep, pairs)
+    many = plan.n - len(eliminated) > SPARSE_KEPT and pattern.nnz < SPARSE_FILL * plan.n**2
+    if many or not plan.dense:
+        return SparseLU(plan.outputs.unknowns, plan.pairs)
+    return BlockElimination(plan.n, eliminated, plan.outputs.unknowns, plan.pairs)
 
 
 def independent_set(pattern: csr_array, forbidden: np.ndarray) -> NodeArray:
@@ -69,63 +64,91 @@ def independent_set(pattern: csr_array, forbidden: np.ndarray) -> NodeArray:
     return np.flatnonzero(chosen)
 
 
+class _Blocks(NamedTuple):
+    """Parts of M; for small K also (E, K·K) products of M_KE and M_EK, which save a large temporary."""
+
+    d: Array
+    ek: Array
+    ke: Array
+    kk: Array
+    products: Array | None
+
+
 class BlockElimination:
     """Eliminate E (diagonal block), solve the dense rest K, substitute back."""
 
-    def __init__(self, n: int, eliminated: NodeArray, outputs: NodeArray, pairs: tuple[NodeArray, NodeArray]) -> None:
+    def __init__(
+        self, n: int, eliminated: NodeArray, outputs: NodeArray, pairs: tuple[NodeArray, NodeArray]
+    ) -> None:
         """Fix the order of unknowns."""
-        self._e = eliminated
-        self._k = np.setdiff1d(np.arange(n), eliminated)
+        kept = np.setdiff1d(np.arange(n), eliminated)
         place = np.full(n, -1)
-        place[self._k] = np.arange(len(self._k))
+        place[kept] = np.arange(len(kept))
+        self._e, self._k = as_slice(eliminated), as_slice(kept)
         self._outputs = place[outputs]
         self._pairs = place[pairs[0]], place[pairs[1]]
-        self._blocks: tuple[ReducedSystem | None, tuple[Array, ...]] = (None, ())
+        self._cut: tuple[ReducedSystem, _Blocks] | None = None
 
-    def _parts(self, system: ReducedSystem) -> tuple[Array, ...]:
-        """Return D_E, M_EK, M_KE, M_KK, cut once for each system."""
-        if self._blocks[0] is not system:
+    def _blocks(self, system: ReducedSystem) -> _Blocks:
+        """Cut M, once for each system."""
+        if self._cut is None or self._cut[0] is not system:
             m, e, k = system.matrix, self._e, self._k
-            parts = (system.diagonal[e], m[np.ix_(e, k)], m[np.ix_(k, e)], m[np.ix_(k, k)])
-            self._blocks = (system, parts)
-        return self._blocks[1]
+            ek, ke, kk = (np.ascontiguousarray(x) for x in (m[e][:, k], m[k][:, e], m[k][:, k]))
+            products = (
+                (ke.T[:, :, None] * ek[:, None, :]).reshape(len(ek), len(kk) ** 2)
+                if len(kk) <= SMALL
+                else None
+            )
+            self._cut = system, _Blocks(system.diagonal[e], ek, ke, kk, products)
+        return self._cut[1]
 
     def multiply(self, system: ReducedSystem, u: Array) -> Array:
         """Return M·u, leaving out the zero block."""
-        d, m_ek, m_ke, m_kk = self._parts(system)
+        m = self._blocks(system)
+        u_e, u_k = _columns(u, self._e), _columns(u, self._k)
         result = np.empty_like(u)
-        u_e, u_k = u[:, self._e], u[:, self._k]
-        result[:, self._e] = d * u_e + u_k @ m_ek.T
-        result[:, self._k] = u_e @ m_ke.T + u_k @ m_kk.T
+        result[:, self._e] = m.d * u_e + u_k @ m.ek.T
+        result[:, self._k] = u_e @ m.ke.T + u_k @ m.kk.T
         return result
 
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
         """Return x with J·x = rhs."""
+        m = self._blocks(system)
+        rows = max(1, CHUNK // max(1, len(m.kk) * max(len(m.d), len(m.kk))))
+        parts = [slice(start, start + rows) for start in range(0, len(rhs), rows)]
+        return np.concatenate([self._solve(m, at.take(part), rhs[part]) for part in parts])
+
+    def _solve(self, m: _Blocks, at: Linearised, rhs: Array) -> Array:
+        inverse = 1 / (m.d + _columns(at.diagonal, self._e))
+        b_e, b_k = _columns(rhs, self._e), _columns(rhs, self._k)
+        x_k = np.linalg.solve(self._schur(m, at, inverse), (b_k - (b_e * inverse) @ m.ke.T)[:, :, None])[
+            :, :, 0
+        ]
         x = np.empty_like(rhs)
-        rows = max(1, CHUNK // max(1, len(self._k) * max(len(self._e), len(self._k))))
-        for start in range(0, len(rhs), rows):
-            part = slice(start, start + rows)
-            x[part] = self._solve(system, at, rhs, part)
+        x[:, self._k] = x_k
+        x[:, self._e] = (b_e - x_k @ m.ek.T) * inverse
         return x
 
-    def _solve(self, system: ReducedSystem, at: Linearised, rhs: Array, part: slice) -> Array:
-        d, m_ek, m_ke, m_kk = self._parts(system)
-        e, k = self._e, self._k
-        diagonal, b = at.diagonal[part], rhs[part]
-        inverse = 1 / (d + diagonal[:, e])
-        weighted = (m_ke * -inverse[:, None, :]).reshape(-1, len(e))
-        schur = (weighted @ m_ek).reshape(len(b), len(k), len(k)) + m_kk
-        step = np.arange(len(k))
-        schur[:, step, step] += diagonal[:, k]
+    def _schur(self, m: _Blocks, at: Linearised, inverse: Array) -> Array:
+        """Return S (row, K, K)."""
+        n = len(m.kk)
+        if m.products is None:
+            taken = (m.ke * inverse[:, None, :]).reshape(-1, len(m.d)) @ m.ek
+        else:
+            taken = inverse @ m.products
+        schur = m.kk - taken.reshape(-1, n, n)
+        diagonal = np.arange(n)
+        schur[:, diagonal, diagonal] += _columns(at.diagonal, self._k)
         if at.beside.shape[1]:
-            np.add.at(schur, (slice(None), *self._pairs), at.beside[part])
+            np.add.at(schur.transpose(1, 2, 0), self._pairs, at.beside.T)
         if at.outputs is not None:
-            schur[:, self._outputs[:, None], self._outputs] += at.outputs[part]
-        x = np.empty_like(b)
-        rest = b[:, k] - (b[:, e] * inverse) @ m_ke.T
-        x[:, k] = np.linalg.solve(schur, rest[:, :, None])[:, :, 0]
-        x[:, e] = (b[:, e] - x[:, k] @ m_ek.T) * inverse
-        return x
+            schur[:, self._outputs[:, None], self._outputs] += at.outputs
+        return np.asarray(schur)
+
+
+def _columns(x: Array, index: NodeArray | slice) -> Array:
+    """Return x[:, index] laid out row by row."""
+    return x[:, index] if isinstance(index, slice) else x.take(index, axis=1)
 
 
 class SparseLU:

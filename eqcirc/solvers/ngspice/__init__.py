@@ -1,0 +1,1 @@
+"""ngspice in worker processes."""

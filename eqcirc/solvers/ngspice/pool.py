@@ -6,18 +6,19 @@ because a worker that dies (libngspice may call exit(), or crash) raises an erro
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 import numpy as np
-from loky import ProcessPoolExecutor
+from loky.process_executor import ProcessPoolExecutor, ShutdownExecutorError
 
 from eqcirc.errors import EngineError
 from eqcirc.solvers.ngspice.library import require_library
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.session import Session, SweepResult
 
+_DIED = "the ngspice process died"
 _session: Session | None = None  # of this worker process
 
 
@@ -45,7 +46,7 @@ class Pool:
         require_library()
         self._workers = workers
         self._deadline = deadline
-        self._executor: Executor | None = None
+        self._executor: Any = None  # loky has no types
 
     def run(self, netlists: list[Netlist]) -> list[SweepResult | str]:
         """Run all netlists; a worker that dies is replaced and its netlist tried once more.
@@ -56,7 +57,7 @@ class Pool:
         Raises:
             EngineError: ngspice refuses a netlist.
         """
-        results: list[SweepResult | str] = self._attempt(netlists)
+        results = self._attempt(netlists)
         for k, result in enumerate(results):
             if isinstance(result, str):  # alone, so that one bad netlist cannot take others down again
                 results[k] = self._attempt([netlists[k]])[0]
@@ -65,7 +66,11 @@ class Pool:
     def _attempt(self, netlists: list[Netlist]) -> list[SweepResult | str]:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=self._workers, timeout=None)
-        futures = [self._executor.submit(run_in_worker, netlist) for netlist in netlists]
+        try:
+            futures = [self._executor.submit(run_in_worker, netlist) for netlist in netlists]
+        except BrokenProcessPool:  # a worker has died while it had nothing to do
+            self.close()
+            return [_DIED] * len(netlists)
         results = [self._result(future) for future in futures]
         if any(isinstance(r, str) for r in results):
             self.close()
@@ -74,11 +79,11 @@ class Pool:
     def _result(self, future: Future[SweepResult]) -> SweepResult | str:
         try:
             return future.result(timeout=self._deadline)
-        except FutureTimeoutError:
+        except TimeoutError:
             self.close()
             return f"no answer within {self._deadline:g} s; the worker was stopped"
-        except BrokenProcessPool:
-            return "the ngspice process died"
+        except (BrokenProcessPool, ShutdownExecutorError):
+            return _DIED
         except EngineError:
             self.close()  # after a refusal libngspice may be unusable
             raise
@@ -86,7 +91,7 @@ class Pool:
     def close(self) -> None:
         """Stop the workers; the next run starts fresh ones."""
         if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+            self._executor.shutdown(wait=True, kill_workers=True)
             self._executor = None
 
 

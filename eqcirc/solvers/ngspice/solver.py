@@ -1,4 +1,4 @@
-"""ngspice solver: mini-batches as `.dc` sweeps in worker processes, every answer checked by Kirchhoff's law."""
+"""ngspice solver: mini-batches as `.dc` sweeps in worker processes, answers checked by Kirchhoff's law."""
 
 from __future__ import annotations
 
@@ -58,32 +58,28 @@ class NgspiceSolver(Solver):
         self._tolerances = tolerances
         self._pool = Pool(workers, deadline)
 
-    def netlists(self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None) -> list[Netlist]:
+    def netlists(
+        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+    ) -> list[Netlist]:
         """Return the netlists that `solve` would run."""
         system = ReducedSystem(self._plan, parameters)
         return self._netlists(system, self.circuit.fixed_voltages(inputs), nudge)
 
-    def solve(self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None) -> OperatingPoints:
+    def solve(
+        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+    ) -> OperatingPoints:
         """See `Solver.solve`."""
         began = time.perf_counter()
         system = ReducedSystem(self._plan, parameters)
         fixed = self.circuit.fixed_voltages(inputs)
-        netlists = self._netlists(system, fixed, nudge)
-        results = self._pool.run(netlists)
-        status = np.full(len(fixed), Status.CONVERGED, np.int8)
-        messages: dict[int, str] = {}
-        voltages = []
-        for k, (netlist, result) in enumerate(zip(netlists, results, strict=True)):
-            first = k * self._sweep
-            if isinstance(result, str):
-                status[first : first + netlist.samples] = Status.ENGINE_DIED
-                messages |= {first + j: result for j in range(netlist.samples)}
-                voltages.append(missing(netlist).voltages)
-            else:
-                messages |= {first + j: words for j, words in result.messages.items()}
-                voltages.append(result.voltages)
-        u = self._unknowns(np.concatenate(voltages, axis=1))
-        self._judge(u, status, messages, Equations(system, fixed), nudge)
+        equations = [Equations(system, fixed)]
+        if nudge is not None:
+            equations.append(equations[0].nudged(nudge))
+        saved, status, messages = self._run(self._netlists(system, fixed, nudge))
+        u = self._unknowns(saved)
+        self._judge(u, status, messages, equations)
+        if nudge is not None:
+            mark_branches(u, status, nudge)
         return OperatingPoints(
             self._plan.expand(u, fixed), status, seconds=time.perf_counter() - began, messages=messages
         )
@@ -104,6 +100,22 @@ class NgspiceSolver(Solver):
             netlists.append(lines)
         return netlists
 
+    def _run(self, netlists: list[Netlist]) -> tuple[Array, np.ndarray, dict[int, str]]:
+        """Return voltages (phase, batch, saved), status and messages (numbered by sample) of all netlists."""
+        voltages, status, first = [], [], 0
+        messages: dict[int, str] = {}
+        for netlist, result in zip(netlists, self._pool.run(netlists), strict=True):
+            if isinstance(result, str):
+                voltages.append(missing(netlist).voltages)
+                state, words = Status.ENGINE_DIED, dict.fromkeys(range(netlist.samples), result)
+            else:
+                voltages.append(result.voltages)
+                state, words = Status.CONVERGED, result.messages
+            status.append(np.full(netlist.samples, state, np.int8))
+            messages |= {first + k: said for k, said in words.items()}
+            first += netlist.samples
+        return np.concatenate(voltages, axis=1), np.concatenate(status), messages
+
     def _unknowns(self, saved: Array) -> Array:
         """Return scaled unknowns (phase, batch, n) from what the netlist saved."""
         if not self._full:
@@ -114,21 +126,20 @@ class NgspiceSolver(Solver):
         return u
 
     def _judge(
-        self, u: Array, status: np.ndarray, messages: dict[int, str], free: Equations, nudge: Nudge | None
+        self, u: Array, status: np.ndarray, messages: dict[int, str], equations: list[Equations]
     ) -> None:
-        """Set the status of samples that are not finite, break Kirchhoff's law, or left their branch."""
+        """Set the status of samples that are not finite or break Kirchhoff's law."""
         finite = np.isfinite(u).all(axis=(0, 2))
         for k in np.flatnonzero(~finite & (status == Status.CONVERGED)).tolist():
             status[k] = Status.NOT_CONVERGED if k in messages else Status.NONFINITE
-        rows = [(free, u[0])]
-        if nudge is not None:
-            rows.append((free.nudged(nudge), u[1:].reshape(-1, u.shape[2])))
-        for equations, at in rows:
+        phases = (u[0], u[1:].reshape(-1, u.shape[2]))
+        for rows, at in zip(equations, phases, strict=False):
             with np.errstate(invalid="ignore", over="ignore"):
-                error = equations.voltage_error(at).reshape(-1, len(status), u.shape[2]).max(axis=0)
-            for k in np.flatnonzero((error > LARGEST_ERROR).any(axis=1) & (status == Status.CONVERGED)).tolist():
-                node = self._plan.name(int(error[k].argmax()))
+                error = rows.voltage_error(at).reshape(-1, len(status), u.shape[2]).max(axis=0)
+            off = (error > LARGEST_ERROR).any(axis=1) & (status == Status.CONVERGED)
+            for k in np.flatnonzero(off).tolist():
+                node, volts = self._plan.name(int(error[k].argmax())), error[k].max()
                 status[k] = Status.NOT_CONVERGED
-                messages[k] = f"ngspice reported success, but Kirchhoff's law is off by {error[k].max():.1e} V at {node}"
-        if nudge is not None:
-            mark_branches(u, status, nudge)
+                messages[k] = (
+                    f"ngspice reported success, but Kirchhoff's law is off by {volts:.1e} V at {node!r}"
+                )

@@ -1,0 +1,142 @@
+"""SPICE lines of what depends on samples and phases, and of reduced circuits.
+
+Names that begin with eq_ are ours; the builder keeps users from taking them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduction import Junctions
+from eqcirc.devices.base import number
+from eqcirc.errors import CircuitError
+from eqcirc.solvers.base import Nudge
+from eqcirc.typing import Array
+
+SAMPLE, PHASE = "eq_s", "eq_p"
+SAME = 1e-12  # relative difference below which two entries of a symmetric matrix are one resistor
+
+
+def table(values: Array, over: str = SAMPLE) -> str:
+    """Return an expression that takes values[k] at v(over) = k; a plain number if they are all equal."""
+    if (values == values[0]).all():
+        return number(values[0])
+    return f"pwl(v({over})," + ",".join(f"{k},{x!r}" for k, x in enumerate(values.tolist())) + ")"
+
+
+def voltage_source(node: str, volts: Array) -> str:
+    """Return a voltage source, a table over the samples if it changes."""
+    if (volts == volts[0]).all():
+        return f"v_{node} {node} 0 {number(volts[0])}"
+    return f"b_eq_v_{node} {node} 0 v={table(volts)}"
+
+
+def weighted_sum(weights: Array, ports: list[str]) -> str:
+    """Return the expression of sum weights·v(port), in brackets."""
+    terms = []
+    for weight, port in zip(weights.tolist(), ports, strict=True):
+        if weight != 0:
+            sign, size = "-" if weight < 0 else "+", abs(weight)
+            terms.append(f"{sign}v({port})" if size == 1 else f"{sign}{number(size)}*v({port})")
+    return f"({''.join(terms).removeprefix('+')})"
+
+
+def nudge_cards(nudge: Nudge, ports: list[str], read: Array, draw: Array) -> list[str]:
+    """Return sources that draw the nudge out of the ports.
+
+    Args:
+        nudge: cost, targets and strength.
+        ports: names of the nodes (m,) that outputs depend on.
+        read: (n_outputs, m) outputs = read·v(ports).
+        draw: (n_outputs, m) the current beta·dC/doutput·draw leaves the ports.
+    """
+    outputs = [weighted_sum(row, ports) for row in read]
+    targets = [table(column) for column in nudge.targets.T]
+    lines, gradients = nudge.cost.spice(outputs, targets)
+    factor = table(np.array([0.0, *nudge.factors]), PHASE)
+    for k, gradient in enumerate(gradients):
+        flows = [(ports[m], float(draw[k, m])) for m in np.flatnonzero(draw[k]).tolist()]
+        if len(flows) == 2 and flows[0][1] == -flows[1][1]:  # out of one port and into the other
+            ends = [(f"{flows[0][0]} {flows[1][0]}", flows[0][1])]
+        else:
+            ends = [(f"{port} 0", flow) for port, flow in flows]
+        for j, (nodes, flow) in enumerate(ends):
+            lines.append(f"b_eq_n{k}_{j} {nodes} i={number(nudge.beta * flow)}*{factor}*{gradient}")
+    return lines
+
+
+def matrix_cards(system: ReducedSystem, names: list[str]) -> list[str]:
+    """Return M as resistors; entries that are not symmetric become transconductors."""
+    m = system.matrix if isinstance(system.matrix, np.ndarray) else system.matrix.toarray()
+    upper = np.triu(m, 1)
+    lower = np.tril(m, -1).T
+    symmetric = np.abs(upper - lower) <= SAME * np.abs(upper)
+    lines = []
+    rows, columns = np.nonzero(symmetric & (upper != 0))
+    for i, j, g in zip(rows.tolist(), columns.tolist(), (-upper[rows, columns]).tolist(), strict=True):
+        lines.append(f"r_{i}_{j} {names[i]} {names[j]} {number(1 / g)}")
+    lone = np.where(symmetric, 0.0, upper) + np.where(symmetric, 0.0, lower).T
+    for i, j in np.argwhere(lone).tolist():
+        lines.append(f"g_{i}_{j} {names[i]} 0 {names[j]} 0 {number(lone[i, j])}")
+    to_ground = (m - lone).sum(axis=1)
+    for i, g in enumerate(to_ground.tolist()):
+        if g > SAME * abs(m[i, i]):
+            lines.append(f"r_{i} {names[i]} 0 {number(1 / g)}")
+        elif g < -SAME * abs(m[i, i]):  # a transformer loop: the conductance left over is negative
+            lines.append(f"g_{i} {names[i]} 0 {names[i]} 0 {number(g)}")
+    return lines
+
+
+def injection_cards(injection: Array, names: list[str]) -> list[str]:
+    """Return current sources of injection (batch, n) into the unknowns."""
+    lines = []
+    for k, name in enumerate(names):
+        column = injection[:, k]
+        if (column != column[0]).any():
+            lines.append(f"b_eq_i{k} 0 {name} i={table(column)}")
+        elif column[0] != 0:
+            lines.append(f"i_{k} 0 {name} {number(column[0])}")
+    return lines
+
+
+def junction_cards(junctions: Junctions, area: Array, fixed: Array, names: list[str]) -> list[str]:
+    """Return scaled devices; one model for each scaling, one source for each held terminal voltage."""
+    models: dict[tuple[float, float], str] = {}
+    sources: dict[tuple[int, float], str] = {}
+    lines: list[str] = []
+
+    def terminal(device: int, end: int, factor: float) -> str:
+        if junctions.factor[end][device] != 0:
+            return names[int(junctions.unknown[end][device])]
+        held = int(junctions.held[end][device])
+        if held == 0:
+            return "0"
+        if (held, factor) not in sources:
+            sources[held, factor] = f"eq_{junctions.name}_{len(sources)}"
+            lines.append(voltage_source(sources[held, factor], fixed[:, held] / factor))
+        return sources[held, factor]
+
+    for d in range(len(area)):
+        factor, weight = _scales(junctions, d)
+        law = junctions.law.scaled(1 / factor, weight)
+        if (factor, weight) not in models:
+            models[factor, weight] = f"m_{junctions.name}_{len(models)}"
+            lines += law.model(models[factor, weight])
+        anode, cathode = terminal(d, 0, factor), terminal(d, 1, factor)
+        lines.append(
+            law.card(f"{junctions.name}_{d}", anode, cathode, models[factor, weight], float(area[d]))
+        )
+    return lines
+
+
+def _scales(junctions: Junctions, device: int) -> tuple[float, float]:
+    """Return voltage factor and current weight of a device, the same at both terminals."""
+    pairs = zip(junctions.factor, junctions.weight, strict=True)
+    scales = {(float(f[device]), float(w[device])) for f, w in pairs if f[device] != 0}
+    if len(scales) > 1:
+        raise CircuitError(
+            f"device {junctions.name!r}: its terminals are scaled differently by amplifiers in a loop; solve "
+            'this circuit with the full netlist (netlist = "full")'
+        )
+    return scales.pop()
