@@ -41,6 +41,7 @@ CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBERED = re.compile(r".*_\d+")
 RESERVED_PREFIX = "eq_"
+SPICE_WORDS = ("alli", "gnd", "temper")  # of ngspice: all currents, ground, the temperature
 
 Nodes = int | Sequence[int] | NodeArray
 
@@ -191,8 +192,10 @@ class CircuitBuilder:
                 f"{what} {name!r}: a name is lower case letters, digits and _, starts with a letter but not "
                 f"with {RESERVED_PREFIX!r}, and does not end in _<number>"
             )
-        if name == "gnd":
-            raise CircuitError("nodes 'gnd': SPICE grounds every node of that name; use GROUND (node 0)")
+        if name in SPICE_WORDS:
+            raise CircuitError(
+                f"{what} {name!r}: this name has a meaning of its own in SPICE; choose another"
+            )
         if name in taken:
             raise CircuitError(f"{what} {name!r} is defined twice; names are unique in a circuit")
         taken.add(name)

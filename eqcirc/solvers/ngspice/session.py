@@ -24,7 +24,8 @@ from eqcirc.typing import Array
 
 _HARMLESS = re.compile(
     r"^(Note: |Warning: Pivot|Reducing trtol|Reference value|No\. of Data Rows|Doing analysis|Using SPARSE|"
-    r"Initial Transient|Circuit: |--> |.*% *$|Warning: singular matrix.*recover|\s*$)"
+    r"Initial Transient|Circuit: |--> |.*% *$|Trying gmin|Supplies reduced|Warning: Further gmin|"
+    r"dc simulation\(s\) aborted|\s*$)"
 )
 _REFUSED = re.compile(r"\b(error|can't find|unable|not parsed|unknown|unrecognized)\b", re.IGNORECASE)
 
@@ -76,8 +77,10 @@ class Session:
             # a sweep that stopped half way goes on at the sample that failed, from a cold start;
             # one that fails at its first sample leaves that sample out
             first += max(done, 1)
-        self._command("destroy all")
-        self._command("remcirc")
+            if first < netlist.samples:
+                self._unload()  # after a failed analysis ngspice fails at everything
+                self._load(netlist)
+        self._unload()
         result.voltages = np.ascontiguousarray(result.voltages.transpose(1, 0, 2))
         return result
 
@@ -88,6 +91,10 @@ class Session:
         heard = [words for words in self._spice.words if not _HARMLESS.match(words)]
         if code or self._spice.left or any(_REFUSED.search(words) for words in heard):
             raise EngineError(f"ngspice refused the netlist: {self._said() or f'code {code}'}")
+
+    def _unload(self) -> None:
+        self._command("destroy all")
+        self._command("remcirc")
 
     def _sweep(self, netlist: Netlist, first: int) -> Array:
         """Return the points (point, saved) from sample `first` on, as far as ngspice comes."""

@@ -134,7 +134,7 @@ class NgspiceSolver(Solver):
             status[k] = Status.NOT_CONVERGED if k in messages else Status.NONFINITE
         phases = (u[0], u[1:].reshape(-1, u.shape[2]))
         for rows, at in zip(equations, phases, strict=False):
-            with np.errstate(invalid="ignore", over="ignore"):
+            with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
                 error = rows.voltage_error(at).reshape(-1, len(status), u.shape[2]).max(axis=0)
             off = (error > LARGEST_ERROR).any(axis=1) & (status == Status.CONVERGED)
             for k in np.flatnonzero(off).tolist():
