@@ -37,7 +37,7 @@ class Status(IntEnum):
 _WORDS = {
     Status.CONVERGED: "converged",
     Status.NOT_CONVERGED: "no operating point found; try smaller inputs, a wider knee or a smaller beta",
-    Status.NONFINITE: "the voltages are not finite; check conductances and sources for extreme values",
+    Status.NONFINITE: "the voltages are not finite; check conductances, sources and beta for extreme values",
     Status.WRONG_BRANCH: "the nudged states do not belong to the free one; beta is too large",
     Status.ENGINE_DIED: "the simulator process died",
 }
@@ -83,7 +83,7 @@ class OperatingPoints:
     """Result of a solve.
 
     Attributes:
-        voltages: (phase, batch, node) in volts; phase 0 is free. NaN where a sample failed.
+        voltages: (phase, batch, node) in volts; phase 0 is free. NaN where there is no operating point.
         status: (batch,) of `Status`.
         iterations: Newton iterations of all samples and phases together, as far as the engine tells.
         seconds: wall time.

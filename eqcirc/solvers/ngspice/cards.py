@@ -33,13 +33,14 @@ def voltage_source(node: str, volts: Array) -> str:
 
 
 def weighted_sum(weights: Array, ports: list[str]) -> str:
-    """Return the expression of sum weights·v(port), in brackets."""
+    """Return the expression of sum weights·v(port), in brackets if it has several terms."""
     terms = []
     for weight, port in zip(weights.tolist(), ports, strict=True):
         if weight != 0:
             sign, size = "-" if weight < 0 else "+", abs(weight)
             terms.append(f"{sign}v({port})" if size == 1 else f"{sign}{number(size)}*v({port})")
-    return f"({''.join(terms).removeprefix('+')})"
+    text = "".join(terms).removeprefix("+")
+    return text if len(terms) == 1 and text[0] != "-" else f"({text})"
 
 
 def nudge_cards(nudge: Nudge, ports: list[str], read: Array, draw: Array) -> list[str]:

@@ -76,16 +76,14 @@ class Netlist:
         return f"dc {inner}v_{SAMPLE} {first} {self.samples - 1} 1"
 
     def deck(self, printed: Sequence[str] | None = None) -> str:
-        """Return a self-contained deck for `ngspice -b` that prints node voltages for every sample and phase."""
-        shown = " ".join(f"v({n})" for n in (self.saved if printed is None else printed))
+        """Return a self-contained deck for `ngspice -b` that prints node voltages for every sample and phase.
+
+        A printed table has 7 digits; `ngspice -b -r file.raw` keeps all.
+        """
+        shown = [f"v({name})" for name in (SAMPLE, PHASE, *(self.saved if printed is None else printed))]
         title, *parts = self.lines
-        ends = [
-            ".options numdgt=12",
-            f".{self.sweep()}",
-            f".print dc v({SAMPLE}) v({PHASE}) {shown}",
-            ".end",
-            "",
-        ]
+        width = 16 * (len(shown) + 2)  # of one table, instead of one for every few columns
+        ends = [f".width out={width}", f".{self.sweep()}", f".print dc {' '.join(shown)}", ".end", ""]
         return "\n".join([title, *self.notes, *parts, *ends])
 
 
