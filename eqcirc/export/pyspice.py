@@ -1,0 +1,127 @@
+"""A circuit as a PySpice `Circuit`, for users who work there.
+
+Crossbars and amplifiers become subcircuits. ngspice 39 takes about 1,000 ports in a subcircuit, so a large crossbar is
+cut into tiles; the bidirectional amplifier is one reusable cell for each pair of gains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.devices import (
+    Amplifier,
+    ClampDiode,
+    Conductance,
+    Crossbar,
+    CurrentSource,
+    ShockleyDiode,
+    Transconductor,
+    TwoTerminal,
+)
+from eqcirc.errors import CircuitError
+from eqcirc.solvers.ngspice.netlist import Tolerances
+from eqcirc.typing import Array, Parameters
+
+TILE = 400  # rows or columns of a crossbar in one subcircuit
+
+
+def to_pyspice(circuit: Circuit, parameters: Parameters | None, sample: Array) -> Any:
+    """Return a `PySpice.Spice.Netlist.Circuit` with the inputs held at one sample.
+
+    Args:
+        circuit: the circuit.
+        parameters: values by element name; elements left out keep the circuit's values.
+        sample: (n_features,).
+
+    Raises:
+        CircuitError: a device has no PySpice form.
+        DataError: wrong number of features, or a value that is not finite.
+    """
+    from PySpice.Spice.Netlist import Circuit as PySpiceCircuit
+
+    values, names = circuit.values(parameters), circuit.node_names
+    target = PySpiceCircuit(circuit.name)
+    target.raw_spice += Tolerances().line() + "\n"
+    fixed = circuit.fixed_voltages(sample)[0]
+    for node, volts in zip(circuit.fixed_nodes[1:].tolist(), fixed[1:].tolist(), strict=True):
+        target.V(names[node], names[node], target.gnd, volts)
+    for element in circuit.elements:
+        add = _WRITERS.get(type(element))
+        if add is None:
+            raise CircuitError(f"element {element.name!r}: no PySpice form for {type(element).__name__}")
+        add(target, element, values[element.name], names)
+    return target
+
+
+def _conductance(target: Any, element: Conductance, value: Array, names: Sequence[str]) -> None:
+    pairs = zip(element.a.tolist(), element.b.tolist(), value.tolist(), strict=True)
+    for k, (a, b, g) in enumerate(pairs):
+        target.R(f"{element.name}_{k}", names[a], names[b], 1 / g)
+
+
+def _crossbar(target: Any, element: Crossbar, value: Array, names: Sequence[str]) -> None:
+    """Add one subcircuit for each tile of at most TILE rows and columns, and its instance."""
+    from PySpice.Spice.Netlist import SubCircuit
+
+    for i in range(0, len(element.rows), TILE):
+        for j in range(0, len(element.columns), TILE):
+            rows, columns = element.rows[i : i + TILE], element.columns[j : j + TILE]
+            ports = [f"r{k}" for k in range(len(rows))] + [f"c{k}" for k in range(len(columns))]
+            tile = SubCircuit(f"{element.name}_tile_{i}_{j}", *ports)
+            for (r, c), g in np.ndenumerate(value[i : i + TILE, j : j + TILE]):
+                tile.R(f"{r}_{c}", f"r{r}", f"c{c}", 1 / float(g))
+            target.subcircuit(tile)
+            nodes = [names[n] for n in (*rows.tolist(), *columns.tolist())]
+            target.X(f"{element.name}_{i}_{j}", tile.name, *nodes)
+
+
+def _two_terminal(target: Any, element: TwoTerminal, value: Array, names: Sequence[str]) -> None:
+    law = element.law
+    if isinstance(law, ShockleyDiode):
+        target.model(f"m_{element.name}", "D", IS=law.saturation_current, N=law.emission)
+    for k, (a, c) in enumerate(zip(element.anode.tolist(), element.cathode.tolist(), strict=True)):
+        name = f"{element.name}_{k}"
+        if isinstance(law, ShockleyDiode):
+            target.D(name, names[a], names[c], model=f"m_{element.name}", area=float(value[k]))
+        elif isinstance(law, ClampDiode):
+            card = law.card(name, names[a], names[c], "", float(value[k]))
+            target.B(name, names[a], names[c], i=card.partition("i=")[2])
+        else:
+            raise CircuitError(f"device {element.name!r}: no PySpice form for {type(law).__name__}")
+
+
+def _current_source(target: Any, element: CurrentSource, value: Array, names: Sequence[str]) -> None:
+    for k, (node, amperes) in enumerate(zip(element.node.tolist(), value.tolist(), strict=True)):
+        target.I(f"{element.name}_{k}", target.gnd, names[node], amperes)
+
+
+def _amplifier(target: Any, element: Amplifier, value: Array, names: Sequence[str]) -> None:
+    """Add the amplifier's cell and an instance for each amplifier."""
+    from PySpice.Spice.Netlist import SubCircuit
+
+    cell = SubCircuit(f"amplifier_{element.name}", "a", "b")
+    cell.VCVS("v", "b", cell.gnd, "a", cell.gnd, voltage_gain=float(value[0]))
+    cell.CCCS("i", cell.gnd, "a", "Ev", current_gain=element.current_gain)
+    target.subcircuit(cell)
+    for k, (a, b) in enumerate(zip(element.source.tolist(), element.output.tolist(), strict=True)):
+        target.X(f"{element.name}_{k}", cell.name, names[a], names[b])
+
+
+def _transconductor(target: Any, element: Transconductor, value: Array, names: Sequence[str]) -> None:
+    ports = np.stack([element.out_p, element.out_n, element.cp, element.cn], axis=1).tolist()
+    for k, (four, gm) in enumerate(zip(ports, value.tolist(), strict=True)):
+        target.VCCS(f"{element.name}_{k}", *(names[n] for n in four), transconductance=gm)
+
+
+_WRITERS: dict[type, Any] = {
+    Conductance: _conductance,
+    Crossbar: _crossbar,
+    TwoTerminal: _two_terminal,
+    CurrentSource: _current_source,
+    Amplifier: _amplifier,
+    Transconductor: _transconductor,
+}
