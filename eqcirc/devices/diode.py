@@ -6,7 +6,7 @@ Source    ngspice 39, src/spicelib/devices/dio/dioload.c; Vt = kT/q with ngspice
 Range     1e-20 A <= IS <= 1 A, 1e-3 <= N <= 1e4
 Left out  series resistance, high-level injection, breakdown, capacitances, temperature. An area multiplies
           gmin here but not in ngspice, which is 1e-12 S at the largest area and nothing at ordinary ones.
-SPICE     d<name> anode cathode <model> <area>   and   .model <model> d is=… n=…
+SPICE     d<name> anode cathode <model> area=<area>   and   .model <model> d is=… n=…
 """
 
 from __future__ import annotations
@@ -101,5 +101,5 @@ class ShockleyDiode:
 
     def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
         """Return the D line."""
-        size = "" if area == 1 else f" {number(area)}"
+        size = "" if area == 1 else f" area={number(area)}"  # a bare number may be taken for a model's name
         return f"d_{name} {anode} {cathode} {model}{size}"

@@ -1,0 +1,340 @@
+"""Small circuits that every solver and rule should handle, by name, and random layered ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.scaling import symmetry
+from eqcirc.devices import ClampDiode, ShockleyDiode
+from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
+from eqcirc.solvers.base import Nudge
+from eqcirc.typing import Array
+
+S = 1e-5  # a common conductance, in siemens
+
+
+@dataclass(frozen=True)
+class Case:
+    """A circuit and samples for it.
+
+    Attributes:
+        circuit: the circuit.
+        inputs: (batch, n_features).
+        linear: whether it has no nonlinear device.
+        symmetric: whether it has a scaling s.
+    """
+
+    circuit: Circuit
+    inputs: Array
+    linear: bool = False
+    symmetric: bool = True
+
+    def nudge(self, cost: Cost | None = None, beta: float = 1e-7) -> Nudge:
+        """Return a centred nudge towards fixed targets; squared error if no cost is given."""
+        readout = self.circuit.readout
+        cost = cost or SquaredError()
+        if isinstance(cost, SoftmaxCrossEntropy):
+            targets = cost.targets(np.arange(len(self.inputs)) % readout.n_outputs, readout.n_outputs)
+        else:
+            targets = np.linspace(-0.1, 0.15, len(self.inputs) * readout.n_outputs)
+            targets = targets.reshape(len(self.inputs), -1)
+        weight = 1 / symmetry(self.circuit)[readout.nodes] if self.symmetric else None
+        return Nudge(cost, targets, beta, weight=weight)
+
+
+ONE_INPUT = np.array([[-1.0], [-0.2], [0.0], [0.35], [1.0]])
+TWO_INPUTS = np.array([[-1.0, 0.5], [0.3, 0.3], [0.0, 0.0], [0.9, -0.4], [1.0, 1.0]])
+
+
+def divider() -> Case:
+    b = CircuitBuilder("divider")
+    x, out = b.input("x"), b.nodes("out")
+    b.conductance("top", x, out, S, trainable=True)
+    b.conductance("bottom", out, GROUND, 3 * S, trainable=True)
+    return Case(b.build(out), ONE_INPUT, linear=True)
+
+
+def ladder() -> Case:
+    b = CircuitBuilder("ladder")
+    x, rung = b.input("x", gain=2.0), b.nodes("rung", 6)
+    b.conductance("series", np.concatenate([x, rung[:-1]]), rung, np.linspace(1, 6, 6) * S, trainable=True)
+    b.conductance("shunt", rung, GROUND, 0.5 * S, trainable=True)
+    return Case(b.build(rung[-2:]), ONE_INPUT, linear=True)
+
+
+def bridge() -> Case:
+    b = CircuitBuilder("bridge")
+    x, mid = b.input("x"), b.nodes("mid", 2)
+    b.conductance("upper", x, mid, [S, 3 * S], trainable=True)
+    b.conductance("lower", mid, GROUND, [2 * S, S], trainable=True)
+    b.conductance("across", mid[0], mid[1], 0.7 * S, trainable=True)
+    return Case(b.build(mid[:1], mid[1:]), ONE_INPUT, linear=True)
+
+
+def balanced() -> Case:
+    """The middle and the output are at 0 V, up to rounding, while their neighbours are not."""
+    b = CircuitBuilder("balanced")
+    x, y = b.input("x"), b.input("y", gain=-3.0)
+    side, mid, out = b.nodes("side", 2), b.nodes("mid"), b.nodes("out")
+    b.conductance("feed", np.concatenate([x, y]), side, [0.3 * S, 0.1 * S])
+    b.conductance("arms", side, mid, [0.7 * S, 0.7 * S / 3], trainable=True)
+    b.conductance("leak", side, GROUND, [0.1 * S, 0.1 * S / 3])
+    b.conductance("end", np.concatenate([mid, out]), [int(out[0]), GROUND], S, trainable=True)
+    return Case(b.build(out), ONE_INPUT, linear=True)
+
+
+def diode() -> Case:
+    b = CircuitBuilder("diode")
+    x, out = b.input("x", gain=3.0), b.nodes("out")
+    b.conductance("series", x, out, S, trainable=True)
+    b.device("diode", out, GROUND, ShockleyDiode())
+    return Case(b.build(out), ONE_INPUT)
+
+
+def diode_areas() -> Case:
+    """Several diodes of one group at one node, with different areas."""
+    b = CircuitBuilder("diode areas")
+    x, out = b.input("x", gain=3.0), b.nodes("out", 2)
+    b.conductance("series", x, out, [S, 2 * S], trainable=True)
+    b.device("diode", out[[0, 0, 1]], [GROUND, int(out[1]), GROUND], ShockleyDiode(), area=[1, 5, 20])
+    return Case(b.build(out), ONE_INPUT)
+
+
+def antiparallel() -> Case:
+    b = CircuitBuilder("antiparallel")
+    x, high, low = b.input("x", gain=4.0), b.rail("high", 0.3), b.rail("low", -0.3)
+    out = b.nodes("out", 2)
+    b.conductance("series", x, out, [S, 0.2 * S], trainable=True)
+    b.device("up", out, high, ShockleyDiode())
+    b.device("down", low, out, ShockleyDiode(1e-12, 1.2))
+    return Case(b.build(out), ONE_INPUT)
+
+
+def cold_rail() -> Case:
+    """A diode that sees 5 V before the first iteration."""
+    b = CircuitBuilder("cold rail")
+    x, rail, out = b.input("x"), b.rail("supply", 5.0), b.nodes("out")
+    b.conductance("series", x, out, S, trainable=True)
+    b.device("diode", rail, out, ShockleyDiode())
+    return Case(b.build(out), ONE_INPUT)
+
+
+def clamp() -> Case:
+    b = CircuitBuilder("clamp")
+    x, high, out = b.input("x", gain=2.0), b.rail("high", 0.25), b.nodes("out")
+    b.conductance("series", x, out, S, trainable=True)
+    b.device("up", out, high, ClampDiode())
+    b.device("down", GROUND, out, ClampDiode(1e-3, 1e-3))
+    return Case(b.build(out), ONE_INPUT)
+
+
+def floating_diode() -> Case:
+    b = CircuitBuilder("floating diode")
+    x, node = b.input("x", 2, gain=2.0), b.nodes("node", 2)
+    b.conductance("series", x, node, [S, 2 * S], trainable=True)
+    b.conductance("load", node, GROUND, 0.3 * S, trainable=True)
+    b.device("diode", node[0], node[1], ShockleyDiode())
+    return Case(b.build(node), TWO_INPUTS)
+
+
+def _amplified(name: str, gain: float, kappa: float | None) -> Case:
+    b = CircuitBuilder(name)
+    x, hidden, behind, out = b.input("x", 2), b.nodes("hidden"), b.nodes("behind"), b.nodes("out")
+    b.conductance("first", x, hidden, [S, 2 * S], trainable=True)
+    b.device("diode", hidden, GROUND, ShockleyDiode())
+    b.amplifier("amp", hidden, behind, gain, kappa)
+    b.conductance("second", behind, out, 2 * S, trainable=True)
+    b.conductance("load", out, GROUND, S, trainable=True)
+    return Case(b.build(out), TWO_INPUTS)
+
+
+def amplifier() -> Case:
+    return _amplified("amplifier", 4.0, None)
+
+
+def transformer() -> Case:
+    return _amplified("transformer", 3.0, 3.0)
+
+
+def amplifier_chain() -> Case:
+    """Two stages with a stage of diodes between; the second amplifier follows another one directly."""
+    b = CircuitBuilder("amplifier chain")
+    x, n = b.input("x"), b.nodes("stage", 4)
+    direct, out = b.nodes("direct"), b.nodes("out")
+    b.conductance("first", x, n[0], S, trainable=True)
+    b.amplifier("one", n[0], n[1], 4.0)
+    b.conductance("second", n[1], n[2], S, trainable=True)
+    b.conductance("leak", n[[0, 2]], GROUND, 0.5 * S)
+    b.device("up", n[2], GROUND, ShockleyDiode())
+    b.device("down", GROUND, n[2], ShockleyDiode())
+    b.amplifier("two", n[2], n[3], 3.0, 0.5)
+    b.amplifier("three", n[3], direct, 0.5, 2.0)
+    b.conductance("third", n[3], out, S, trainable=True)
+    b.conductance("fourth", direct, out, 0.4 * S, trainable=True)
+    b.conductance("load", out, GROUND, 2 * S, trainable=True)
+    return Case(b.build(out), ONE_INPUT, symmetric=False)  # 3·0.5 is a loop
+
+
+def two_stages() -> Case:
+    b = CircuitBuilder("two stages")
+    x, n, out = b.input("x"), b.nodes("stage", 4), b.nodes("out")
+    b.conductance("first", x, n[0], S, trainable=True)
+    b.amplifier("one", n[0], n[1], 4.0)
+    b.conductance("second", n[1], n[2], S, trainable=True)
+    b.conductance("leak", n[[0, 2]], GROUND, 0.5 * S)
+    b.device("up", n[2], GROUND, ShockleyDiode())
+    b.device("down", GROUND, n[2], ShockleyDiode())
+    b.amplifier("two", n[2], n[3], 3.0, 0.5)
+    b.conductance("third", n[3], out, S, trainable=True)
+    b.conductance("load", out, GROUND, 2 * S, trainable=True)
+    return Case(b.build(out), ONE_INPUT)
+
+
+def amplifier_to_amplifier() -> Case:
+    """An amplifier drives another one, and both nodes are read: one unknown, two outputs."""
+    b = CircuitBuilder("amplifier to amplifier")
+    x, n = b.input("x"), b.nodes("n", 3)
+    b.conductance("first", x, n[0], S, trainable=True)
+    b.conductance("leak", n, GROUND, [0.5 * S, S, 2 * S])
+    b.amplifier("one", n[0], n[1], 2.0)
+    b.amplifier("two", n[1], n[2], 1.5, 0.8)
+    b.device("diode", n[2], GROUND, ShockleyDiode(emission=2.0))
+    return Case(b.build(n[1:]), ONE_INPUT)
+
+
+def transformer_loop() -> Case:
+    """A resistor closes a loop around an ideal transformer."""
+    b = CircuitBuilder("transformer loop")
+    x, n, out = b.input("x"), b.nodes("n", 2), b.nodes("out")
+    b.conductance("first", x, n[0], S, trainable=True)
+    b.amplifier("ideal", n[0], n[1], 2.5, 2.5)
+    b.conductance("around", n[0], out, 0.6 * S, trainable=True)
+    b.conductance("second", n[1], out, S, trainable=True)
+    b.conductance("load", np.concatenate([n[:1], out]), GROUND, S, trainable=True)
+    return Case(b.build(out), ONE_INPUT, linear=True)
+
+
+def gyrator() -> Case:
+    b = CircuitBuilder("gyrator")
+    x, v, w = b.input("x"), b.nodes("v"), b.nodes("w")
+    b.conductance("series", x, v, S, trainable=True)
+    b.conductance("recovery", w, GROUND, 0.5 * S, trainable=True)
+    b.transconductor("forth", (v, GROUND), (w, GROUND), 2 * S)
+    b.transconductor("back", (GROUND, w), (v, GROUND), 3 * S)
+    return Case(b.build(np.concatenate([v, w])), ONE_INPUT, linear=True)
+
+
+def lone_transconductor() -> Case:
+    b = CircuitBuilder("lone transconductor")
+    x, v, w = b.input("x"), b.nodes("v"), b.nodes("w")
+    b.conductance("series", x, v, S, trainable=True)
+    b.conductance("load", np.concatenate([v, w]), GROUND, S, trainable=True)
+    b.transconductor("forth", (w, GROUND), (v, GROUND), 2 * S)
+    b.device("diode", w, GROUND, ShockleyDiode())
+    return Case(b.build(w), ONE_INPUT, symmetric=False)
+
+
+def cancelled_coupling() -> Case:
+    """A transconductor that hides a resistor in the matrix, from one side."""
+    b = CircuitBuilder("cancelled coupling")
+    x, n = b.input("x"), b.nodes("n", 3)
+    b.conductance("series", x, n[0], S, trainable=True)
+    b.conductance("chain", n[:2], n[1:], S, trainable=True)
+    b.conductance("load", n, GROUND, 0.2 * S)
+    b.transconductor("hide", (n[0], GROUND), (n[1], GROUND), S)
+    return Case(b.build(n[2]), ONE_INPUT, linear=True, symmetric=False)
+
+
+def current_sources() -> Case:
+    b = CircuitBuilder("current sources")
+    x, n = b.input("x"), b.nodes("n", 3)
+    b.conductance("series", np.concatenate([x, n[:2]]), n, S, trainable=True)
+    b.conductance("load", n, GROUND, 0.5 * S)
+    b.current_source("bias", n, [2e-6, -5e-6, 1e-6], trainable=True)
+    b.device("diode", n[1], GROUND, ShockleyDiode())
+    return Case(b.build(n[[0, 2]]), ONE_INPUT)
+
+
+def differential() -> Case:
+    b = CircuitBuilder("differential")
+    x, bias = b.input("x", 2), b.rail("bias", 1.0)
+    out = b.nodes("out", 6)
+    b.crossbar("weights", np.concatenate([x, bias]), out, np.linspace(1, 9, 18).reshape(3, 6) * S)
+    b.conductance("cross", out[:3], out[3:], 0.5 * S, trainable=True)
+    b.device("diode", out, GROUND, ShockleyDiode())
+    return Case(b.build(out[:3], out[3:]), TWO_INPUTS)
+
+
+def no_inputs() -> Case:
+    b = CircuitBuilder("no inputs")
+    bias, out = b.rail("bias", -0.7), b.nodes("out", 2)
+    b.conductance("series", bias, out, S, trainable=True)
+    b.conductance("load", out, GROUND, 0.5 * S)
+    return Case(b.build(out), np.empty((3, 0)), linear=True)
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    f.__name__: f
+    for f in (
+        divider,
+        ladder,
+        bridge,
+        balanced,
+        diode,
+        diode_areas,
+        antiparallel,
+        cold_rail,
+        clamp,
+        floating_diode,
+        amplifier,
+        transformer,
+        amplifier_chain,
+        two_stages,
+        amplifier_to_amplifier,
+        transformer_loop,
+        gyrator,
+        lone_transconductor,
+        cancelled_coupling,
+        current_sources,
+        differential,
+        no_inputs,
+    )
+}
+NAMES = tuple(CASES)
+
+
+def case(name: str) -> Case:
+    """Return a case by name."""
+    return CASES[name]()
+
+
+def random_layered(
+    rng: np.random.Generator,
+    hidden: tuple[int, ...] = (6,),
+    amplifiers: bool = True,
+    differential: bool = False,
+) -> Case:
+    """Return a random layered circuit of 3 doubled inputs, hidden layers of these sizes, and 2 outputs."""
+    b = CircuitBuilder("random layered")
+    bias = b.rail("bias", 1.0)
+    x = np.concatenate([b.input("x", 3), b.input("xn", 3, gain=-1.0), bias])
+    high, low = b.rail("high", 0.1), b.rail("low", -0.1)
+    for layer, size in enumerate(hidden):
+        nodes = b.nodes(f"h{layer}", size)
+        b.crossbar(f"w{layer}", x, nodes, rng.uniform(0.1 * S, S, (len(x), size)))
+        b.device(f"up{layer}", nodes, high, ShockleyDiode())
+        b.device(f"down{layer}", low, nodes, ShockleyDiode())
+        x = nodes
+        if amplifiers:
+            x = b.nodes(f"y{layer}", size)
+            b.amplifier(f"amp{layer}", nodes, x, float(rng.uniform(2, 5)))
+    out = b.nodes("out", 4 if differential else 2)
+    b.crossbar("readout", x, out, rng.uniform(0.1 * S, S, (len(x), len(out))))
+    b.conductance("load", out, GROUND, rng.uniform(0.1 * S, S, len(out)), trainable=True)
+    circuit = b.build(out[:2], out[2:]) if differential else b.build(out)
+    return Case(circuit, rng.uniform(-1, 1, (5, 3)))

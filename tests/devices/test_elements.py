@@ -1,0 +1,53 @@
+"""What elements tell solvers and learning rules, against the laws written part by part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eqcirc.devices import Amplifier, LinearElement
+from tests.catalogue import NAMES, case
+from tests.kirchhoff import leaving
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sensitivity_is_the_derivative_of_kirchhoffs_law(name: str) -> None:
+    """lam·dF/dvalue, where F is summed part by part."""
+    rng = np.random.default_rng(0)
+    circuit = case(name).circuit
+    v = rng.normal(0, 0.2, (3, circuit.n_nodes))
+    lam = rng.normal(0, 1, v.shape)
+    for element in circuit.elements:
+        if isinstance(element, Amplifier):
+            continue
+        expected = np.zeros(element.value.shape)
+        for index in np.ndindex(element.value.shape):
+            change = np.zeros(element.value.shape)
+            change[index] = 0.5 * element.value[index]
+            for k in range(3):
+                flows = [leaving(circuit, v[k], {element.name: element.value + m * change}) for m in (1, -1)]
+                expected[index] += lam[k] @ (flows[0] - flows[1]) / (2 * change[index])
+        found = element.sensitivity(lam, v)
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_triplets_are_the_current_that_leaves_every_node(name: str) -> None:
+    circuit = case(name).circuit
+    v = np.random.default_rng(0).normal(0, 1, circuit.n_nodes)
+    for element in circuit.elements:
+        if isinstance(element, LinearElement):
+            row, column, value = element.triplets(element.value)
+            found = np.bincount(row, value * v[column], minlength=circuit.n_nodes)
+            alone = leaving(replace(circuit, elements=(element,)), v)
+            np.testing.assert_allclose(found, alone, atol=1e-18)
+            assert found.sum() == pytest.approx(0, abs=1e-15), "no charge is made"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_terminals_are_all_nodes_of_an_element(name: str) -> None:
+    for element in case(name).circuit.elements:
+        a, b = element.connections()
+        assert set(np.concatenate([a, b]).tolist()) <= set(element.terminals().tolist())

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eqcirc.constants import JUNCTION_GMIN, THERMAL_VOLTAGE
+from eqcirc.devices import ClampDiode, Law, ShockleyDiode
+from eqcirc.typing import Array
+
+LAWS: dict[str, Law] = {
+    "silicon": ShockleyDiode(1e-15),
+    "weak": ShockleyDiode(1e-9),
+    "soft": ShockleyDiode(1e-9, 4.0),
+    "clamp": ClampDiode(),
+    "sharp clamp": ClampDiode(1.0, 1e-4),
+    "diode behind an amplifier": ShockleyDiode().scaled(4.0, 0.25),
+}
+
+laws = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+diodes = pytest.mark.parametrize("law", [x for x in LAWS.values() if isinstance(x, ShockleyDiode)])
+
+
+def unit(law: Law) -> float:
+    """The voltage over which a law bends."""
+    return law.slope_voltage if isinstance(law, ShockleyDiode) else law.knee  # type: ignore[attr-defined]
+
+
+def grid(law: Law) -> Array:
+    """Voltages over all branches of a law, close to the places where they meet (at -3, -1 and 1), not on them."""
+    near = [edge + d for edge in (-3, -1, 0, 1) for d in (-5e-3, 5e-3)]
+    return unit(law) * np.unique([*np.linspace(-60.2, 23.9, 60), *near])
+
+
+def slope_of(function: Callable[[Array], Array], v: Array, h: float) -> Array:
+    return (8 * (function(v + h) - function(v - h)) - (function(v + 2 * h) - function(v - 2 * h))) / (12 * h)
+
+
+@laws
+def test_slope_is_the_derivative_of_the_current(law: Law) -> None:
+    v, h = grid(law), 1e-3 * unit(law)
+    current, slope = law.evaluate(v)
+    found = slope_of(lambda x: law.evaluate(x)[0], v, h)
+    rounding = 1e-15 * (np.abs(current) + current[-1] * 1e-9) / h
+    np.testing.assert_array_less(np.abs(found - slope), 1e-8 * slope + rounding)
+
+
+@laws
+def test_current_is_the_derivative_of_the_cocontent(law: Law) -> None:
+    v, h = grid(law), 1e-3 * unit(law)
+    current, _ = law.evaluate(v)
+    energy = law.cocontent(v)
+    rounding = 1e-15 * (np.abs(energy) + energy[-1] * 1e-9) / h
+    np.testing.assert_array_less(
+        np.abs(slope_of(law.cocontent, v, h) - current), 1e-8 * np.abs(current) + rounding
+    )
+
+
+@laws
+def test_a_law_is_passive_and_rises(law: Law) -> None:
+    assert (law.evaluate(grid(law))[1] >= 0).all()
+    assert law.cocontent(np.zeros(1)) == pytest.approx(0, abs=1e-21)
+
+
+@laws
+@settings(max_examples=30, deadline=None)
+@given(voltage=st.floats(0.1, 10), current=st.floats(0.1, 10))
+def test_a_scaled_law_is_what_an_amplifier_shows(law: Law, voltage: float, current: float) -> None:
+    v = grid(law) * voltage
+    seen, slope = law.scaled(voltage, current).evaluate(v)
+    own, own_slope = law.evaluate(v / voltage)
+    gmin = 2 * JUNCTION_GMIN * (1 + current / voltage)  # the simulator's junction conductance does not scale
+    np.testing.assert_array_less(np.abs(seen - current * own), 1e-12 * np.abs(seen) + gmin * np.abs(v))
+    np.testing.assert_array_less(np.abs(slope - current / voltage * own_slope), 1e-12 * slope + gmin)
+
+
+@laws
+@settings(max_examples=50, deadline=None)
+@given(new=st.floats(-10, 10), old=st.floats(-10, 10))
+def test_limiting_ends_where_newton_ends(law: Law, new: float, old: float) -> None:
+    a, b = np.array([new]), np.array([old])
+    limited = law.limit(a, b)
+    assert law.limit(b, b) == b, "a step of nothing is no step"
+    assert np.isfinite(limited).all()
+    assert limited[0] <= max(new, old), "never beyond the proposal"
+
+
+@diodes
+def test_limiting_keeps_the_exponential_of_a_large_step_finite(law: ShockleyDiode) -> None:
+    """From 0 V, a proposal of 1000 V must not become a current that no next step can mend."""
+    limited = law.limit(np.array([1000.0]), np.zeros(1))
+    assert 0 < limited[0] < 15 * law.slope_voltage
+
+
+@diodes
+def test_diode_branches_meet(law: ShockleyDiode) -> None:
+    edge = -3 * law.slope_voltage
+    below, above = (law.evaluate(np.array([edge * (1 + d)])) for d in (1e-12, -1e-12))
+    np.testing.assert_allclose(below[0], above[0], rtol=1e-10)
+    np.testing.assert_allclose(below[1], above[1], rtol=1e-10)
+    energy = [law.cocontent(np.array([edge * (1 + d)]))[0] for d in (1e-12, -1e-12)]
+    np.testing.assert_allclose(energy[0], energy[1], rtol=1e-10)
+
+
+@diodes
+def test_diode_has_the_textbook_limits(law: ShockleyDiode) -> None:
+    vt = law.slope_voltage
+    current, slope = law.evaluate(np.array([0.0, -200 * vt, 20 * vt]))
+    assert current[0] == 0
+    np.testing.assert_allclose(slope[0], law.saturation_current / vt, rtol=1e-2)
+    np.testing.assert_allclose(current[1], -law.saturation_current, rtol=1e-2)
+    np.testing.assert_allclose(slope[2] * vt, current[2] + law.saturation_current, rtol=1e-6)
+    assert law.evaluate(np.array([1e6]))[0] < np.inf
+
+
+def test_thermal_voltage_is_that_of_27_degrees() -> None:
+    assert pytest.approx(0.025865, abs=1e-6) == THERMAL_VOLTAGE
+
+
+def test_clamp_has_the_limits_of_an_ideal_diode() -> None:
+    law = ClampDiode(1e-3, 0.01)
+    current, slope = law.evaluate(np.array([-5.0, -0.01, 0.01, 5.0]))
+    np.testing.assert_allclose(current, [0, 0, 1e-5, 5e-3], atol=1e-18)
+    np.testing.assert_allclose(slope, [0, 0, 1e-3, 1e-3], atol=1e-15)
+
+
+def iv_deck(law: Law, area: float, high: float, step: float) -> str:
+    """A source across one device, swept from far reverse to `high`."""
+    cards = [*law.model("m_x"), law.card("x", "a", "0", "m_x", area)]
+    options = ".options gmin=1e-18 reltol=1e-12 abstol=1e-18 vntol=1e-15"
+    return "\n".join(
+        ["* i-v", "v1 a 0 0", *cards, options, f".dc v1 {-40 * step:g} {high:g} {step:g}", ".end", ""]
+    )
+
+
+@laws
+@pytest.mark.parametrize("area", [1.0, 2.5])
+def test_ngspice_measures_the_same_law(
+    law: Law, area: float, batch: Callable[[str], tuple[str, dict[str, Array]]]
+) -> None:
+    high = (20 if isinstance(law, ShockleyDiode) else 50) * unit(law)
+    _, found = batch(iv_deck(law, area, high, high / 40))
+    v = found["v(a)"]
+    current, _ = law.evaluate(v)
+    gmin = JUNCTION_GMIN * v if isinstance(law, ShockleyDiode) else 0  # an area does not multiply it in ngspice
+    np.testing.assert_allclose(-found["i(v1)"], area * (current - gmin) + gmin, rtol=1e-12, atol=1e-20)

@@ -1,0 +1,113 @@
+"""Kirchhoff's laws of a whole circuit, part by part, written without the package's reduction.
+
+Everything here works on one sample: v (node,) holds the voltages of all nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.devices import Amplifier, Conductance, Crossbar, CurrentSource, Transconductor, TwoTerminal
+from eqcirc.solvers.base import Nudge
+from eqcirc.typing import Array, Parameters
+
+
+def branches(
+    circuit: Circuit, v: Array, parameters: Parameters | None = None
+) -> Iterator[tuple[int, int, float]]:
+    """Every two-terminal part: nodes a and b, and the current from a to b."""
+    values = circuit.values(parameters)
+    for element in circuit.elements:
+        value = values[element.name]
+        if isinstance(element, Conductance):
+            for a, b, g in zip(element.a, element.b, value, strict=True):
+                yield a, b, g * (v[a] - v[b])
+        elif isinstance(element, Crossbar):
+            for i, a in enumerate(element.rows):
+                for j, b in enumerate(element.columns):
+                    yield a, b, value[i, j] * (v[a] - v[b])
+        elif isinstance(element, TwoTerminal):
+            for a, b, area in zip(element.anode, element.cathode, value, strict=True):
+                yield a, b, area * float(element.law.evaluate(np.array([v[a] - v[b]]))[0][0])
+
+
+def leaving(circuit: Circuit, v: Array, parameters: Parameters | None = None) -> Array:
+    """The current (node,) that leaves every node through everything but amplifiers and ideal sources."""
+    total = np.zeros(circuit.n_nodes)
+    values = circuit.values(parameters)
+    for a, b, current in branches(circuit, v, parameters):
+        total[a] += current
+        total[b] -= current
+    for element in circuit.elements:
+        if isinstance(element, CurrentSource):
+            for node, current in zip(element.node, values[element.name], strict=True):
+                total[node] -= current
+        elif isinstance(element, Transconductor):
+            ports = zip(
+                element.out_p, element.out_n, element.cp, element.cn, values[element.name], strict=True
+            )
+            for out_p, out_n, cp, cn, gm in ports:
+                total[out_p] += gm * (v[cp] - v[cn])
+                total[out_n] -= gm * (v[cp] - v[cn])
+    return total
+
+
+def amplifiers(circuit: Circuit) -> list[tuple[int, int, float, float]]:
+    """Every amplifier: source, output, voltage gain, current gain."""
+    return [
+        (int(a), int(b), e.gain, e.current_gain)
+        for e in circuit.elements
+        if isinstance(e, Amplifier)
+        for a, b in zip(e.source, e.output, strict=True)
+    ]
+
+
+def delivered(circuit: Circuit, flow: Array) -> Array:
+    """The current (node,) that every amplifier output delivers, if `flow` leaves the nodes otherwise."""
+    stages = amplifiers(circuit)
+
+    def at(node: int) -> float:
+        return flow[node] + sum(kappa * at(b) for a, b, _, kappa in stages if a == node)
+
+    outputs = {b for _, b, _, _ in stages}
+    return np.array([at(n) if n in outputs else 0.0 for n in range(circuit.n_nodes)])
+
+
+def residual(
+    circuit: Circuit, v: Array, parameters: Parameters | None = None, pull: Array | None = None
+) -> Array:
+    """What Kirchhoff's laws leave at every free node (node,): amperes, and volts at amplifier outputs.
+
+    `pull` (node,) is a further current that leaves the nodes.
+    """
+    flow = leaving(circuit, v, parameters) + (0 if pull is None else pull)
+    currents = delivered(circuit, flow)
+    result = np.where(circuit.is_free, flow, 0.0)
+    for a, b, _, kappa in amplifiers(circuit):
+        result[a] += kappa * currents[b]
+    for a, b, gain, _ in amplifiers(circuit):
+        result[b] = v[b] - gain * v[a]
+    return result
+
+
+def nudge_current(circuit: Circuit, v: Array, nudge: Nudge, sample: int, factor: float) -> Array:
+    """The current (node,) that a nudge draws out of the output nodes."""
+    readout, pull = circuit.readout, np.zeros(circuit.n_nodes)
+    outputs = readout.read(v[None])
+    gradient = readout.spread(nudge.cost.gradient(outputs, nudge.targets[sample : sample + 1]))[0]
+    pull[readout.nodes] = factor * nudge.beta * nudge.strengths(len(readout.nodes)) * gradient
+    return pull
+
+
+def derivative(function: Callable[[Array], Array], x: Array, h: float = 1e-4) -> Array:
+    """The Jacobian (output, input) by central differences of fourth order."""
+    columns = []
+    for k in range(len(x)):
+        step = np.zeros_like(x)
+        step[k] = h
+        d1, d2 = (function(x + m * step) - function(x - m * step) for m in (1, 2))
+        columns.append((8 * d1 - d2) / (12 * h))
+    return np.stack(columns, axis=1)
