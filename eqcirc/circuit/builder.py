@@ -203,6 +203,7 @@ class CircuitBuilder:
     def _known(self, name: str, nodes: Nodes) -> NodeArray:
         """Return nodes as a checked index array."""
         array = np.atleast_1d(np.asarray(nodes))
+        array = array if array.size else array.astype(np.intp)  # [] is an array of floats
         if (
             array.dtype.kind not in "iu"
             or array.ndim != 1

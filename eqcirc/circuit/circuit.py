@@ -143,7 +143,7 @@ class Circuit:
         """Return voltages (batch, fixed node) for samples (batch, n_features).
 
         Raises:
-            DataError: wrong number of features, or a value that is not finite.
+            DataError: no samples, wrong number of features, or a value that is not finite.
         """
         inputs = np.atleast_2d(np.asarray(inputs, np.float64))
         if inputs.ndim != 2 or inputs.shape[1] != self.inputs.n_features:
@@ -151,6 +151,8 @@ class Circuit:
                 f"circuit {self.name!r}: expected samples of {self.inputs.n_features} features, got an array "
                 f"of shape {inputs.shape}"
             )
+        if not len(inputs):
+            raise DataError(f"circuit {self.name!r}: expected at least one sample, got no samples")
         if not np.isfinite(inputs).all():
             row, column = np.argwhere(~np.isfinite(inputs))[0]
             raise DataError(

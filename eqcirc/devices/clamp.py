@@ -2,6 +2,7 @@
 
 Law       i(v) = G·(ramp(v + w)² − ramp(v − w)²)/(4·w), ramp(x) = max(x, 0)
           that is 0 for v <= −w, G·v for v >= w, a parabola between: current and slope are continuous
+          Inside the knee below 0 V it is not passive: i(0) = G·w/4, so choose w small against the voltages
 Range     1e-6 S <= G <= 1e3 S, 1e-6 V <= w <= 1 V
 Left out  everything physical: it stands for the ideal diode of idealised networks (Scellier 2024, "A fast
           algorithm to simulate nonlinear resistive networks"), which a simulator cannot take as it is.

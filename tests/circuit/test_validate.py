@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.devices import ShockleyDiode
+from eqcirc.errors import CircuitError
+
+INPUT, RAIL, OUT, A, B = 1, 2, 3, 4, 5
+
+
+def floating(b: CircuitBuilder) -> None:
+    b.nodes("lonely", 2)
+
+
+def only_diodes(b: CircuitBuilder) -> None:
+    b.device("d", OUT, b.nodes("behind"), ShockleyDiode())
+
+
+def only_current(b: CircuitBuilder) -> None:
+    b.current_source("i", b.nodes("fed"), 1e-6)
+
+
+def short_between_rails(b: CircuitBuilder) -> None:
+    b.conductance("r", INPUT, RAIL, 1e-5)
+
+
+def diode_between_rails(b: CircuitBuilder) -> None:
+    b.device("d", GROUND, RAIL, ShockleyDiode())
+
+
+def onto_itself(b: CircuitBuilder) -> None:
+    b.conductance("r", A, A, 1e-5)
+
+
+def amplifier_onto_rail(b: CircuitBuilder) -> None:
+    b.amplifier("amp", A, RAIL, 2.0)
+
+
+def amplifier_onto_amplifier(b: CircuitBuilder) -> None:
+    b.amplifier("one", A, OUT, 2.0)
+    b.amplifier("two", B, OUT, 2.0)
+
+
+def amplifier_of_an_input(b: CircuitBuilder) -> None:
+    b.amplifier("amp", INPUT, A, 2.0)
+
+
+def circle(b: CircuitBuilder) -> None:
+    b.amplifier("one", A, B, 2.0)
+    b.amplifier("two", B, A, 0.3)
+
+
+def own_circle(b: CircuitBuilder) -> None:
+    b.amplifier("one", A, A, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("add", "message"),
+    [
+        (floating, "node 'lonely_0' (and 1 more) is floating: nothing conducts to it"),
+        (only_diodes, "node 'behind' is floating: only nonlinear devices reach it"),
+        (only_current, "node 'fed' is floating: nothing conducts to it"),
+        (short_between_rails, "element 'r' connects 'x' and 'rail', both held by ideal sources"),
+        (diode_between_rails, "element 'd' connects '0' and 'rail'"),
+        (onto_itself, "element 'r' connects node 'a' with itself"),
+        (amplifier_onto_rail, "amplifier 'amp': node 'rail' is already held by a rail or an input"),
+        (amplifier_onto_amplifier, "amplifier 'two': node 'out' is already held by amplifier 'one'"),
+        (amplifier_of_an_input, "amplifier 'amp': its input 'x' is held by an ideal source"),
+        (circle, "closes a circle of amplifiers"),
+        (own_circle, "amplifier 'one' closes a circle of amplifiers"),
+    ],
+)
+def test_faults_are_found_when_the_circuit_is_built(
+    add: Callable[[CircuitBuilder], None], message: str
+) -> None:
+    b = CircuitBuilder("faulty")
+    b.input("x")
+    b.rail("rail", 1.0)
+    b.nodes("out")
+    b.nodes("a")
+    b.nodes("b")
+    b.conductance("all", INPUT, [OUT, A, B], 1e-5)
+    add(b)
+    with pytest.raises(CircuitError, match=re.escape(message)):
+        b.build(OUT)
+
+
+@pytest.mark.parametrize(
+    ("readout", "message"),
+    [
+        ([], "expected at least one output node"),
+        (INPUT, "node 'x' is held by an ideal source"),
+        (GROUND, "node '0' is held by an ideal source"),
+        ([OUT, OUT], "a node is listed twice"),
+    ],
+)
+def test_outputs_are_free_nodes_each_once(readout: int | list[int], message: str) -> None:
+    b = CircuitBuilder("outputs")
+    b.input("x")
+    b.rail("rail", 1.0)
+    b.conductance("w", INPUT, b.nodes("out"), 1e-5)
+    with pytest.raises(CircuitError, match=f"readout: .*{message}"):
+        b.build(readout)
+
+
+def test_an_amplifier_carries_the_path_to_ground() -> None:
+    b = CircuitBuilder("driven")
+    x, a, y = b.input("x"), b.nodes("a"), b.nodes("y")
+    b.conductance("w", x, a, 1e-5)
+    b.amplifier("amp", a, y, 2.0)
+    assert b.build(y).n_nodes == 4
