@@ -120,8 +120,12 @@ class SoftmaxCrossEntropy(Cost):
         return np.asarray(np.arange(n_outputs) == labels[:, None], np.float64)
 
     def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
-        """Return p − y; the sum of exponentials is the voltage of a helper node (1 A into 1 Ohm is 1 V)."""
-        terms = [f"exp({number(self.sharpness)}*({o}))" for o in outputs]
+        """Return p − y; the sum of exponentials is the voltage of a helper node (1 A into 1 Ohm is 1 V).
+
+        Exponents are relative to the first output, so that the sum is never far below 1 V, where the simulator's
+        absolute tolerance would swallow it.
+        """
+        terms = ["1", *(f"exp({number(self.sharpness)}*({o}-{outputs[0]}))" for o in outputs[1:])]
         helper = [
             f"b_{HELPER_NODE} 0 {HELPER_NODE} i={'+'.join(terms)}",
             f"r_{HELPER_NODE} {HELPER_NODE} 0 1",

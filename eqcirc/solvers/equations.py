@@ -23,6 +23,8 @@ PRECISION = 1e-12
 Rounding leaves about 1e-15. A measure relative to each unknown's own voltage would never be met by a node that
 happens to be at 0 V, such as the middle of a balanced bridge.
 """
+LEAST_VOLTAGE = 1e-3
+"""V. Counts as the largest voltage of rows below it: an exponential of less is rounded against 1, not 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +87,8 @@ class Equations:
         self.plan = system.plan
         self.injection = system.injection(fixed)
         self._offsets = [fixed[:, j.held[0]] - fixed[:, j.held[1]] for j in self.plan.junctions]
-        held = [np.zeros(len(fixed)), *(np.abs(offset).max(axis=1) for offset in self._offsets)]
-        self._largest_offset = np.max(held, axis=0)
+        held = [np.full(len(fixed), LEAST_VOLTAGE), *(np.abs(offset).max(axis=1) for offset in self._offsets)]
+        self._voltage_scale = np.max(held, axis=0)
         self._pull: _Pull | None = None
 
     @property
@@ -121,7 +123,7 @@ class Equations:
         part = copy.copy(self)
         part.injection = self.injection[rows]
         part._offsets = [offset[rows] for offset in self._offsets]
-        part._largest_offset = self._largest_offset[rows]
+        part._voltage_scale = self._voltage_scale[rows]
         part._pull = None if self._pull is None else self._pull.take(rows)
         return part
 
@@ -148,7 +150,7 @@ class Equations:
         residual = linear - self.injection
         diagonal = np.zeros_like(u)
         limited = np.zeros(len(u), bool)
-        largest = np.maximum(np.abs(u).max(axis=1), self._largest_offset)
+        largest = np.maximum(np.abs(u).max(axis=1), self._voltage_scale)
         beside, points = [np.empty((len(u), 0))], []
         groups = zip(self.plan.junctions, self.system.areas, self.device_voltages(u), strict=True)
         for k, (junction, area, v) in enumerate(groups):

@@ -121,9 +121,8 @@ class BlockElimination:
     def _solve(self, m: _Blocks, at: Linearised, rhs: Array) -> Array:
         inverse = 1 / (m.d + _columns(at.diagonal, self._e))
         b_e, b_k = _columns(rhs, self._e), _columns(rhs, self._k)
-        x_k = np.linalg.solve(self._schur(m, at, inverse), (b_k - (b_e * inverse) @ m.ke.T)[:, :, None])[
-            :, :, 0
-        ]
+        rest = b_k - (b_e * inverse) @ m.ke.T
+        x_k = np.linalg.solve(self._schur(m, at, inverse), rest[:, :, None])[:, :, 0]
         x = np.empty_like(rhs)
         x[:, self._k] = x_k
         x[:, self._e] = (b_e - x_k @ m.ek.T) * inverse
@@ -133,10 +132,10 @@ class BlockElimination:
         """Return S (row, K, K)."""
         n = len(m.kk)
         if m.products is None:
-            taken = (m.ke * inverse[:, None, :]).reshape(-1, len(m.d)) @ m.ek
+            taken = (m.ke * inverse[:, None, :]).reshape(len(inverse) * n, len(m.d)) @ m.ek
         else:
             taken = inverse @ m.products
-        schur = m.kk - taken.reshape(-1, n, n)
+        schur = m.kk - taken.reshape(len(inverse), n, n)
         diagonal = np.arange(n)
         schur[:, diagonal, diagonal] += _columns(at.diagonal, self._k)
         if at.beside.shape[1]:

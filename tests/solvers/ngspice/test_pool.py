@@ -1,0 +1,128 @@
+"""Worker processes: they may die, hang or refuse, and nothing is lost or silent."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eqcirc.errors import EngineError
+from eqcirc.solvers.base import Status
+from eqcirc.solvers.ngspice.netlist import Netlist
+from eqcirc.solvers.ngspice.pool import Pool
+from eqcirc.solvers.ngspice.session import SweepResult
+from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from tests.catalogue import Case, case
+
+
+@pytest.fixture(scope="module")
+def example() -> Case:
+    return case("amplifier")
+
+
+@pytest.fixture(scope="module")
+def solver(example: Case) -> Iterator[NgspiceSolver]:
+    with NgspiceSolver(example.circuit, sweep=2) as solver:
+        yield solver
+
+
+def pids(solver: NgspiceSolver) -> list[int]:
+    return list(solver._pool._executor._processes)
+
+
+def divider(top: str, samples: int = 1) -> Netlist:
+    lines = ["* divider", "v1 a 0 1", f"r1 a b {top}", "r2 b 0 1k", "v_eq_s eq_s 0 0", "v_eq_p eq_p 0 0"]
+    return Netlist(lines, ["b"], samples, 1)
+
+
+def test_a_worker_that_was_killed_is_replaced(solver: NgspiceSolver, example: Case) -> None:
+    before = solver.solve(None, example.inputs).require()
+    (old,) = pids(solver)
+    os.kill(old, signal.SIGKILL)
+    after = solver.solve(None, example.inputs).require()
+    assert pids(solver) != [old]
+    np.testing.assert_array_equal(after.voltages, before.voltages)
+
+
+def test_a_worker_killed_at_work_is_replaced(
+    solver: NgspiceSolver, example: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kill comes between handing over a sweep and waiting for it."""
+    before = solver.solve(None, example.inputs).require()
+    wait, killed = solver._pool._result, []
+
+    def kill_once(future: object) -> SweepResult | str:
+        if not killed:
+            killed.extend(pids(solver))
+            os.kill(killed[0], signal.SIGKILL)
+        return wait(future)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(solver._pool, "_result", kill_once)
+    after = solver.solve(None, example.inputs).require()
+    assert killed
+    np.testing.assert_array_equal(after.voltages, before.voltages)
+
+
+def test_a_sweep_that_always_dies_costs_only_its_own_samples(
+    example: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solver = NgspiceSolver(example.circuit, sweep=2)
+
+    def run(netlists: list[Netlist]) -> list[SweepResult | str]:
+        results: list[SweepResult | str] = [
+            SweepResult(np.zeros((1, n.samples, len(n.saved)))) for n in netlists
+        ]
+        results[1] = "the ngspice process died"
+        return results
+
+    monkeypatch.setattr(solver._pool, "run", run)
+    points = solver.solve(None, np.zeros((5, 2)))
+    assert points.status.tolist() == [0, 0, Status.ENGINE_DIED, Status.ENGINE_DIED, 0]
+    assert points.explain() == "sample 2: the ngspice process died; sample 3: the ngspice process died"
+    assert np.isnan(points.free[2:4, -1]).all()
+
+
+def test_a_worker_that_hangs_is_stopped(example: Case) -> None:
+    with NgspiceSolver(example.circuit, sweep=2, deadline=1e-3) as solver:
+        points = solver.solve(None, example.inputs)
+        assert (points.status == Status.ENGINE_DIED).all()
+        assert "no answer within 0.001 s" in points.explain()
+
+
+def test_a_netlist_that_ngspice_refuses_is_an_error_with_its_words(pool: Pool) -> None:
+    with pytest.raises(EngineError, match=r"ngspice refused the netlist: .*nonsense"):
+        pool.run([divider("nonsense(")])
+    (result,) = pool.run([divider("1k")])
+    assert isinstance(result, SweepResult)
+    assert result.voltages[0, 0, 0] == pytest.approx(0.5), "the next netlist gets a fresh worker"
+
+
+def test_many_netlists_in_one_worker_do_not_mix(pool: Pool) -> None:
+    results = pool.run([divider(f"{k}k") for k in range(1, 30)])
+    voltages = [r.voltages[0, 0, 0] for r in results if isinstance(r, SweepResult)]
+    np.testing.assert_allclose(voltages, [1 / (1 + k) for k in range(1, 30)], rtol=1e-9)
+
+
+def test_workers_leave_no_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    pool = Pool(1, 60.0)
+    pool.run([divider("1k")])
+    pool.close()
+    assert not list(tmp_path.glob("eqcirc-*"))
+
+
+def test_users_start_up_files_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".spiceinit").write_text("option temp=100\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    example = case("diode")
+    with NgspiceSolver(example.circuit) as solver:
+        found = solver.solve(None, example.inputs).require()
+    monkeypatch.undo()
+    with NgspiceSolver(example.circuit) as solver:
+        expected = solver.solve(None, example.inputs).require()
+    np.testing.assert_array_equal(found.voltages, expected.voltages)

@@ -1,0 +1,132 @@
+"""The solvers agree with one another and with Kirchhoff's laws written part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.devices import ShockleyDiode
+from eqcirc.errors import CircuitError
+from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from tests.catalogue import NAMES, Case, S, case, random_layered
+from tests.kirchhoff import nudge_current, residual
+
+AGREEMENT = 1e-9  # V
+
+LAYERED = {
+    f"{hidden}, {'amplifiers' if amplifiers else 'bare'}, {'differential' if differential else 'single'}": (
+        hidden,
+        amplifiers,
+        differential,
+    )
+    for hidden, amplifiers, differential in product(((5,), (4, 3), (4, 3, 3)), (False, True), (False, True))
+}
+COSTS = {"squared": SquaredError(), "softmax": SoftmaxCrossEntropy()}
+costs = pytest.mark.parametrize("cost", COSTS.values(), ids=COSTS)
+
+
+def layered(name: str) -> Case:
+    hidden, amplifiers, differential = LAYERED[name]
+    return random_layered(np.random.default_rng(len(name)), hidden, amplifiers, differential)
+
+
+@pytest.fixture(params=[*NAMES, *LAYERED])
+def example(request: pytest.FixtureRequest) -> Case:
+    return layered(request.param) if request.param in LAYERED else case(request.param)
+
+
+@costs
+@pytest.mark.parametrize("netlist", ["reduced", "full"])
+def test_ngspice_and_ideal_solver_agree(
+    example: Case, cost: Cost, netlist: str, spice: Callable[..., NgspiceSolver]
+) -> None:
+    nudge = example.nudge(cost)
+    ideal = IdealSolver(example.circuit).solve(None, example.inputs, nudge).require()
+    found = spice(example.circuit, netlist=netlist).solve(None, example.inputs, nudge).require()
+    assert found.voltages.shape == (3, len(example.inputs), example.circuit.n_nodes)
+    np.testing.assert_allclose(found.voltages, ideal.voltages, rtol=0, atol=AGREEMENT)
+
+
+@costs
+def test_kirchhoffs_laws_hold_in_every_phase(example: Case, cost: Cost) -> None:
+    nudge = example.nudge(cost)
+    points = IdealSolver(example.circuit).solve(None, example.inputs, nudge).require()
+    for phase, factor in enumerate((0.0, *nudge.factors)):
+        for sample, v in enumerate(points.voltages[phase]):
+            pull = nudge_current(example.circuit, v, nudge, sample, factor)
+            np.testing.assert_allclose(residual(example.circuit, v, None, pull), 0, atol=1e-8 * S)
+
+
+def test_one_sided_nudges_and_other_factors(spice: Callable[..., NgspiceSolver]) -> None:
+    example = case("two_stages")
+    centred = IdealSolver(example.circuit).solve(None, example.inputs, example.nudge()).require()
+    for factors, phases in (((1.0,), [0, 1]), ((-1.0,), [0, 2]), ((-1.0, 1.0), [0, 2, 1])):
+        nudge = replace(example.nudge(), factors=factors)
+        for solver in (IdealSolver(example.circuit), spice(example.circuit)):
+            found = solver.solve(None, example.inputs, nudge).require()
+            np.testing.assert_allclose(found.voltages, centred.voltages[phases], rtol=0, atol=AGREEMENT)
+
+
+def test_a_nudge_moves_outputs_towards_their_targets() -> None:
+    """And by beta·(target − output)/g at a node of conductance g."""
+    example = case("divider")
+    nudge = example.nudge()
+    free, plus, minus = IdealSolver(example.circuit).solve(None, example.inputs, nudge).require().voltages
+    out = example.circuit.readout.positive
+    np.testing.assert_allclose(
+        (plus - minus)[:, out] / 2,
+        nudge.beta / (4 * S) * (nudge.targets - free[:, out]),
+        rtol=1e-4,
+        atol=1e-15,
+    )
+
+
+def test_parameters_replace_values_in_both_solvers(spice: Callable[..., NgspiceSolver]) -> None:
+    example = case("amplifier")
+    changed = {"first": np.array([3 * S, 0.5 * S])}
+    before = IdealSolver(example.circuit).solve(None, example.inputs).require()
+    ideal = IdealSolver(example.circuit).solve(changed, example.inputs).require()
+    assert np.abs(ideal.voltages - before.voltages).max() > 1e-3
+    for netlist in ("reduced", "full"):
+        found = spice(example.circuit, netlist=netlist).solve(changed, example.inputs).require()
+        np.testing.assert_allclose(found.voltages, ideal.voltages, rtol=0, atol=AGREEMENT)
+
+
+def test_a_device_across_an_amplifier_needs_the_full_netlist(spice: Callable[..., NgspiceSolver]) -> None:
+    b = CircuitBuilder("across")
+    x, a, y = b.input("x"), b.nodes("a"), b.nodes("y")
+    b.conductance("w", x, a, S)
+    b.amplifier("amp", a, y, 2.0, 2.0)  # with kappa = 1/2 the diode would be a negative resistor
+    b.conductance("load", y, GROUND, S)
+    b.device("across", y, a, ShockleyDiode())
+    circuit, inputs = b.build(y), np.array([[0.4], [-0.4], [2.0]])
+    ideal = IdealSolver(circuit).solve(None, inputs).require()
+    full = spice(circuit, netlist="full").solve(None, inputs).require()
+    np.testing.assert_allclose(full.voltages, ideal.voltages, rtol=0, atol=AGREEMENT)
+    with pytest.raises(CircuitError, match="'across': its terminals are scaled differently"):
+        spice(circuit).solve(None, inputs)
+
+
+@pytest.mark.parametrize("shift", [-0.9, 0.9])
+@pytest.mark.parametrize("sharpness", [10.0, 300.0])
+def test_cross_entropy_holds_far_from_ground(
+    shift: float, sharpness: float, spice: Callable[..., NgspiceSolver]
+) -> None:
+    """The sum of exponentials must neither vanish in the simulator's tolerances nor overflow."""
+    b = CircuitBuilder("far")
+    x, far, out = b.input("x", 3, gain=0.01), b.rail("far", shift), b.nodes("out", 3)
+    b.conductance("top", x, out, S)
+    b.conductance("pull", far, out, 100 * S)
+    example = Case(b.build(out), np.array([[-1.0, 0.0, 1.0], [1.0, 0.5, 0.0]]))
+    nudge = example.nudge(SoftmaxCrossEntropy(sharpness))
+    ideal = IdealSolver(example.circuit).solve(None, example.inputs, nudge).require()
+    for netlist in ("reduced", "full"):
+        found = spice(example.circuit, netlist=netlist).solve(None, example.inputs, nudge).require()
+        np.testing.assert_allclose(found.voltages, ideal.voltages, rtol=0, atol=AGREEMENT)
