@@ -27,7 +27,7 @@ def test_a_divider_divides(top: float, bottom: float, x: float) -> None:
     b.conductance("top", node, out, top)
     b.conductance("bottom", out, GROUND, bottom)
     v = IdealSolver(b.build(out)).solve(None, np.array([[x]])).require().free
-    assert v[0, int(out[0])] == pytest.approx(x * top / (top + bottom), rel=1e-12, abs=1e-300)
+    assert v[0, int(out[0])] == pytest.approx(x * top / (top + bottom), rel=1e-12, abs=1e-15)
 
 
 @settings(max_examples=20, deadline=None)

@@ -145,5 +145,6 @@ def test_ngspice_measures_the_same_law(
     _, found = batch(iv_deck(law, area, high, high / 40))
     v = found["v(a)"]
     current, _ = law.evaluate(v)
-    gmin = JUNCTION_GMIN * v if isinstance(law, ShockleyDiode) else 0  # an area does not multiply it in ngspice
+    # ngspice does not multiply the junction conductance by an area
+    gmin = JUNCTION_GMIN * v if isinstance(law, ShockleyDiode) else 0
     np.testing.assert_allclose(-found["i(v1)"], area * (current - gmin) + gmin, rtol=1e-12, atol=1e-20)
