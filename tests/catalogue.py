@@ -270,6 +270,18 @@ def differential() -> Case:
     return Case(b.build(out[:3], out[3:]), TWO_INPUTS)
 
 
+def uneven_differential() -> Case:
+    """One output is the difference of two nodes with different s: the nudge pulls them with different currents."""
+    b = CircuitBuilder("uneven differential")
+    x, hidden, behind, out = b.input("x"), b.nodes("hidden"), b.nodes("behind"), b.nodes("out")
+    b.conductance("first", x, hidden, S, trainable=True)
+    b.amplifier("amp", hidden, behind, 4.0)
+    b.conductance("second", behind, out, 2 * S, trainable=True)
+    b.conductance("load", out, GROUND, S, trainable=True)
+    b.device("diode", out, GROUND, ShockleyDiode())
+    return Case(b.build(out, hidden), ONE_INPUT)
+
+
 def no_inputs() -> Case:
     b = CircuitBuilder("no inputs")
     bias, out = b.rail("bias", -0.7), b.nodes("out", 2)
@@ -302,6 +314,7 @@ CASES: dict[str, Callable[[], Case]] = {
         cancelled_coupling,
         current_sources,
         differential,
+        uneven_differential,
         no_inputs,
     )
 }

@@ -67,7 +67,7 @@ def test_reciprocity_of_a_resistor_network() -> None:
     np.testing.assert_allclose(response, np.transpose(response), rtol=1e-12)
 
 
-ACTIVE = ("amplifier", "amplifier_chain", "two_stages", "amplifier_to_amplifier")
+ACTIVE = ("amplifier", "amplifier_chain", "two_stages", "amplifier_to_amplifier", "uneven_differential")
 CONTROLLED = ("gyrator", "lone_transconductor", "cancelled_coupling")
 
 

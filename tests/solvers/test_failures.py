@@ -14,6 +14,8 @@ from eqcirc.errors import ConfigError, DataError, SolverError
 from eqcirc.learning.costs import SquaredError
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, off_branch
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.netlist import Netlist
+from eqcirc.solvers.ngspice.session import SweepResult
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from tests.catalogue import S, case
 
@@ -73,6 +75,27 @@ def test_a_singular_circuit_is_reported(make: Make) -> None:
     assert not points.converged.any()
     assert (points.status != Status.ENGINE_DIED).all()
     assert points.explain()
+
+
+def test_voltages_that_break_kirchhoffs_law_are_not_believed(
+    spice: Callable[..., NgspiceSolver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the simulator says about its success."""
+    example = case("two_stages")
+    solver = spice(example.circuit)
+    run = solver._pool.run
+
+    def spoil(netlists: list[Netlist]) -> list[SweepResult | str]:
+        results = run(netlists)
+        assert isinstance(results[0], SweepResult)
+        results[0].voltages[2, 1, netlists[0].saved.index("out")] += 1e-5
+        return results
+
+    monkeypatch.setattr(solver._pool, "run", spoil)
+    points = solver.solve(None, example.inputs, example.nudge())
+    assert points.status.tolist() == [0, Status.NOT_CONVERGED, 0, 0, 0]
+    assert "Kirchhoff's law is off by" in points.messages[1]
+    assert "at 'out'" in points.messages[1]
 
 
 def test_a_singular_sample_leaves_the_others_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,13 @@ def divider(top: str, samples: int = 1) -> Netlist:
 def test_a_worker_that_was_killed_is_replaced(solver: NgspiceSolver, example: Case) -> None:
     before = solver.solve(None, example.inputs).require()
     (old,) = pids(solver)
+    flags = solver._pool._executor._flags
     os.kill(old, signal.SIGKILL)
+    for _ in range(500):  # until the death is known, so that it is met at the next submission
+        if flags.broken is not None:
+            break
+        time.sleep(0.01)
+    assert flags.broken is not None
     after = solver.solve(None, example.inputs).require()
     assert pids(solver) != [old]
     np.testing.assert_array_equal(after.voltages, before.voltages)
