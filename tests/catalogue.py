@@ -129,7 +129,7 @@ def clamp() -> Case:
     x, high, out = b.input("x", gain=2.0), b.rail("high", 0.25), b.nodes("out")
     b.conductance("series", x, out, S, trainable=True)
     b.device("up", out, high, ClampDiode())
-    b.device("down", GROUND, out, ClampDiode(1e-3, 1e-3))
+    b.device("down", GROUND, out, ClampDiode(1e-3, 0.1))
     return Case(b.build(out), ONE_INPUT)
 
 

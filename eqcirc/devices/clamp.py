@@ -1,8 +1,8 @@
 """Near-ideal clamp diode: open below 0 V, a conductance above, with a smooth knee.
 
-Law       i(v) = G·(ramp(v + w)² − ramp(v − w)²)/(4·w), ramp(x) = max(x, 0)
-          that is 0 for v <= −w, G·v for v >= w, a parabola between: current and slope are continuous
-          Inside the knee below 0 V it is not passive: i(0) = G·w/4, so choose w small against the voltages
+Law       i(v) = G·(ramp(v)² − ramp(v − w)²)/(2·w), ramp(x) = max(x, 0)
+          that is 0 for v <= 0, G·(v − w/2) for v >= w, a parabola between: current and slope are continuous,
+          and the device is passive
 Range     1e-6 S <= G <= 1e3 S, 1e-6 V <= w <= 1 V
 Left out  everything physical: it stands for the ideal diode of idealised networks (Scellier 2024, "A fast
           algorithm to simulate nonlinear resistive networks"), which a simulator cannot take as it is.
@@ -25,7 +25,7 @@ class ClampDiode:
 
     Attributes:
         conductance: slope G in siemens when on.
-        knee: half width w of the knee in volts.
+        knee: width w of the knee in volts.
     """
 
     conductance: float = 1e-2
@@ -39,14 +39,14 @@ class ClampDiode:
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         g, w = self.conductance, self.knee
-        above, below = np.maximum(v + w, 0), np.maximum(v - w, 0)
-        return g / (4 * w) * (above**2 - below**2), g / (2 * w) * (above - below)
+        on, full = np.maximum(v, 0), np.maximum(v - w, 0)
+        return g / (2 * w) * (on**2 - full**2), g / w * (on - full)
 
     def cocontent(self, v: Array) -> Array:
         """Return the integral of the current from 0 to v, in watts."""
         g, w = self.conductance, self.knee
-        above, below = np.maximum(v + w, 0), np.maximum(v - w, 0)
-        return np.asarray(g / (12 * w) * (above**3 - below**3 - w**3))
+        on, full = np.maximum(v, 0), np.maximum(v - w, 0)
+        return np.asarray(g / (6 * w) * (on**3 - full**3))
 
     def limit(self, new: Array, old: Array) -> Array:
         """Return Newton's proposal: the law is piecewise quadratic and needs no limiting."""
@@ -66,6 +66,6 @@ class ClampDiode:
         """Return the B line."""
         del model
         v, w = f"v({anode},{cathode})", number(self.knee)
-        above, below = f"uramp({v}+{w})", f"uramp({v}-{w})"
-        factor = number(area * self.conductance / (4 * self.knee))
-        return f"b_{name} {anode} {cathode} i={factor}*({above}*{above}-{below}*{below})"
+        on, full = f"uramp({v})", f"uramp({v}-{w})"
+        factor = number(area * self.conductance / (2 * self.knee))
+        return f"b_{name} {anode} {cathode} i={factor}*({on}*{on}-{full}*{full})"

@@ -122,8 +122,8 @@ def test_thermal_voltage_is_that_of_27_degrees() -> None:
 
 def test_clamp_has_the_limits_of_an_ideal_diode() -> None:
     law = ClampDiode(1e-3, 0.01)
-    current, slope = law.evaluate(np.array([-5.0, -0.01, 0.01, 5.0]))
-    np.testing.assert_allclose(current, [0, 0, 1e-5, 5e-3], atol=1e-18)
+    current, slope = law.evaluate(np.array([-5.0, 0.0, 0.01, 5.0]))
+    np.testing.assert_allclose(current, [0, 0, 5e-6, 4.995e-3], atol=1e-18)
     np.testing.assert_allclose(slope, [0, 0, 1e-3, 1e-3], atol=1e-15)
 
 
