@@ -62,7 +62,7 @@ class Layered:
         input_gain: volts at a driven node for a feature of one.
         double_inputs: drive a second node with −x for each feature, so that positive conductances can subtract.
         biases: trainable offsets.
-        diodes: nonlinearity, one for all hidden layers or one for each; None for a linear network.
+        diodes: nonlinearity, one for all hidden layers or one for each; None for a linear layer.
         gain: voltage gain of the amplifier behind every hidden node; None for no amplifiers.
         kappa: reverse current gain of the amplifiers; None for 1/gain.
         differential: read each output as the difference of two nodes.
@@ -75,7 +75,7 @@ class Layered:
     input_gain: float = 1.0
     double_inputs: bool = True
     biases: Biases = Biases()
-    diodes: LayerDiodes | tuple[LayerDiodes, ...] | None = LayerDiodes()
+    diodes: LayerDiodes | tuple[LayerDiodes | None, ...] | None = LayerDiodes()
     gain: float | None = 4.0
     kappa: float | None = None
     differential: bool = True
@@ -89,7 +89,29 @@ class Layered:
         Raises:
             CircuitError: a value is out of range, or a skip connection joins layers that do not exist.
         """
+        self._check()
         return _Assembly(self, name, n_features, n_outputs, rng).circuit()
+
+    def _check(self) -> None:
+        """Check what only shows when the parts are put together."""
+        low, high = self.initial or self.bounds
+        if not self.bounds.lower <= low <= high <= self.bounds.upper:
+            raise CircuitError(
+                f"initial conductances {low:g} to {high:g} S: expected a range within the bounds "
+                f"{self.bounds.lower:g} to {self.bounds.upper:g} S"
+            )
+        if isinstance(self.diodes, tuple) and len(self.diodes) != len(self.hidden):
+            raise CircuitError(
+                f"diodes: expected one entry for each of {len(self.hidden)} hidden layers, "
+                f"got {len(self.diodes)}"
+            )
+        last = len(self.hidden) + 1
+        for start, end in self.skips:
+            if not 0 <= start < end - 1 < last:
+                raise CircuitError(
+                    f"skip connection from layer {start} to layer {end}: expected to pass over at least one "
+                    f"layer; layer 0 is the input, layer {last} the output"
+                )
 
 
 class _Assembly:
@@ -100,22 +122,11 @@ class _Assembly:
     ) -> None:
         self.plan, self.rng, self.b = plan, rng, CircuitBuilder(name)
         self.n_features, self.n_outputs = n_features, n_outputs
-        if (
-            plan.initial is not None
-            and not plan.bounds.lower <= plan.initial[0] <= plan.initial[1] <= plan.bounds.upper
-        ):
-            raise CircuitError(
-                f"initial conductances {plan.initial} S: expected a range within the bounds {tuple(plan.bounds)} S"
-            )
-        if isinstance(plan.diodes, tuple) and len(plan.diodes) != len(plan.hidden):
-            raise CircuitError(
-                f"diodes: expected one entry for each of {len(plan.hidden)} hidden layers, got {len(plan.diodes)}"
-            )
+        self.rails = self._bias_rails()
 
     def circuit(self) -> Circuit:
         plan, last = self.plan, len(self.plan.hidden) + 1
         senders = {0: self._inputs()}  # nodes that a layer presents to later ones
-        self._bias_rails()
         for layer, size in enumerate(plan.hidden, start=1):
             nodes = self.b.nodes(f"h{layer}", size)
             self._feed(layer, nodes, senders)
@@ -129,21 +140,20 @@ class _Assembly:
     def _inputs(self) -> NodeArray:
         gain = self.plan.input_gain
         x = self.b.input("x", self.n_features, gain=gain)
-        return (
-            np.concatenate([x, self.b.input("xn", self.n_features, gain=-gain)])
-            if self.plan.double_inputs
-            else x
-        )
+        if not self.plan.double_inputs:
+            return x
+        return np.concatenate([x, self.b.input("xn", self.n_features, gain=-gain)])
 
     def _outputs(self) -> tuple[NodeArray, NodeArray | None]:
         if not self.plan.differential:
             return self.b.nodes("o", self.n_outputs), None
         return self.b.nodes("op", self.n_outputs), self.b.nodes("on", self.n_outputs)
 
-    def _bias_rails(self) -> None:
-        if self.plan.biases.kind == "rail":
-            v = self.plan.biases.voltage
-            self.rails = np.concatenate([self.b.rail("biasp", v), self.b.rail("biasn", -v)])
+    def _bias_rails(self) -> NodeArray:
+        if self.plan.biases.kind != "rail":
+            return np.empty(0, np.intp)
+        v = self.plan.biases.voltage
+        return np.concatenate([self.b.rail("biasp", v), self.b.rail("biasn", -v)])
 
     def _random(self, rows: int, columns: int) -> Array:
         low, high = self.plan.initial or self.plan.bounds
@@ -157,13 +167,7 @@ class _Assembly:
         self._crossbar(f"w{layer}", senders[layer - 1], nodes)
         for start, end in self.plan.skips:
             if end == layer:
-                if not 0 <= start < layer - 1:
-                    raise CircuitError(
-                        f"skip connection {start} to {end}: expected a layer before {end - 1} (0 is the input)"
-                    )
                 self._crossbar(f"skip{start}to{end}", senders[start], nodes)
-        if layer == len(self.plan.hidden) + 1 and any(end > layer for _, end in self.plan.skips):
-            raise CircuitError(f"skip connections {self.plan.skips}: the last layer is {layer}")
         if self.plan.biases.kind == "rail":
             self._crossbar(f"b{layer}", self.rails, nodes)
         elif self.plan.biases.kind == "current":
@@ -175,8 +179,15 @@ class _Assembly:
         if d is None:
             return
         high, low = self._rail(f"dp{layer}", d.rail), self._rail(f"dn{layer}", -d.rail)
-        half = len(nodes) // 2 if d.kind == "one_sided" else 0
-        above, below = (nodes[half:], nodes[:half]) if half else (nodes, nodes)
+        above = below = nodes
+        if d.kind == "one_sided":
+            half = len(nodes) // 2
+            if half == 0:
+                raise CircuitError(
+                    f"hidden layer {layer}: one_sided diodes need at least 2 nodes, an excitatory and an "
+                    "inhibitory one"
+                )
+            above, below = nodes[half:], nodes[:half]
         self.b.device(f"up{layer}", above, high, d.law)
         self.b.device(f"down{layer}", low, below, d.law)
 
