@@ -10,6 +10,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
 from eqcirc.data import Splits, load_splits, scale
 from eqcirc.devices import Bounds, ClampDiode, Law, ShockleyDiode
+from eqcirc.errors import ConfigError
 from eqcirc.experiment.schema import Diodes, Experiment
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
@@ -29,18 +30,21 @@ def build_data(experiment: Experiment) -> Splits:
         DataError, ConfigError: see `eqcirc.data.load_splits`.
     """
     d = experiment.data
-    splits = load_splits(
-        d.name,
-        path=d.path,
-        label=d.label,
-        targets=d.targets,
-        validation=d.validation,
-        test=d.test,
-        seed=experiment.seed,
-        limit=d.limit,
-        samples=d.samples,
-        noise=d.noise,
-    )
+    try:
+        splits = load_splits(
+            d.name,
+            path=d.path,
+            label=d.label,
+            targets=d.targets,
+            validation=d.validation,
+            test=d.test,
+            seed=experiment.seed,
+            limit=d.limit,
+            samples=d.samples,
+            noise=d.noise,
+        )
+    except ConfigError as error:  # its messages begin with the key
+        raise ConfigError(f"data.{error}") from error
     return scale(splits, d.scaling)[0]
 
 
@@ -51,15 +55,12 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
         CircuitError: a value is out of range.
     """
     n = experiment.network
-    diodes: LayerDiodes | tuple[LayerDiodes, ...] | None = None
-    if n.diodes is not None:
-        diodes = tuple(map(_diodes, n.diodes)) if isinstance(n.diodes, tuple) else _diodes(n.diodes)
     plan = Layered(
         hidden=n.hidden,
         input_gain=n.input_gain,
         double_inputs=n.double_inputs,
         biases=Biases(n.biases.kind, n.biases.voltage, n.biases.current),
-        diodes=diodes,
+        diodes=tuple(map(_diodes, n.diodes)) if isinstance(n.diodes, tuple) else _diodes(n.diodes),
         gain=None if n.amplifiers is None else n.amplifiers.gain,
         kappa=None if n.amplifiers is None else n.amplifiers.kappa,
         differential=n.differential,
@@ -138,7 +139,9 @@ def build_trainer(
     return Trainer(solver, rule, data, optimizer=build_optimizer(experiment), plan=plan, audit=audit)
 
 
-def _diodes(section: Diodes) -> LayerDiodes:
+def _diodes(section: Diodes) -> LayerDiodes | None:
+    if section.kind == "none":
+        return None
     law: Law
     if section.law == "clamp":
         law = ClampDiode(section.conductance, section.knee)

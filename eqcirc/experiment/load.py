@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import reprlib
 import tomllib
-import types
 import typing
 from pathlib import Path
 from typing import Any
@@ -33,19 +34,27 @@ def load_experiment(path: Path | str) -> Experiment:
         raise ConfigError(f"experiment file {path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"experiment file {path} is not valid TOML: {error}") from error
-    return parse(content, str(path))
+    return parse(content, str(path), path.parent)
 
 
-def parse(content: dict[str, Any], where: str) -> Experiment:
+def parse(content: dict[str, Any], where: str, folder: Path | None = None) -> Experiment:
     """Check the content of an experiment file.
 
+    Args:
+        content: what the file holds.
+        where: name of the file, for messages.
+        folder: what relative paths in it count from; the working directory if not given.
+
     Raises:
-        ConfigError: lists every wrong key; `where` names the file.
+        ConfigError: lists every wrong key.
     """
     try:
-        return Experiment.model_validate(content)
+        return Experiment.model_validate(content, context={"folder": folder or Path()})
     except ValidationError as error:
-        raise ConfigError(f"{where}: " + "\n".join(_explain(error.errors(), content))) from error
+        sentences = list(dict.fromkeys(_sentence(problem, content) for problem in error.errors()))
+        if len(sentences) == 1:
+            raise ConfigError(f"{where}: {sentences[0]}") from error
+        raise ConfigError("\n  ".join([f"{where}: {len(sentences)} problems", *sentences])) from error
 
 
 def to_toml(experiment: Experiment) -> str:
@@ -71,25 +80,41 @@ def flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _explain(problems: list[ErrorDetails], content: dict[str, Any]) -> list[str]:
-    """Turn pydantic's problems into sentences, each with the dotted key."""
-    paths = [_path(problem["loc"], content) for problem in problems]
-    sentences = []
-    for path, problem in zip(paths, problems, strict=True):
-        deeper = any(other[: len(path)] == path and len(other) > len(path) for other in paths)
-        if not deeper:  # a table that fits none of several forms is reported once, where it goes wrong
-            sentences.append(_sentence(path, problem))
-    return list(dict.fromkeys(sentences))
-
-
-def _sentence(path: list[int | str], problem: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in path) or "the file"
+def _sentence(problem: ErrorDetails, content: dict[str, Any]) -> str:
+    """Say what is wrong at which dotted key, and what would be right."""
+    path, got = _path(problem["loc"], content), problem["input"]
+    key = ".".join(str(part) for part in path)
     if problem["type"] == "extra_forbidden":
         return f"unknown key '{key}': {nearest(str(path[-1]), _section(path[:-1]).model_fields)}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    got = problem.get("input")
-    shown = "" if isinstance(got, dict) else f", got {got!r}"
-    return f"{key}: {message[0].lower()}{message[1:]}{shown}"
+    if problem["type"] == "literal_error":
+        valid = re.findall("'(.*?)'", problem["ctx"]["expected"])
+        return f"{key}: unknown value {got!r}: {nearest(str(got), valid)}"
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['ctx']['error']}"
+    expected = _EXPECTED.get(problem["type"], f"another value ({problem['msg']})")
+    return f"{key}: expected {expected.format(**problem.get('ctx', {}))}, got {reprlib.repr(got)}"
+
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "finite_number": "a finite number",
+    "float_type": "a number",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "a number below {lt:g}",
+    "less_than_equal": "a number of at most {le:g}",
+    "missing": "one more value",
+    "model_type": "a table",
+    "path_type": "a path",
+    "string_pattern_mismatch": "letters, digits, '.', '_' and '-', the first one a letter or digit",
+    "string_type": "text in quotes",
+    "too_long": "at most {max_length} values",
+    "tuple_type": "a list",
+}
+"""By pydantic's type of problem, in the words of TOML."""
 
 
 def _path(location: tuple[int | str, ...], content: Any) -> list[int | str]:
@@ -109,14 +134,12 @@ def _section(location: list[int | str]) -> type[BaseModel]:
     model: type[BaseModel] = Experiment
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
+            model = model_in(model.model_fields[part].annotation) or model
     return model
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the schema that an annotation such as `Diodes | None` holds."""
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the schema that an annotation such as `Amplifiers | None` holds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple):
-        return next((m for a in typing.get_args(annotation) if (m := _model_in(a))), None)
-    return None
+    return next((m for a in typing.get_args(annotation) if (m := model_in(a))), None)

@@ -6,14 +6,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    ValidationInfo,
+)
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+from eqcirc.devices.conductance import HIGHEST, LOWEST
+
+# Strict: true is not the number 1, and "1e-7" in quotes is not a number.
+Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Positive = Annotated[Finite, Field(gt=0)]
+NotNegative = Annotated[Finite, Field(ge=0)]
+Share = Annotated[Finite, Field(ge=0, lt=1)]
+Cosine = Annotated[Finite, Field(ge=-1, le=1)]
+Siemens = Annotated[Finite, Field(ge=LOWEST, le=HIGHEST)]
+Whole = Annotated[int, Strict(), Field(ge=0)]
+Count = Annotated[int, Strict(), Field(ge=1)]
+Switch = Annotated[bool, Strict()]
+
+
+def _from_folder(path: Path, info: ValidationInfo) -> Path:
+    """Make a path absolute: it counts from the folder of the experiment file, if there is one."""
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder, path.expanduser()).absolute()
+
+
+def _rising(window: tuple[float, float]) -> tuple[float, float]:
+    if window[0] >= window[1]:
+        raise ValueError(f"expected a lower value, then a higher one, got {list(window)}")
+    return window
+
+
+def _one_or_many(value: Any) -> str:
+    return "list" if isinstance(value, list | tuple) else "table"
+
+
+def _number_or_table(value: Any) -> str:
+    return "table" if isinstance(value, dict) else "number"
 
 
 class Section(BaseModel):
@@ -25,9 +62,13 @@ class Section(BaseModel):
 class Data(Section):
     """Data set, how it is split and scaled."""
 
-    name: str = Field("digits", description="xor, moons, iris, digits, mnist, fashion-mnist, csv or npz")
-    path: Path | None = Field(
-        None, description="file of csv/npz, or folder with the idx files of mnist (else downloaded)"
+    name: Literal["xor", "moons", "iris", "digits", "mnist", "fashion-mnist", "csv", "npz"] = Field(
+        "digits", description="xor, moons, iris, digits, mnist, fashion-mnist, csv or npz"
+    )
+    path: Annotated[Path, AfterValidator(_from_folder)] | None = Field(
+        None,
+        examples=["data.csv"],
+        description="file of csv/npz, or folder with the idx files of mnist (else downloaded)",
     )
     label: str = Field("label", description="column of a csv file that holds the class 0, 1, …")
     targets: tuple[str, ...] = Field(
@@ -39,33 +80,33 @@ class Data(Section):
         "unit",
         description="none; unit: all inputs to 0…1; standard: zero mean, unit variance (training part only)",
     )
-    limit: Count | None = Field(None, description="train on so many samples only")
+    limit: Count | None = Field(None, examples=[1000], description="train on so many samples only")
     samples: Count = Field(400, description="points of the moons")
-    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.1, description="noise of the moons")
+    noise: NotNegative = Field(0.1, description="standard deviation of the moons' points, in radii")
 
 
 class Diodes(Section):
     """Diodes at every hidden node."""
 
-    kind: Literal["antiparallel", "one_sided"] = Field(
+    kind: Literal["antiparallel", "one_sided", "none"] = Field(
         "antiparallel",
-        description="antiparallel: both signs clamped; one_sided: half excitatory, half inhibitory",
+        description="antiparallel: both signs clamped; one_sided: half excitatory, half inhibitory; none",
     )
     law: Literal["shockley", "clamp"] = Field("shockley", description="shockley, or clamp (near-ideal)")
-    rail: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.3, description="V; the diodes go to rails at ± this voltage (0: ground)"
-    )
+    rail: NotNegative = Field(0.0, description="V; the diodes go to rails at ± this voltage (0: ground)")
     saturation_current: Positive = Field(1e-9, description="A; IS of a shockley diode")
     emission: Positive = Field(1.0, description="N of a shockley diode")
     conductance: Positive = Field(1e-2, description="S; slope of a clamp when on")
-    knee: Positive = Field(1e-2, description="V; half width of a clamp's knee")
+    knee: Positive = Field(1e-2, description="V; width of a clamp's knee")
 
 
 class Amplifiers(Section):
     """Bidirectional amplifier behind every hidden node."""
 
     gain: Positive = Field(4.0, description="V/V; voltage gain A forward")
-    kappa: Positive | None = Field(None, description="A/A; current gain back, 1/gain if left out")
+    kappa: Positive | None = Field(
+        None, examples=[0.25], description="A/A; current gain back, 1/gain if left out"
+    )
 
 
 class Biases(Section):
@@ -74,7 +115,7 @@ class Biases(Section):
     kind: Literal["rail", "current", "none"] = Field(
         "rail", description="rail: conductances to rails at ±voltage; current: current sources; none"
     )
-    voltage: Positive = Field(1.0, description="V; of the bias rails")
+    voltage: Positive = Field(10.0, description="V; of the bias rails")
     current: Positive = Field(1e-5, description="A; largest bias current")
 
 
@@ -82,27 +123,29 @@ class Network(Section):
     """The circuit: a layered resistive network."""
 
     hidden: tuple[Count, ...] = Field((64,), description="nodes of each hidden layer; [] for none")
-    input_gain: Finite = Field(1.0, description="V at a driven node for an input of 1")
-    double_inputs: bool = Field(True, description="drive a second node with -x for each input")
-    differential: bool = Field(True, description="read each output as the difference of two nodes")
-    skips: tuple[tuple[int, int], ...] = Field(
+    input_gain: Finite = Field(10.0, description="V at a driven node for an input of 1")
+    double_inputs: Switch = Field(True, description="drive a second node with -x for each input")
+    differential: Switch = Field(True, description="read each output as the difference of two nodes")
+    skips: tuple[tuple[Whole, Whole], ...] = Field(
         (), description="extra crossbars [from, to] between layers (0: input)"
     )
-    bounds: tuple[Positive, Positive] = Field((1e-6, 1e-4), description="S; limits of trained conductances")
-    initial: tuple[Positive, Positive] | None = Field(
-        None, description="S; range of initial conductances (uniform), the bounds if left out"
+    bounds: Annotated[tuple[Siemens, Siemens], AfterValidator(_rising)] = Field(
+        (1e-7, 1e-5), description="S; limits of trained conductances"
+    )
+    initial: tuple[Siemens, Siemens] | None = Field(
+        None,
+        examples=[(1e-7, 3e-6)],
+        description="S; range of initial conductances (uniform), the bounds if left out",
     )
     biases: Biases = Field(Biases(), description="offsets")
-    diodes: Diodes | tuple[Diodes, ...] | None = Field(
-        Diodes(), description="nonlinearity: one table for all hidden layers or a list with one for each"
+    diodes: Annotated[
+        Annotated[Diodes, Tag("table")] | Annotated[tuple[Diodes, ...], Tag("list")],
+        Discriminator(_one_or_many),
+    ] = Field(
+        Diodes(),
+        description="nonlinearity: one table for all hidden layers or a list with one for each",
     )
-    amplifiers: Amplifiers | None = Field(None, description="amplifiers; leave the table out for none")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Network:
-        if self.bounds[0] >= self.bounds[1]:
-            raise ValueError(f"bounds: expected lower < upper, got {list(self.bounds)}")
-        return self
+    amplifiers: Amplifiers | None = Field(None, description="leave the table out for none")
 
 
 class Learning(Section):
@@ -120,14 +163,18 @@ class Learning(Section):
     )
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     momentum: Share = Field(0.0, description="of sgd")
-    learning_rate: Positive | dict[str, Positive] = Field(
-        2e-7, description="one rate or one for each trainable element; S a step for adam, S²/cost for sgd"
+    learning_rate: Annotated[
+        Annotated[Positive, Tag("number")] | Annotated[dict[str, Positive], Tag("table")],
+        Discriminator(_number_or_table),
+    ] = Field(
+        2e-7,
+        description="one, or { w1 = 2e-7, … } for each element; adam: S a step, sgd: step = rate·dC/dg",
     )
     schedule: Literal["constant", "cosine", "exponential"] = Field(
         "cosine", description="of the learning rate"
     )
     final: Share = Field(0.0, description="cosine: factor of the rate at the end")
-    decay: Annotated[float, Field(gt=0, le=1)] = Field(0.99, description="exponential: factor for each epoch")
+    decay: Annotated[Positive, Field(le=1)] = Field(0.99, description="exponential: factor for each epoch")
     batch_size: Count = Field(32, description="samples for one update")
     epochs: Count = Field(30, description="passes over the training part")
     keep: Literal["last", "best"] = Field(
@@ -146,7 +193,9 @@ class Solver(Section):
         "reduced", description="reduced: inputs and amplifiers eliminated exactly, fast; full: every element"
     )
     workers: Count | None = Field(
-        None, description="ngspice processes; all cores if left out. Results do not depend on it"
+        None,
+        examples=[2],
+        description="ngspice processes; all cores if left out. Results do not depend on it",
     )
     sweep: Count = Field(32, description="samples in one netlist; smaller spreads a batch over more workers")
     deadline: Positive = Field(
@@ -158,12 +207,12 @@ class Solver(Section):
 class AuditSection(Section):
     """Check by the other solver during training."""
 
-    every: Annotated[int, Field(ge=0)] = Field(50, description="steps between audits; 0 for none")
+    every: Whole = Field(50, description="steps between audits; 0 for none")
     samples: Count = Field(8, description="samples compared in an audit")
     warn_voltage: Positive = Field(1e-6, description="V; warn beyond this difference of a node voltage")
     stop_voltage: Positive = Field(1e-3, description="V; stop beyond this difference")
-    warn_cosine: Finite = Field(0.9999, description="warn below this cosine between the two updates")
-    stop_cosine: Finite = Field(0.9, description="stop below this cosine")
+    warn_cosine: Cosine = Field(0.9999, description="warn below this cosine between the two updates")
+    stop_cosine: Cosine = Field(0.9, description="stop below this cosine")
 
 
 class Experiment(Section):
@@ -172,9 +221,7 @@ class Experiment(Section):
     name: str = Field(
         "digits", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="title of circuit and run"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(
-        0, description="of split, initial conductances and order of samples"
-    )
+    seed: Whole = Field(0, description="of split, initial conductances and order of samples")
     data: Data = Field(Data(), description="")
     network: Network = Field(Network(), description="")
     learning: Learning = Field(Learning(), description="")
