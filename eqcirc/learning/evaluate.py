@@ -16,7 +16,7 @@ CHUNK = 256  # samples for one call of the solver
 
 @dataclass(frozen=True)
 class Score:
-    """Attributes.
+    """How well a circuit does on a data set.
 
     Attributes:
         loss: mean cost over the samples that converged, in the cost's unit.

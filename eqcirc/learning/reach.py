@@ -2,7 +2,7 @@
 
 In the scaled voltages of `circuit.reduction` a circuit of conductances and diodes is passive, and no node of a passive
 circuit leaves the range of its sources (maximum principle). This gives a bound on every output before
-anything is solved. Current sources void it.
+anything is solved. Current sources void it, and so does a loop through amplifiers that asks for two scalings.
 """
 
 from __future__ import annotations
@@ -15,20 +15,25 @@ from eqcirc.devices import CurrentSource, Transconductor
 from eqcirc.errors import ConfigError
 from eqcirc.typing import Array
 
+SAME = 1e-9  # relative difference of two scalings that is rounding
+
 
 def reach(circuit: Circuit, inputs: Array) -> float:
     """Return a bound (V) on |output| over samples (n, n_features); infinite where the principle does not apply."""
     if any(isinstance(e, CurrentSource | Transconductor) for e in circuit.elements):
         return float("inf")
-    volts = np.zeros(circuit.n_nodes)
-    volts[circuit.fixed_nodes] = np.abs(circuit.fixed_voltages(inputs)).max(axis=0)
+    held = np.zeros(circuit.n_nodes)
+    held[circuit.fixed_nodes] = np.abs(circuit.fixed_voltages(inputs)).max(axis=0)
     scale = Reduction(circuit).voltage
     largest = 0.0
     for element in circuit.elements:
         a, b = element.connections()
-        for held, free in ((a, b), (b, a)):
-            pairs = ~circuit.is_free[held] & circuit.is_free[free]
-            largest = max(largest, float(np.max(volts[held[pairs]] / scale[free[pairs]], initial=0.0)))
+        inside = circuit.is_free[a] & circuit.is_free[b]
+        if not np.allclose(scale[a[inside]], scale[b[inside]], rtol=SAME, atol=0):
+            return float("inf")
+        for source, node in ((a, b), (b, a)):
+            pairs = ~circuit.is_free[source] & circuit.is_free[node]
+            largest = max(largest, float(np.max(held[source[pairs]] / scale[node[pairs]], initial=0.0)))
     bound = largest * float(scale[circuit.readout.nodes].max())
     return bound if circuit.readout.negative is None else 2 * bound
 
@@ -39,5 +44,6 @@ def check_targets(circuit: Circuit, inputs: Array, targets: Array) -> None:
     if wanted > bound:
         raise ConfigError(
             f"target {wanted:g} V is out of reach: with these inputs, rails and gains no output exceeds {bound:.3g} V "
-            "in magnitude, whatever the conductances; lower the targets (high, low) or raise input_gain"
+            "in magnitude, whatever the conductances; lower the targets (high and low, or the columns of the data) "
+            "or raise input_gain"
         )

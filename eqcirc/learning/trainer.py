@@ -16,6 +16,7 @@ import numpy as np
 from eqcirc.data import Splits
 from eqcirc.errors import ConfigError, SolverError, nearest
 from eqcirc.learning.audit import Audit
+from eqcirc.learning.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.optimizers import Adam, Optimizer
@@ -119,8 +120,17 @@ class Trainer:
         self._rates = self._base_rates()
         self._check_fit()
         self._targets = targets_of(data.train, rule.cost)
-        if hasattr(rule.cost, "high"):
-            check_targets(self.circuit, data.train.inputs, self._targets)
+        self._check_targets()
+
+    @property
+    def step(self) -> int:
+        """Updates done since the start of the run."""
+        return self.state.epoch * self.n_batches + self.state.batch
+
+    @property
+    def steps(self) -> int:
+        """Updates of the whole plan."""
+        return self.plan.epochs * self.n_batches
 
     @property
     def n_batches(self) -> int:
@@ -164,21 +174,14 @@ class Trainer:
         return evaluate(self.solver, self.parameters, dataset, self.rule.cost)
 
     def _step(self, rows: np.ndarray) -> None:
-        """Do one update on the training samples `rows`."""
-        state = self.state
+        """Do one update on the training samples `rows`; an error leaves the state as it was."""
+        state, step = self.state, self.step
         inputs, targets = self.data.train.inputs[rows], self._targets[rows]
-        step = state.epoch * self.n_batches + state.batch
-        audits = [*state.audits]
-        if self.audit and self.audit.due(step):
-            few = slice(0, self.audit.samples)  # rows are in random order already
-            audits.append(
-                self.audit.compare(self.solver, self.rule, state.parameters, inputs[few], targets[few], step)
-            )
+        audits = [*state.audits, *self._audited(inputs, targets)]
         points = self.solver.solve(state.parameters, inputs, self.rule.nudge(targets))
         self._check_failures(points, step)
         gradient = self.rule.gradient(points)
-        progress = step / (self.plan.epochs * self.n_batches)
-        scale = self._factor(progress)
+        scale = self._factor(step / self.steps)
         steps = self.optimizer.steps(gradient, {name: rate * scale for name, rate in self._rates.items()})
         state.parameters = {
             name: np.clip(value + steps[name], *self._bounds[name])
@@ -187,6 +190,14 @@ class Trainer:
         self._count(points, rows)
         state.audits = audits
         state.batch += 1
+
+    def _audited(self, inputs: Array, targets: Array) -> list[dict[str, float]]:
+        """Return the row of an audit of some samples, if one is due; batches are in random order already."""
+        if self.audit is None or not self.audit.due(self.step):
+            return []
+        few = slice(0, self.audit.samples)
+        values = self.state.parameters
+        return [self.audit.compare(self.solver, self.rule, values, inputs[few], targets[few], self.step)]
 
     def _count(self, points: OperatingPoints, rows: np.ndarray) -> None:
         """Add a batch's free phase to the running sums of the epoch."""
@@ -228,7 +239,7 @@ class Trainer:
         if failed > self.plan.failed_limit * len(points.status):
             raise SolverError(
                 f"step {step}: {failed} of {len(points.status)} samples have no usable operating point (limit "
-                f"{self.plan.failed_limit:.0%}): {points.explain()}"
+                f"{self.plan.failed_limit:.0%}, beta = {self.rule.beta:g}): {points.explain()}"
             )
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -270,4 +281,17 @@ class Trainer:
             raise ConfigError(
                 f"the circuit takes {wanted[0]} features and has {wanted[1]} outputs, but data "
                 f"{self.data.train.name!r} has {given[0]} features and {given[1]} outputs"
+            )
+
+    def _check_targets(self) -> None:
+        """Voltages must be within reach, and the cross-entropy needs probabilities."""
+        cost, targets = self.rule.cost, self._targets
+        if isinstance(cost, SquaredError):
+            check_targets(self.circuit, self.data.train.inputs, targets)
+        elif isinstance(cost, SoftmaxCrossEntropy) and (
+            targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-6
+        ):
+            raise ConfigError(
+                f"data {self.data.train.name!r} has targets that are no probabilities, which the cross-entropy "
+                'needs; train with cost = "squared_error"'
             )
