@@ -9,18 +9,22 @@ timing.csv         wall time and samples/s for each epoch (not repeatable, hence
 netlist.sp         the trained circuit, full, ready for `ngspice -b`
 run.png            learning curve; SPICE against ideal voltages
 summary.json       final scores
+.lock              held by the process that trains
 """
 
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import io
 import json
+import logging
 import platform
-import shutil
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,7 +39,15 @@ from eqcirc.learning import checkpoint
 from eqcirc.learning.trainer import State, Trainer
 from eqcirc.typing import Array
 
+FILES = (
+    *("config.toml", "run.json", checkpoint.JSON_NAME, "metrics.csv", "audit.csv", "timing.csv"),
+    *("netlist.sp", "run.png", "summary.json"),
+)
 PACKAGES = ("eqcirc", "numpy", "scipy", "PySpice", "pandas", "scikit-learn")
+LOCK = ".lock"
+_PROGRESS = ("epoch", "batch", "sums", "metrics", "audits")  # fields of State that go into the JSON
+
+log = logging.getLogger("eqcirc")
 
 
 class RunDirectory:
@@ -45,25 +57,69 @@ class RunDirectory:
         """Refer to a folder, which need not exist yet."""
         self.path = Path(path)
 
-    def create(self, experiment: Experiment, circuit: Circuit, *, overwrite: bool = False) -> None:
-        """Make the folder and write what is known before training.
+    def create(self, experiment: Experiment, circuit: Circuit) -> None:
+        """Write what is known before training into an empty folder.
 
         Raises:
-            ConfigError: the folder holds something and `overwrite` is false, or holds something else than a run.
+            CheckpointError: it cannot be written.
         """
-        if self.path.exists() and any(self.path.iterdir()):
-            is_run = (self.path / "run.json").exists()
-            if not overwrite or not is_run:
-                advice = (
-                    "resume it, choose another folder, or overwrite it" if is_run else "choose another folder"
-                )
-                raise ConfigError(f"{self.path} is not empty; {advice}")
-            shutil.rmtree(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
         self.write("config.toml", to_toml(experiment))
         self.write_json(
             "run.json", environment() | {"seed": experiment.seed, "circuit": fingerprint(circuit)}
         )
+
+    @contextmanager
+    def claimed(self, *, overwrite: bool = False) -> Iterator[None]:
+        """Make the folder and keep other processes from training in it.
+
+        Args:
+            overwrite: remove a run that is there; files that are not a run's stay.
+
+        Raises:
+            ConfigError: the folder cannot be made, holds something else than a run, or a run and not `overwrite`.
+            CheckpointError: another process trains in it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            is_run = all((self.path / name).is_file() for name in ("config.toml", "run.json"))
+            in_use = any(name.name != LOCK for name in self.path.iterdir())
+        except OSError as error:
+            raise ConfigError(f"cannot make the run directory {self.path}: {error.strerror}") from error
+        if in_use and not is_run:
+            raise ConfigError(
+                f"{self.path} is not empty and not a run directory; choose another one with --out"
+            )
+        if in_use and not overwrite:
+            raise ConfigError(
+                f"{self.path} holds a run already: go on with 'eqcirc resume {self.path}', choose another "
+                "folder with --out, or replace it with --overwrite"
+            )
+        with self.locked():
+            for path in [*(self.path / name for name in FILES), *self.path.glob("checkpoint-*.npz")]:
+                path.unlink(missing_ok=True)
+            yield
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder.
+
+        Raises:
+            CheckpointError: another one does, or the folder cannot be written.
+        """
+        try:
+            file = (self.path / LOCK).open("w")
+        except OSError as error:
+            raise CheckpointError(f"cannot write in {self.path}: {error.strerror}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise CheckpointError(
+                    f"another process is training in {self.path}; wait for it, or choose another folder"
+                ) from error
+            except OSError as error:
+                log.warning("no lock on %s (%s): do not train in it twice", self.path, error.strerror)
+            yield
 
     def experiment(self) -> Experiment:
         """Return the resolved experiment of the run.
@@ -86,7 +142,7 @@ class RunDirectory:
         arrays = {f"parameter.{k}": v for k, v in state.parameters.items()}
         arrays |= {f"best.{k}": v for k, v in state.best.items()}
         arrays |= {f"optimizer.{k}": v for k, v in trainer.optimizer.state.items()}
-        meta = {key: getattr(state, key) for key in ("epoch", "batch", "sums", "metrics", "audits")}
+        meta = {key: getattr(state, key) for key in _PROGRESS}
         meta |= {"best_score": list(state.best_score), "circuit": fingerprint(trainer.circuit)}
         checkpoint.save(self.path, arrays, meta)
         self.write("metrics.csv", _csv(state.metrics))
@@ -105,7 +161,7 @@ class RunDirectory:
             parameters=groups["parameter"],
             best=groups["best"],
             best_score=(meta["best_score"][0], meta["best_score"][1]),
-            **{key: meta[key] for key in ("epoch", "batch", "sums", "metrics", "audits")},
+            **{key: meta[key] for key in _PROGRESS},
         )
 
     def trained(self, circuit: Circuit, experiment: Experiment) -> dict[str, Array]:
@@ -122,6 +178,11 @@ class RunDirectory:
     def _read(self, circuit: Circuit) -> tuple[dict[str, dict[str, Array]], dict[str, Any]]:
         """Return the checkpoint's arrays by kind, and its other content."""
         arrays, meta = checkpoint.load(self.path)
+        missing = {"circuit", "best_score", *_PROGRESS} - meta.keys()
+        if missing:
+            raise CheckpointError(
+                f"{self.path / checkpoint.JSON_NAME} is damaged: no {', '.join(sorted(missing))}"
+            )
         if meta["circuit"] != fingerprint(circuit):
             raise CheckpointError(
                 f"the checkpoint in {self.path} belongs to another circuit (its nodes, elements or fixed "
@@ -134,26 +195,36 @@ class RunDirectory:
         circuit.check(groups["parameter"])
         return groups, meta
 
-    def write(self, name: str, text: str) -> None:
-        """Replace a text file atomically."""
-        checkpoint.write_atomically(self.path / name, text.encode())
+    def write(self, name: str, content: str | bytes) -> None:
+        """Replace a file atomically."""
+        checkpoint.write_atomically(
+            self.path / name, content.encode() if isinstance(content, str) else content
+        )
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Replace a JSON file atomically."""
         self.write(name, json.dumps(content, indent=1) + "\n")
 
     def append_timing(self, row: dict[str, Any]) -> None:
-        """Add a line to timing.csv."""
-        path = self.path / "timing.csv"
-        text = _csv([row])
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text if file.tell() == 0 else text.partition("\n")[2])
+        """Add a line to timing.csv.
+
+        Raises:
+            CheckpointError: the disk is full.
+        """
+        path, text = self.path / "timing.csv", _csv([row])
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text if file.tell() == 0 else text.partition("\n")[2])
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot write {path}: {error.strerror}; free some space and resume"
+            ) from error
 
 
 def environment() -> dict[str, Any]:
     """Return versions, machine and command line, as recorded with every run and result."""
     return {
-        "command": " ".join(sys.argv),
+        "command": shlex.join(sys.argv),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.data import Splits
-from eqcirc.errors import CheckpointError, EngineError
+from eqcirc.errors import CheckpointError, EngineError, EqcircError
 from eqcirc.experiment.build import build_circuit, build_data, build_solver, build_trainer
 from eqcirc.experiment.directory import RunDirectory
 from eqcirc.experiment.load import differences
@@ -58,7 +59,8 @@ class Run:
             ConfigError: the folder is in use.
         """
         run = cls(experiment, folder)
-        run.folder.create(experiment, run.circuit, overwrite=overwrite)
+        run._stack.enter_context(run.folder.claimed(overwrite=overwrite))
+        run.folder.create(experiment, run.circuit)
         run.folder.save(run.trainer)
         return run
 
@@ -80,6 +82,7 @@ class Run:
                 "Resume with the run's own config, or start a new run"
             )
         run = cls(experiment or recorded, folder)
+        run._stack.enter_context(run.folder.locked())
         run.folder.restore(run.trainer)
         return run
 
@@ -87,13 +90,20 @@ class Run:
         """Train to the end, or until `stop()`; a checkpoint is written after every epoch and at the end.
 
         Raises:
-            SolverError, AuditError, CheckpointError: after the state has been saved as far as possible.
+            SolverError, AuditError: the state before the batch that failed has been saved, if that was possible.
+            CheckpointError: the disk is full.
         """
-        saver = _Saver(self.folder, observer)
         try:
-            return self.trainer.run(saver, stop)
-        finally:
+            done = self.trainer.run(_Saver(self.folder, observer), stop)
+        except EqcircError:
+            # Batches are all or nothing, so the state is whole. After anything else, such as a second Ctrl-C in the
+            # middle of a batch, it may not be, and the last checkpoint stays.
+            with suppress(CheckpointError):
+                self.folder.save(self.trainer)
+            raise
+        if not done:
             self.folder.save(self.trainer)
+        return done
 
     def finish(self) -> dict[str, Any]:
         """Score the trained circuit on the test part; write netlist, picture and summary; return the summary."""
@@ -113,14 +123,15 @@ class Run:
         pairs = self._agreement(inputs)
         if pairs is not None:
             summary |= {"max_dv": float(np.abs(pairs[0] - pairs[1]).max()), "compared_samples": len(pairs[0])}
-            if trainer.state.audits:
-                summary["audit_worst_dv"] = max(a["max_dv"] for a in trainer.state.audits)
-                summary["audit_worst_cosine"] = min(a["cosine"] for a in trainer.state.audits)
+        if trainer.state.audits:
+            summary["audit_worst_dv"] = max(a["max_dv"] for a in trainer.state.audits)
+            summary["audit_worst_cosine"] = min(a["cosine"] for a in trainer.state.audits)
         self.folder.write("netlist.sp", export_deck(self.circuit, parameters, inputs[:1]))
         trained = sum(value.size for value in parameters.values())
         title = f"{self.experiment.name}: {len(self.circuit.free_nodes)} free nodes, {trained} trained values"
-        picture = self.folder.path / "run.png"
+        picture = io.BytesIO()
         learning_figure(picture, trainer.state.metrics, pairs, title=title, cost_unit=trainer.rule.cost.unit)
+        self.folder.write("run.png", picture.getvalue())
         self.folder.write_json("summary.json", {k: _plain(v) for k, v in summary.items()})
         return summary
 
@@ -142,7 +153,7 @@ class Run:
         try:
             return self._stack.enter_context(build_solver(self.experiment, self.circuit, other))
         except EngineError as error:
-            log.warning("training goes on without audits: %s", error)
+            log.warning("no audits and no comparison with ngspice: %s", error)
             return None
 
     def __enter__(self) -> Run:
