@@ -20,7 +20,10 @@ from eqcirc.solvers.base import Solver
 from eqcirc.solvers.equations import Equations
 from eqcirc.typing import Array, Parameters
 
-STEP = 1e-3  # of the parameter; the fourth-order formula leaves about STEP⁴
+STEP = 1e-3  # of the parameter, to begin with
+MOVE = 1e-3
+"""V. The parameter's step is made smaller until no node moves further between its ends. That is little against the
+26 mV of a diode, so that the formula's error (fourth order) is small, and much against the rounding of a solver."""
 
 Entry = tuple[str, tuple[int, ...]]
 """An element name and an index into its values."""
@@ -87,16 +90,28 @@ def finite_differences(
     """
     gradient = np.empty(len(entries))
     for k, (name, index) in enumerate(entries):
-        value = parameters[name][index]
-        h = STEP * (abs(value) or 1.0)
-        costs = {}
-        for m in (-2, -1, 1, 2):
-            moved = dict(parameters) | {name: parameters[name].copy()}
-            moved[name][index] = value + m * h
-            outputs = solver.circuit.readout.read(solver.solve(moved, inputs).require().free)
-            costs[m] = float(cost.value(outputs, targets).mean())
-        gradient[k] = (8 * (costs[1] - costs[-1]) - (costs[2] - costs[-2])) / (12 * h)
+        bounds = solver.circuit.element(name).bounds
+        # a conductance must stay positive; a current may be zero and then has no size of its own
+        h = STEP * (parameters[name][index] if bounds.lower > 0 else max(map(abs, bounds)))
+        points = _stencil(solver, parameters, inputs, name, index, h)
+        while np.abs(points[2] - points[-2]).max() > MOVE:
+            h /= 4
+            points = _stencil(solver, parameters, inputs, name, index, h)
+        c = {m: cost.value(solver.circuit.readout.read(v), targets).mean() for m, v in points.items()}
+        gradient[k] = (8 * (c[1] - c[-1]) - (c[2] - c[-2])) / (12 * h)
     return gradient
+
+
+def _stencil(
+    solver: Solver, parameters: Parameters, inputs: Array, name: str, index: tuple[int, ...], h: float
+) -> dict[int, Array]:
+    """Return free-phase voltages (batch, node) with one entry moved by −2h, −h, h and 2h."""
+    points = {}
+    for m in (-2, -1, 1, 2):
+        moved = dict(parameters) | {name: parameters[name].copy()}
+        moved[name][index] += m * h
+        points[m] = solver.solve(moved, inputs).require().free
+    return points
 
 
 def random_entries(parameters: Parameters, count: int, rng: np.random.Generator) -> list[Entry]:
