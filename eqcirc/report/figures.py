@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -12,22 +12,23 @@ from eqcirc.typing import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TRAIN, VALIDATION, POINTS = "#1f6feb", "#d1242f", "#1f6feb"
+COLOURS = {"train": "#1f6feb", "validation": "#d1242f"}
+POINTS = "#1f6feb"
 
 
 def learning_figure(
-    path: Path | str,
+    path: Path | str | BinaryIO,
     metrics: list[dict[str, Any]],
     pairs: tuple[Array, Array] | None = None,
     *,
     title: str = "",
     cost_unit: str = "V",
 ) -> None:
-    """Draw the learning curve and, if given, SPICE against ideal voltages.
+    """Draw the learning curves and, if given, SPICE against ideal voltages.
 
     Args:
         path: PNG file to write.
-        metrics: rows of the run.
+        metrics: rows of the run; those of a regression have no accuracy (NaN), and then no such panel is drawn.
         pairs: node voltages (sample, free node) by ngspice and by the ideal solver.
         title: of the picture.
         cost_unit: unit of the loss.
@@ -35,33 +36,39 @@ def learning_figure(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = 2 if pairs is None else 3
+    error = {part: [100 * (1 - a) for a in values] for part, values in _series(metrics, "accuracy").items()}
+    panels = bool(error) + 1 + (pairs is not None)
     figure = Figure(figsize=(4.2 * panels, 3.9), layout="constrained")
     FigureCanvasAgg(figure)
-    axes: list[Axes] = list(figure.subplots(1, panels))
-    epochs = [row["epoch"] for row in metrics]
-    _curve(axes[0], epochs, metrics, "accuracy", "error (%)", lambda a: 100 * (1 - a))
-    _curve(axes[1], epochs, metrics, "loss", f"cost ({cost_unit})", lambda a: a)
-    axes[1].set_yscale("log")
+    axes: list[Axes] = list(figure.subplots(1, panels, squeeze=False)[0])
+    if error:
+        _curves(axes[0], error, "error (%)")
+    loss = _series(metrics, "loss")
+    at = axes[bool(error)]
+    _curves(at, loss, f"cost ({cost_unit})")
+    if any(value > 0 for values in loss.values() for value in values):
+        at.set_yscale("log")
     if pairs is not None:
-        agreement(axes[2], *pairs)
+        agreement(axes[-1], *pairs)
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, format="png", dpi=130)
 
 
-def _curve(
-    axis: Axes, epochs: list[int], metrics: list[dict[str, Any]], key: str, label: str, change: Any
-) -> None:
-    for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
-        values = [change(row[f"{part}_{key}"]) for row in metrics if f"{part}_{key}" in row]
-        if values and np.isfinite(values).any():
-            axis.plot(
-                epochs[: len(values)], values, color=colour, label=part, marker="o", markersize=2.5, lw=1.4
-            )
+def _series(metrics: list[dict[str, Any]], key: str) -> dict[str, list[float]]:
+    """Return what the epochs say of training and validation part, where they say anything."""
+    parts = ("train", "validation")
+    series = {part: [float(row.get(f"{part}_{key}", np.nan)) for row in metrics] for part in parts}
+    return {part: values for part, values in series.items() if np.isfinite(values).any()}
+
+
+def _curves(axis: Axes, series: dict[str, list[float]], label: str) -> None:
+    for part, values in series.items():
+        epochs = range(1, len(values) + 1)
+        axis.plot(epochs, values, color=COLOURS[part], label=part, marker="o", markersize=2.5, lw=1.4)
     axis.set_xlabel("epoch")
     axis.set_ylabel(label)
     axis.grid(alpha=0.25)
-    if axis.lines:
+    if series:
         axis.legend(frameon=False)
 
 
