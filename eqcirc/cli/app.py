@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -35,6 +36,13 @@ for _command in _COMMANDS:
     app.command()(_command)
 
 
+class _Log(logging.Handler):
+    """Shows warnings like errors, on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.secho(f"{record.levelname.lower()}: {record.getMessage()}", fg=typer.colors.YELLOW, err=True)
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -50,21 +58,17 @@ def _options(
     ] = False,
 ) -> None:
     del version
+    logging.getLogger("eqcirc").handlers = [_Log()]
 
 
 def main() -> None:
     """Run the command line; errors become one message and an exit code, never a traceback.
 
     Exit codes: 0 done, 1 a check failed, 2 wrong option, argument or experiment file, 3 data, 4 circuit, 5 solver or
-    simulator, 6 checkpoint, 130 interrupted (the run can be resumed).
+    simulator, 6 checkpoint, 130 interrupted (a run can be resumed).
     """
     try:
         app()
     except EqcircError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.secho("interrupted", fg=typer.colors.RED, err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(141)  # the reader of our output went away, as in `eqcirc ... | head`

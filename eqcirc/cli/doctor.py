@@ -72,7 +72,7 @@ def _library() -> list[dict[str, Any]]:
     try:
         path = require_library()
     except EqcircError as error:
-        return [_row("libngspice", "missing", False, f"{INSTALL}  ({error})")]
+        return [_row("libngspice", "missing", False, str(error))]
     builder = CircuitBuilder("doctor")
     x, out = builder.input("x"), builder.nodes("out")
     builder.conductance("upper", x, out, 1e-5)
@@ -81,7 +81,7 @@ def _library() -> list[dict[str, Any]]:
         with NgspiceSolver(builder.build(out), deadline=60) as solver:
             volts = float(solver.solve(None, [[1.0]]).require().free[0, out[0]])  # type: ignore[arg-type]
     except EqcircError as error:
-        return [_row("libngspice", path, False, f"{INSTALL}  ({error})")]
+        return [_row("libngspice", path, False, str(error))]
     ok = abs(volts - 0.5) < 1e-9
     return [
         _row("libngspice", f"{path}; a 1 V divider gives {volts:.9f} V", ok, "reinstall ngspice: " + INSTALL)

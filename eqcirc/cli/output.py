@@ -17,16 +17,24 @@ from eqcirc.learning.trainer import Trainer
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object; NaN becomes null."""
-    plain = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in content.items()}
-    typer.echo(json.dumps(plain, indent=1))
+    """Print one JSON object; NaN and infinity become null."""
+    typer.echo(json.dumps(_plain(content), indent=1, allow_nan=False))
 
 
-def print_pairs(content: dict[str, Any]) -> None:
+def print_pairs(pairs: dict[str, str]) -> None:
     """Print one `name  value` line for each entry."""
-    width = max(len(name) for name in content)
-    for name, value in content.items():
-        typer.echo(f"{name.replace('_', ' '):<{width}}  {_shown(value)}")
+    width = max(len(name) for name in pairs)
+    for name, value in pairs.items():
+        typer.echo(f"{name:<{width}}  {value}")
+
+
+def score_pairs(accuracy: float, loss: float, failed: int, samples: int, unit: str) -> dict[str, str]:
+    """Return a score as pairs for `print_pairs`; a regression has no accuracy."""
+    pairs = {} if math.isnan(accuracy) else {"accuracy": f"{accuracy:.2%} of {samples} samples"}
+    pairs["cost"] = f"{loss:.6g} {unit}, mean of {samples - failed} samples"
+    if failed:
+        pairs["failed"] = f"{failed} of {samples} samples have no operating point"
+    return pairs
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -44,13 +52,22 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def _plain(value: Any) -> Any:
+    """Return what JSON knows."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 class ProgressBar:
     """Shows epoch, loss, accuracy and samples/s while a trainer runs, and a line for each epoch."""
 
     def __init__(self, trainer: Trainer, *, quiet: bool = False) -> None:
         """Prepare the bar; `quiet` shows nothing."""
         self._trainer, self._quiet = trainer, quiet
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, soft_wrap=True)
         self._progress = Progress(
             TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
@@ -70,39 +87,48 @@ class ProgressBar:
         news = f"loss {sums['loss'] / good:.4g}  {self._rate():.0f} samples/s"
         if trainer.data.train.labels is not None:
             news = f"accuracy {sums['right'] / max(1.0, sums['seen']):.1%}  {news}"
-        done = state.epoch * trainer.n_batches + state.batch
-        self._progress.update(self._task, completed=done, epoch=state.epoch + 1, news=news)
+        self._progress.update(self._task, completed=trainer.step, epoch=state.epoch + 1, news=news)
 
     def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
         """Print the epoch's line."""
-        if self._quiet:
-            return
-        parts = [f"epoch {row['epoch']:>3}", f"loss {row['train_loss']:.4g}"]
-        if not math.isnan(row["train_accuracy"]):
-            parts.append(f"train {row['train_accuracy']:.2%}")
-            if "validation_accuracy" in row:
-                parts.append(f"validation {row['validation_accuracy']:.2%}")
-        elif "validation_loss" in row:
-            parts.append(f"validation loss {row['validation_loss']:.4g}")
-        if row["failed"]:
-            parts.append(f"{row['failed']} samples failed")
-        del trainer
-        self._console.print("  ".join([*parts, f"{self._rate():.0f} samples/s"]), highlight=False)
+        if not self._quiet:
+            width = len(str(trainer.plan.epochs))
+            line = f"epoch {row['epoch']:>{width}}  {_epoch_news(row)}  {self._rate():.0f} samples/s"
+            self._console.print(line, highlight=False)
+        self._began, self._samples = time.perf_counter(), 0
 
     def _rate(self) -> float:
+        """Return samples/s of the present epoch."""
         return self._samples / max(time.perf_counter() - self._began, 1e-9)
 
     def __enter__(self) -> ProgressBar:
         """Show the bar."""
-        plan, state = self._trainer.plan, self._trainer.state
-        total = plan.epochs * self._trainer.n_batches
-        done = state.epoch * self._trainer.n_batches + state.batch
+        trainer = self._trainer
         self._progress.start()
         self._task = self._progress.add_task(
-            "", total=total, completed=done, epoch=state.epoch + 1, epochs=plan.epochs, news=""
+            "",
+            total=trainer.steps,
+            completed=trainer.step,
+            epoch=trainer.state.epoch + 1,
+            epochs=trainer.plan.epochs,
+            news="",
         )
         return self
 
     def __exit__(self, *error: object) -> None:
         """Remove the bar."""
         self._progress.stop()
+
+
+def _epoch_news(row: dict[str, Any]) -> str:
+    """Return what an epoch's row of the metrics says, in short."""
+    parts = [f"loss {row['train_loss']:<9.4g}"]
+    if not math.isnan(row["train_accuracy"]):
+        parts.append(f"train {row['train_accuracy']:7.2%}")
+        if "validation_accuracy" in row:
+            parts.append(f"validation {row['validation_accuracy']:7.2%}")
+    elif "validation_loss" in row:
+        parts.append(f"validation loss {row['validation_loss']:<9.4g}")
+    if row["failed"]:
+        parts.append(f"{row['failed']} samples failed")
+    return "  ".join(parts)

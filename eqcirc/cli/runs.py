@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -35,12 +34,11 @@ def init(
 
     Example: `eqcirc init my.toml --data iris`
     """
-    from eqcirc.experiment.load import parse
-    from eqcirc.experiment.template import template
+    from eqcirc.experiment.template import starting_point, template
 
     if path.exists() and not force:
         raise ConfigError(f"{path} exists; choose another name or use --force")
-    text = template(parse({"name": data, "data": {"name": data}}, "init"))
+    text = template(starting_point(data))
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -119,7 +117,7 @@ def evaluate(
     """
     from dataclasses import asdict
 
-    from eqcirc.cli.output import print_json, print_pairs
+    from eqcirc.cli.output import print_json, print_pairs, score_pairs
     from eqcirc.cli.source import open_source
     from eqcirc.errors import DataError
     from eqcirc.experiment.build import build_cost, build_solver
@@ -130,10 +128,11 @@ def evaluate(
     dataset = getattr(source.data, part)
     if dataset is None:
         raise DataError(f"the run has no {part} part: data.{part} = 0 in its experiment")
+    cost = build_cost(experiment)
     with build_solver(experiment, source.circuit, engine) as solver:
-        result = asdict(score(solver, source.parameters, dataset, build_cost(experiment)))
-        content = {"part": part, "engine": solver.name, **result}
-    print_json(content) if as_json else print_pairs(content)
+        result = asdict(score(solver, source.parameters, dataset, cost))
+    where = {"part": part, "engine": solver.name}
+    print_json(where | result) if as_json else print_pairs(where | score_pairs(**result, unit=cost.unit))
 
 
 def _with_workers(experiment: Experiment, workers: int | None) -> Experiment:
@@ -148,18 +147,36 @@ def _drive(run: Run, as_json: bool) -> None:
     from eqcirc.cli.output import ProgressBar, print_json, print_pairs
     from eqcirc.cli.stopping import Stopping
 
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    state, again = run.trainer.state, f"go on with: eqcirc resume {run.folder.path}"
     with Stopping() as stopping:
-        with ProgressBar(run.trainer, quiet=as_json) as bar:
-            done = run.train(bar, stopping.asked)
+        try:
+            with ProgressBar(run.trainer, quiet=as_json) as bar:
+                done = run.train(bar, stopping.asked)
+        except KeyboardInterrupt:
+            typer.secho(f"stopped at once; the last checkpoint is whole, {again}", err=True)
+            raise typer.Exit(130) from None
         if not done:
-            state = run.trainer.state
-            typer.secho(
-                f"stopped in epoch {state.epoch + 1} after batch {state.batch}; "
-                f"go on with: eqcirc resume {run.folder.path}",
-                err=True,
-            )
+            typer.secho(f"stopped in epoch {state.epoch + 1} after batch {state.batch}; {again}", err=True)
             raise typer.Exit(130)
         summary: dict[str, Any] = run.finish()
     summary |= {"run": str(run.folder.path), "picture": str(run.folder.path / "run.png")}
-    print_json(summary) if as_json else print_pairs(summary)
+    print_json(summary) if as_json else print_pairs(_summary_pairs(summary, run.trainer.rule.cost.unit))
+
+
+def _summary_pairs(summary: dict[str, Any], unit: str) -> dict[str, str]:
+    """Return the summary of a run as pairs for `print_pairs`."""
+    from eqcirc.cli.output import score_pairs
+
+    score = {key: summary[f"test_{key}"] for key in ("accuracy", "loss", "failed", "samples")}
+    pairs = {f"test {name}": text for name, text in score_pairs(**score, unit=unit).items()}
+    if "max_dv" in summary:
+        pairs["ngspice − ideal"] = (
+            f"{summary['max_dv']:.1e} V at most, {summary['compared_samples']} test samples"
+        )
+    if "audit_worst_dv" in summary:
+        pairs["audits"] = (
+            f"{summary['audit_worst_dv']:.1e} V at most, "
+            f"cosine of the updates at least {summary['audit_worst_cosine']:.9f}"
+        )
+    trained = f"{summary['steps']} steps, {summary['epochs']} epochs, by {summary['engine']}"
+    return {"trained": trained, **pairs, "run": summary["run"], "picture": summary["picture"]}
