@@ -17,7 +17,7 @@ import numpy as np
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import Bounds, Law, ShockleyDiode
-from eqcirc.devices.conductance import DEFAULT_BOUNDS
+from eqcirc.devices.conductance import DEFAULT_BOUNDS, HIGHEST, LOWEST
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -93,7 +93,12 @@ class Layered:
         return _Assembly(self, name, n_features, n_outputs, rng).circuit()
 
     def _check(self) -> None:
-        """Check what only shows when the parts are put together."""
+        """Check what only shows when the parts are put together, or during training."""
+        if not LOWEST <= self.bounds.lower < self.bounds.upper <= HIGHEST:
+            raise CircuitError(
+                f"bounds {self.bounds.lower:g} to {self.bounds.upper:g} S: expected a range of conductances "
+                f"between {LOWEST:g} and {HIGHEST:g} S"
+            )
         low, high = self.initial or self.bounds
         if not self.bounds.lower <= low <= high <= self.bounds.upper:
             raise CircuitError(

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.devices import Amplifier, Bounds, ClampDiode, Crossbar, CurrentSource, ShockleyDiode, TwoTerminal
+from eqcirc.errors import CircuitError
+
+BOUNDS = Bounds(1e-7, 1e-5)
+BARE = Layered(
+    hidden=(3,),
+    double_inputs=False,
+    biases=Biases("none"),
+    diodes=None,
+    gain=None,
+    differential=False,
+    bounds=BOUNDS,
+)
+
+
+def build(plan: Layered, seed: int = 0) -> Circuit:
+    return plan.build("net", 2, 2, np.random.default_rng(seed))
+
+
+def names(circuit: Circuit, kind: type) -> list[str]:
+    return [e.name for e in circuit.elements if isinstance(e, kind)]
+
+
+def ends(circuit: Circuit, name: str) -> list[tuple[str, str]]:
+    """The names of the two nodes of every part of an element."""
+    a, b = circuit.element(name).connections()
+    return [(circuit.node_names[i], circuit.node_names[j]) for i, j in zip(a, b, strict=True)]
+
+
+def test_the_barest_network_is_two_crossbars() -> None:
+    circuit = build(BARE)
+    assert circuit.node_names == ("0", "x_0", "x_1", "h1_0", "h1_1", "h1_2", "o_0", "o_1")
+    assert [(e.name, e.value.shape) for e in circuit.elements] == [("w1", (2, 3)), ("w2", (3, 2))]
+    assert all(e.trainable and e.bounds == BOUNDS for e in circuit.elements)
+    assert circuit.readout.negative is None
+
+
+def test_without_hidden_layers_the_inputs_feed_the_outputs() -> None:
+    circuit = build(replace(BARE, hidden=()))
+    assert ends(circuit, "w1") == [("x_0", "o_0"), ("x_0", "o_1"), ("x_1", "o_0"), ("x_1", "o_1")]
+
+
+def test_doubled_inputs_have_both_signs() -> None:
+    circuit = build(replace(BARE, double_inputs=True, input_gain=3.0))
+    held = dict(
+        zip(circuit.fixed_nodes.tolist(), circuit.fixed_voltages(np.array([[0.5, -2.0]]))[0], strict=True)
+    )
+    volts = {circuit.node_names[node]: v for node, v in held.items()}
+    assert volts == {"0": 0, "x_0": 1.5, "x_1": -6, "xn_0": -1.5, "xn_1": 6}
+    assert circuit.element("w1").value.shape == (4, 3)
+
+
+def test_differential_outputs_are_pairs() -> None:
+    circuit = build(replace(BARE, differential=True))
+    assert circuit.readout.negative is not None
+    both = (circuit.readout.positive, circuit.readout.negative)
+    read = [[circuit.node_names[n] for n in nodes] for nodes in both]
+    assert read == [["op_0", "op_1"], ["on_0", "on_1"]]
+    assert circuit.element("w2").value.shape == (3, 4)
+
+
+def test_rail_biases_feed_every_layer_from_both_rails() -> None:
+    circuit = build(replace(BARE, biases=Biases("rail", 2.0)))
+    assert {circuit.node_names[r.node]: r.voltage for r in circuit.rails} == {"biasp": 2, "biasn": -2}
+    assert ends(circuit, "b2") == [("biasp", "o_0"), ("biasp", "o_1"), ("biasn", "o_0"), ("biasn", "o_1")]
+    assert names(circuit, Crossbar) == ["w1", "b1", "w2", "b2"]
+
+
+def test_current_biases_start_at_zero() -> None:
+    circuit = build(replace(BARE, biases=Biases("current", current=1e-6)))
+    assert names(circuit, CurrentSource) == ["b1", "b2"]
+    bias = circuit.element("b1")
+    assert bias.trainable
+    assert bias.bounds == Bounds(-1e-6, 1e-6)
+    assert not bias.value.any()
+
+
+def test_antiparallel_diodes_hold_every_node_between_the_rails() -> None:
+    circuit = build(replace(BARE, diodes=LayerDiodes(rail=0.2)))
+    assert ends(circuit, "up1") == [
+        (f"h1_{k}", "dp1") for k in range(3)
+    ]  # conducts when the node is above +rail
+    assert ends(circuit, "down1") == [("dn1", f"h1_{k}") for k in range(3)]
+    assert {circuit.node_names[r.node]: r.voltage for r in circuit.rails} == {"dp1": 0.2, "dn1": -0.2}
+
+
+def test_a_rail_of_zero_volts_is_ground() -> None:
+    circuit = build(replace(BARE, diodes=LayerDiodes(rail=0.0)))
+    assert ends(circuit, "up1")[0] == ("h1_0", "0")
+    assert ends(circuit, "down1")[0] == ("0", "h1_0")
+    assert circuit.rails == ()
+
+
+def test_one_sided_diodes_hold_the_first_half_up_and_the_second_half_down() -> None:
+    circuit = build(replace(BARE, hidden=(5,), diodes=LayerDiodes(ClampDiode(), "one_sided", 0.1)))
+    assert ends(circuit, "down1") == [("dn1", "h1_0"), ("dn1", "h1_1")]
+    assert ends(circuit, "up1") == [("h1_2", "dp1"), ("h1_3", "dp1"), ("h1_4", "dp1")]
+
+
+def test_every_layer_can_have_its_own_diodes_or_none() -> None:
+    each = (LayerDiodes(ShockleyDiode(1e-12)), None, LayerDiodes(ClampDiode(1e-3), rail=0.0))
+    circuit = build(replace(BARE, hidden=(2, 2, 2), diodes=each))
+    assert names(circuit, TwoTerminal) == ["up1", "down1", "up3", "down3"]
+    assert circuit.element("up1").law == ShockleyDiode(1e-12)  # type: ignore[attr-defined]
+    assert circuit.element("up3").law == ClampDiode(1e-3)  # type: ignore[attr-defined]
+
+
+def test_amplifiers_stand_behind_hidden_nodes_and_feed_the_next_layer() -> None:
+    circuit = build(replace(BARE, hidden=(3, 2), gain=3.0, kappa=0.5))
+    assert names(circuit, Amplifier) == ["a1", "a2"]
+    first = circuit.element("a1")
+    assert isinstance(first, Amplifier)
+    assert (first.gain, first.current_gain) == (3, 0.5)
+    assert [circuit.node_names[n] for n in first.source] == ["h1_0", "h1_1", "h1_2"]
+    assert ends(circuit, "w2")[0] == ("y1_0", "h2_0")
+    assert ends(circuit, "w3")[0] == ("y2_0", "o_0")
+    usual = build(replace(BARE, gain=4.0)).element("a1")
+    assert isinstance(usual, Amplifier)
+    assert usual.current_gain == 0.25
+
+
+def test_skips_join_what_layers_present_to_later_ones() -> None:
+    circuit = build(replace(BARE, hidden=(3, 2), gain=2.0, skips=((0, 2), (1, 3), (0, 3))))
+    assert ends(circuit, "skip0to2")[0] == ("x_0", "h2_0")
+    assert ends(circuit, "skip1to3")[0] == ("y1_0", "o_0")
+    assert circuit.element("skip0to3").value.shape == (2, 2)
+
+
+def test_initial_conductances_fill_their_range_and_follow_the_generator() -> None:
+    plan = replace(BARE, hidden=(40,), initial=(1e-6, 2e-6))
+    one, same, other = (build(plan, seed).parameters for seed in (0, 0, 1))
+    values = np.concatenate([value.ravel() for value in one.values()])
+    assert 1e-6 <= values.min() < 1.1e-6
+    assert 1.9e-6 < values.max() <= 2e-6
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, same[name])
+        assert (value != other[name]).any()
+    anywhere = np.concatenate(
+        [value.ravel() for value in build(replace(plan, initial=None)).parameters.values()]
+    )
+    assert BOUNDS.lower <= anywhere.min() < 1e-6
+    assert 9e-6 < anywhere.max() <= BOUNDS.upper
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"initial": (1e-8, 1e-6)},
+            r"initial conductances 1e-08 to 1e-06 S: expected a range within the bounds 1e-07",
+        ),
+        ({"initial": (1e-6, 1e-4)}, "expected a range within the bounds 1e-07 to 1e-05 S"),
+        ({"initial": (2e-6, 1e-6)}, "initial conductances 2e-06 to 1e-06 S: expected a range"),
+        ({"diodes": (LayerDiodes(), None)}, "diodes: expected one entry for each of 1 hidden layers, got 2"),
+        (
+            {"hidden": (1,), "diodes": LayerDiodes(kind="one_sided")},
+            "hidden layer 1: one_sided diodes need at least 2",
+        ),
+        (
+            {"skips": ((0, 1),)},
+            "skip connection from layer 0 to layer 1: expected to pass over at least one layer",
+        ),
+        ({"skips": ((1, 3),)}, "layer 0 is the input, layer 2 the output"),
+        ({"skips": ((0, 0),)}, "from layer 0 to layer 0"),
+        ({"skips": ((-1, 2),)}, "from layer -1 to layer 2"),
+        ({"skips": ((0, 2), (0, 2))}, "element 'skip0to2' is defined twice"),
+        ({"hidden": (0,)}, "nodes 'h1': expected a count of at least 1, got 0"),
+        ({"input_gain": 0.0}, "input 'x': expected a finite gain other than 0 V"),
+        ({"gain": -1.0}, "amplifier 'a1': voltage gain A must be between"),
+        (
+            {"bounds": Bounds(0.0, 1e-5)},
+            "bounds 0 to 1e-05 S: expected a range of conductances between 1e-12 and",
+        ),
+        ({"bounds": Bounds(1e-5, 1e-5)}, "bounds 1e-05 to 1e-05 S"),
+        ({"bounds": Bounds(1e-5, np.nan)}, "bounds 1e-05 to nan S"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(CircuitError, match=message):
+        build(replace(BARE, **change))
