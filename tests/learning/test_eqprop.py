@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.layered import LayerDiodes, Layered
+from eqcirc.errors import ConfigError, SymmetryError
+from eqcirc.learning.costs import SquaredError
+from eqcirc.learning.eqprop import EqProp, Variant, flat
+from eqcirc.solvers.base import OperatingPoints, Solver, Status
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.typing import Array
+from eqcirc.verify.gradients import adjoint_gradient, relative_error
+from tests.catalogue import NAMES, case
+from tests.learning.networks import BOUNDS, Problem, random_problem
+
+SMALL = 1e-10  # beta (S or A): the error of a centred contrast grows with its square
+
+
+def adjoint(problem: Problem) -> Array:
+    free = IdealSolver(problem.circuit).solve(None, problem.inputs).require().free
+    values = problem.circuit.parameters
+    return flat(
+        adjoint_gradient(problem.circuit, values, problem.inputs, problem.targets, problem.cost, free)
+    )
+
+
+def error(problem: Problem, solver: Solver, beta: float, variant: Variant = "centred") -> float:
+    """Relative error of the EqProp gradient."""
+    rule = EqProp(problem.circuit, problem.cost, beta, variant)
+    points = solver.solve(None, problem.inputs, rule.nudge(problem.targets)).require()
+    return relative_error(flat(rule.gradient(points)), adjoint(problem))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_contrast_is_the_exact_gradient(seed: int) -> None:
+    problem = random_problem(seed)
+    assert error(problem, IdealSolver(problem.circuit), SMALL) < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("netlist", ["reduced", "full"])
+def test_ngspice_measures_the_exact_gradient_too(
+    spice: Callable[..., NgspiceSolver], seed: int, netlist: str
+) -> None:
+    problem = random_problem(seed)
+    assert error(problem, spice(problem.circuit, netlist=netlist), SMALL) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if case(name).symmetric and case(name).circuit.parameters]
+)
+def test_the_contrast_is_the_exact_gradient_of_any_symmetrizable_circuit(name: str) -> None:
+    some = case(name)
+    nudge = some.nudge()
+    problem = Problem(Layered(), some.circuit, some.inputs, nudge.cost, nudge.targets)
+    assert error(problem, IdealSolver(some.circuit), SMALL) < 1e-6
+
+
+def slope(problem: Problem, variant: Variant) -> float:
+    """Order of the error in beta, over two decades."""
+    solver = IdealSolver(problem.circuit)
+    betas = np.logspace(-9, -7, 5)
+    errors = [error(problem, solver, beta, variant) for beta in betas]
+    return float(np.polyfit(np.log(betas), np.log(errors), 1)[0])
+
+
+@pytest.mark.parametrize("seed", [0, 4, 6, 8, 17])
+@pytest.mark.parametrize(("variant", "order"), [("positive", 1), ("negative", 1), ("centred", 2)])
+def test_the_error_grows_with_the_order_of_the_variant(seed: int, variant: Variant, order: int) -> None:
+    assert slope(random_problem(seed), variant) == pytest.approx(order, abs=0.1)
+
+
+def test_without_the_scaling_the_gradient_of_early_layers_is_wrong() -> None:
+    """The factor s of a layer behind a usual amplifier (kappa = 1/A) is A²."""
+    gain = 3.0
+    plan = Layered(hidden=(4,), diodes=LayerDiodes(rail=0.0), gain=gain, bounds=BOUNDS, initial=(3e-7, 3e-6))
+    circuit = plan.build("scaled", 2, 2, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    inputs, targets = rng.uniform(-1, 1, (4, 2)), rng.uniform(-0.1, 0.1, (4, 2))
+    rule = EqProp(circuit, SquaredError(), SMALL)
+    points = IdealSolver(circuit).solve(None, inputs, rule.nudge(targets)).require()
+    right = rule.gradient(points)
+    rule.scaling = np.ones_like(rule.scaling)
+    wrong = rule.gradient(points)
+    np.testing.assert_array_equal(wrong["w2"], right["w2"])
+    np.testing.assert_allclose(right["w1"], gain**2 * wrong["w1"], rtol=1e-12)
+    reference = adjoint(Problem(plan, circuit, inputs, SquaredError(), targets))
+    assert relative_error(flat(right), reference) < 1e-6
+    assert relative_error(wrong["w1"], right["w1"]) > 0.8
+    assert relative_error(flat(wrong), reference) > 0.1
+
+
+def test_a_nudge_pulls_with_one_over_s() -> None:
+    some = case("gyrator")  # s has opposite signs at the two outputs
+    rule = EqProp(some.circuit, SquaredError(), 1e-7)
+    weight = rule.nudge(np.zeros((5, 2))).strengths(2)
+    np.testing.assert_allclose(weight, 1 / rule.scaling[some.circuit.readout.nodes])
+    assert weight[0] * weight[1] < 0
+
+
+def test_a_lone_transconductor_is_refused_by_name() -> None:
+    with pytest.raises(
+        SymmetryError, match="transconductor 'forth' carries 'v' to 'w' and nothing carries it back"
+    ):
+        EqProp(case("lone_transconductor").circuit, SquaredError(), 1e-7)
+
+
+def test_a_skip_over_a_usual_amplifier_is_refused_and_over_a_transformer_is_not() -> None:
+    def network(kappa: float | None) -> Circuit:
+        plan = Layered(hidden=(3, 3), gain=4.0, kappa=kappa, skips=((1, 3),))
+        return plan.build("skip", 2, 2, np.random.default_rng(0))
+
+    with pytest.raises(
+        SymmetryError, match=r"amplifier 'a2' closes a loop that asks for two scalings at node 'y1_0'"
+    ):
+        EqProp(network(None), SquaredError(), 1e-7)
+    EqProp(network(4.0), SquaredError(), 1e-7)
+
+
+@pytest.mark.parametrize("beta", [0.0, -1e-7, np.nan, np.inf])
+def test_a_nudge_needs_a_strength(beta: float) -> None:
+    rule = EqProp(case("divider").circuit, SquaredError(), beta)
+    with pytest.raises(ConfigError, match="expected a positive, finite nudging strength"):
+        rule.nudge(np.zeros((1, 1)))
+
+
+@pytest.mark.parametrize("variant", ["centred", "positive", "negative"])
+def test_failed_samples_are_left_out_of_the_mean(variant: Variant) -> None:
+    problem = random_problem(4)
+    rule = EqProp(problem.circuit, problem.cost, 1e-8, variant)
+    points = IdealSolver(problem.circuit).solve(None, problem.inputs, rule.nudge(problem.targets)).require()
+    voltages, status = points.voltages.copy(), points.status.copy()
+    voltages[:, 1], status[1] = np.nan, Status.NOT_CONVERGED
+    partly = rule.gradient(OperatingPoints(voltages, status))
+    keep = [0, 2, 3]
+    alone = rule.gradient(OperatingPoints(points.voltages[:, keep], points.status[keep]))
+    np.testing.assert_allclose(flat(partly), flat(alone), rtol=1e-13)
+
+
+def test_without_any_sample_the_gradient_is_zero() -> None:
+    problem = random_problem(4)
+    rule = EqProp(problem.circuit, problem.cost, 1e-8)
+    nothing = OperatingPoints(
+        np.full((3, 4, problem.circuit.n_nodes), np.nan), np.full(4, Status.NOT_CONVERGED, np.int8)
+    )
+    np.testing.assert_array_equal(flat(rule.gradient(nothing)), 0)
+
+
+def test_a_gradient_is_local_to_the_element() -> None:
+    """dC/dg of one resistor from its own voltages in the nudged phases: s·(v₊² − v₋²)/2/(2·beta)."""
+    some = case("divider")
+    rule = EqProp(some.circuit, SquaredError(), 1e-8)
+    points = IdealSolver(some.circuit).solve(None, some.inputs, rule.nudge(np.full((5, 1), 0.2))).require()
+    a, b = some.circuit.element("top").terminals()
+    plus, minus = (points.voltages[k][:, a] - points.voltages[k][:, b] for k in (1, 2))
+    squares = ((plus**2 - minus**2) / 2 / (2 * 1e-8)).mean()
+    assert rule.gradient(points)["top"][0] == pytest.approx(squares, rel=1e-9)
