@@ -95,7 +95,7 @@ class RunDirectory:
                 "folder with --out, or replace it with --overwrite"
             )
         with self.locked():
-            for path in [*(self.path / name for name in FILES), *self.path.glob("checkpoint-*.npz")]:
+            for path in [*(self.path / name for name in FILES), *self.path.glob("checkpoint-*")]:
                 path.unlink(missing_ok=True)
             yield
 

@@ -57,7 +57,7 @@ def save(folder: Path, arrays: dict[str, Array], meta: dict[str, Any]) -> None:
     write_atomically(path, content)
     text = json.dumps({"format": FORMAT, "arrays": path.name, "sha256": digest, **meta}, indent=1)
     write_atomically(folder / JSON_NAME, text.encode())
-    for old in set(folder.glob("checkpoint-*.npz")) - {path}:
+    for old in set(folder.glob("checkpoint-*")) - {path}:  # of crashes, too
         old.unlink(missing_ok=True)
 
 
