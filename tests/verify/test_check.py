@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from eqcirc.errors import SolverError, SymmetryError
+from eqcirc.learning.costs import SquaredError
+from eqcirc.solvers.base import Nudge, OperatingPoints
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.typing import Array, Parameters
+from eqcirc.verify.check import Finding, check
+from tests.catalogue import case
+from tests.learning.networks import random_problem
+
+
+def findings(beta: float, solver: NgspiceSolver | None = None) -> list[Finding]:
+    p = random_problem(4)  # two hidden layers, amplifiers, cross-entropy
+    spice = {} if solver is None else {"ngspice": solver}
+    return check(p.circuit, p.circuit.parameters, p.inputs, p.targets, p.cost, beta, dict(spice))
+
+
+def test_everything_holds_at_a_small_beta(spice: Callable[..., NgspiceSolver]) -> None:
+    found = findings(1e-9, spice(random_problem(4).circuit))
+    assert [f.name for f in found] == [
+        "adjoint against finite differences",
+        "EqProp (ideal) against adjoint",
+        "ngspice against ideal voltages",
+        "EqProp (ngspice) against adjoint",
+    ]
+    assert all(f.holds for f in found), found
+    assert [f.unit for f in found] == ["", "", "V", ""]
+
+
+def test_a_large_beta_fails_the_check_of_the_contrast_only() -> None:
+    found = findings(1e-7)
+    assert [f.holds for f in found] == [True, False]
+    assert 1e-3 < found[1].measured < 1
+
+
+def test_a_beta_that_leaves_the_branch_is_an_error_that_names_it() -> None:
+    with pytest.raises(SolverError, match=r"beta is too large|a smaller beta"):
+        findings(1e-4)
+
+
+class Detuned(IdealSolver):
+    """Solves for inputs that are 1 % larger."""
+
+    def solve(
+        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+    ) -> OperatingPoints:
+        return super().solve(parameters, 1.01 * inputs, nudge)
+
+
+def test_a_solver_of_something_else_is_noticed() -> None:
+    p = random_problem(4)
+    values, other = p.circuit.parameters, Detuned(p.circuit)
+    found = check(p.circuit, values, p.inputs, p.targets, p.cost, 1e-9, {"other": other})
+    assert [f.holds for f in found] == [True, True, False, False]
+
+
+def test_a_circuit_without_a_scaling_is_refused() -> None:
+    some = case("lone_transconductor")
+    targets = some.nudge().targets
+    with pytest.raises(SymmetryError, match="transconductor 'forth'"):
+        check(some.circuit, some.circuit.parameters, some.inputs, targets, SquaredError(), 1e-7, {})
+
+
+def test_what_could_not_be_measured_does_not_hold() -> None:
+    assert not Finding("x", math.nan, 1.0).holds
+    assert Finding("x", 1.0, 1.0).holds
