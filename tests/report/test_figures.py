@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import io
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eqcirc.report.figures import learning_figure
+from eqcirc.typing import Array
+
+
+def rows(epochs: int, validation: bool = True, accuracy: bool = True) -> list[dict[str, Any]]:
+    parts = ["train", "validation"] if validation else ["train"]
+    return [
+        {"epoch": k + 1}
+        | {f"{p}_loss": 1 / (k + 1) for p in parts}
+        | {f"{p}_accuracy": k / epochs if accuracy else math.nan for p in parts}
+        for k in range(epochs)
+    ]
+
+
+def pairs() -> tuple[Array, Array]:
+    spice = np.random.default_rng(0).normal(size=(5, 7))
+    return spice, spice + 1e-12
+
+
+def size(png: bytes) -> tuple[int, int]:
+    """Width and height in pixels of a whole PNG file."""
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert png[-8:-4] == b"IEND"
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+def draw(*args: Any, **options: Any) -> tuple[int, int]:
+    file = io.BytesIO()
+    learning_figure(file, *args, **options)
+    return size(file.getvalue())
+
+
+def test_a_figure_is_a_picture_of_sensible_size(tmp_path: Path) -> None:
+    path = tmp_path / "run.png"
+    learning_figure(path, rows(20), pairs(), title="net: 3 free nodes", cost_unit="V²")
+    width, height = size(path.read_bytes())
+    assert 1200 < width < 2500
+    assert 400 < height < 800
+    assert 20_000 < path.stat().st_size < 500_000
+
+
+def test_there_is_a_panel_for_each_thing_there_is_to_show() -> None:
+    panel = draw(rows(3))[0] // 2
+    assert draw(rows(3), pairs())[0] == pytest.approx(3 * panel, abs=2)
+    assert draw(rows(3, validation=False))[0] == pytest.approx(2 * panel, abs=2)
+    assert draw(rows(3, accuracy=False))[0] == pytest.approx(panel, abs=2)
+    assert draw(rows(3, accuracy=False), pairs())[0] == pytest.approx(2 * panel, abs=2)
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        [],
+        rows(1),
+        [row | {"train_loss": 0.0, "validation_loss": 0.0} for row in rows(3)],
+        [row | {"train_loss": math.nan} for row in rows(3, validation=False)],
+        [row | {"validation_loss": math.nan} for row in rows(3)],
+    ],
+    ids=["no epoch", "one epoch", "no loss left", "nothing converged", "validation did not converge"],
+)
+def test_unusual_runs_are_drawn_too(metrics: list[dict[str, Any]]) -> None:
+    draw(metrics, pairs())
+
+
+def test_solvers_that_agree_to_the_last_bit_are_drawn() -> None:
+    draw(rows(2), (np.ones((2, 3)), np.ones((2, 3))))
