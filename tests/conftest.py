@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.solvers.ngspice.pool import Pool
+from eqcirc.solvers.ngspice.pool import Limits, Pool
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.solvers.ngspice.workers import LocalWorkers
 from eqcirc.typing import Array
 
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
     """One worker with libngspice for all tests, because starting one takes long."""
-    pool = Pool(1, 60.0)
+    pool = Pool(LocalWorkers(1), Limits(deadline=60.0))
     yield pool
     pool.close()
 

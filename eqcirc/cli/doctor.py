@@ -67,6 +67,7 @@ def _library() -> list[dict[str, Any]]:
     from eqcirc.circuit.builder import GROUND, CircuitBuilder
     from eqcirc.errors import EqcircError
     from eqcirc.solvers.ngspice.library import INSTALL, require_library
+    from eqcirc.solvers.ngspice.pool import Limits
     from eqcirc.solvers.ngspice.solver import NgspiceSolver
 
     try:
@@ -78,7 +79,7 @@ def _library() -> list[dict[str, Any]]:
     builder.conductance("upper", x, out, 1e-5)
     builder.conductance("lower", out, GROUND, 1e-5)
     try:
-        with NgspiceSolver(builder.build(out), deadline=60) as solver:
+        with NgspiceSolver(builder.build(out), limits=Limits(deadline=60)) as solver:
             volts = float(solver.solve(None, [[1.0]]).require().free[0, out[0]])  # type: ignore[arg-type]
     except EqcircError as error:
         return [_row("libngspice", path, False, str(error))]

@@ -20,6 +20,7 @@ from eqcirc.learning.trainer import Plan, Trainer
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Tolerances
+from eqcirc.solvers.ngspice.pool import Limits
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 
 
@@ -103,7 +104,7 @@ def build_solver(experiment: Experiment, circuit: Circuit, engine: str | None = 
         workers=s.workers or os.cpu_count() or 1,
         sweep=s.sweep,
         tolerances=Tolerances(reltol=s.reltol),
-        deadline=s.deadline,
+        limits=Limits(deadline=s.deadline),
     )
 
 

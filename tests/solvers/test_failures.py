@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -85,10 +85,11 @@ def test_voltages_that_break_kirchhoffs_law_are_not_believed(
     solver = spice(example.circuit)
     run = solver._pool.run
 
-    def spoil(netlists: list[Netlist]) -> list[SweepResult | str]:
+    def spoil(netlists: Iterable[Netlist]) -> list[tuple[Netlist, SweepResult | str]]:
         results = run(netlists)
-        assert isinstance(results[0], SweepResult)
-        results[0].voltages[2, 1, netlists[0].saved.index("out")] += 1e-5
+        netlist, result = results[0]
+        assert isinstance(result, SweepResult)
+        result.voltages[2, 1, netlist.saved.index("out")] += 1e-5
         return results
 
     monkeypatch.setattr(solver._pool, "run", spoil)

@@ -1,98 +1,119 @@
-"""Worker processes, each with one libngspice.
-
-loky's executor is used because its processes need no `if __name__ == "__main__"` guard in the user's script, and
-because a worker that dies (libngspice may call exit(), or crash) raises an error instead of hanging the rest.
-"""
+"""Runs netlists in worker processes, each with one libngspice, and gets over workers that die or hang."""
 
 from __future__ import annotations
 
+import resource
+import signal
+import threading
+from collections.abc import Iterable
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from loky.process_executor import ProcessPoolExecutor, ShutdownExecutorError
 
 from eqcirc.errors import EngineError
-from eqcirc.solvers.ngspice.library import require_library
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.session import Session, SweepResult
+from eqcirc.solvers.ngspice.workers import Workers
 
-_DIED = "the ngspice process died"
+
+@dataclass(frozen=True)
+class Limits:
+    """What one worker may take; beyond it the worker dies and is replaced.
+
+    Attributes:
+        deadline: seconds for one sweep.
+        memory: bytes of address space; None for no limit.
+    """
+
+    deadline: float = 600.0
+    memory: int | None = None
+
+
 _session: Session | None = None  # of this worker process
+_one_at_a_time = threading.Lock()  # a Dask worker may have several threads, libngspice takes one
 
 
-def run_in_worker(netlist: Netlist) -> SweepResult:
-    """Run a netlist in this process's session, opened at the first call."""
+def run_in_worker(netlist: Netlist, limits: Limits) -> SweepResult:
+    """Run a netlist in this process's session, opened at the first call.
+
+    A hang inside the library cannot be interrupted from Python; the alarm, whose default action ends the process, can.
+    """
     global _session  # noqa: PLW0603  one library for a process is libngspice's own rule
-    if _session is None:
-        _session = Session()
-    return _session.run(netlist)
+    with _one_at_a_time:
+        if _session is None:
+            _become_worker(limits)
+            _session = Session()
+        signal.setitimer(signal.ITIMER_REAL, limits.deadline)
+        try:
+            return _session.run(netlist)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _become_worker(limits: Limits) -> None:
+    """Leave Ctrl-C to the parent, which decides when to stop, and limit the memory."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if limits.memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
 
 
 class Pool:
-    """Runs netlists in worker processes and replaces workers that die or hang."""
+    """Runs netlists on workers; what a dying worker took along is run once more, alone."""
 
-    def __init__(self, workers: int, deadline: float) -> None:
-        """Prepare, without starting processes.
+    def __init__(self, workers: Workers, limits: Limits) -> None:
+        """Bind to workers, which start at the first run."""
+        self.workers = workers
+        self.limits = limits
 
-        Args:
-            workers: number of processes.
-            deadline: seconds that one sweep may take before its worker counts as hung.
-
-        Raises:
-            EngineError: libngspice is missing.
-        """
-        require_library()
-        self._workers = workers
-        self._deadline = deadline
-        self._executor: Any = None  # loky has no types
-
-    def run(self, netlists: list[Netlist]) -> list[SweepResult | str]:
-        """Run all netlists; a worker that dies is replaced and its netlist tried once more.
+    def run(self, netlists: Iterable[Netlist]) -> list[tuple[Netlist, SweepResult | str]]:
+        """Run all netlists; each is handed out as soon as it is made.
 
         Returns:
-            A result for each netlist, or the reason why there is none.
+            For each netlist a result, or the reason why there is none.
 
         Raises:
             EngineError: ngspice refuses a netlist.
         """
         results = self._attempt(netlists)
-        for k, result in enumerate(results):
+        for k, (netlist, result) in enumerate(results):
             if isinstance(result, str):  # alone, so that one bad netlist cannot take others down again
-                results[k] = self._attempt([netlists[k]])[0]
+                results[k] = self._attempt([netlist])[0]
         return results
-
-    def _attempt(self, netlists: list[Netlist]) -> list[SweepResult | str]:
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(max_workers=self._workers, timeout=None)
-        try:
-            futures = [self._executor.submit(run_in_worker, netlist) for netlist in netlists]
-        except BrokenProcessPool:  # a worker has died while it had nothing to do
-            self.close()
-            return [_DIED] * len(netlists)
-        results = [self._result(future) for future in futures]
-        if any(isinstance(r, str) for r in results):
-            self.close()
-        return results
-
-    def _result(self, future: Future[SweepResult]) -> SweepResult | str:
-        try:
-            return future.result(timeout=self._deadline)
-        except TimeoutError:
-            self.close()
-            return f"no answer within {self._deadline:g} s; the worker was stopped"
-        except (BrokenProcessPool, ShutdownExecutorError):
-            return _DIED
-        except EngineError:
-            self.close()  # after a refusal libngspice may be unusable
-            raise
 
     def close(self) -> None:
         """Stop the workers; the next run starts fresh ones."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=True)
-            self._executor = None
+        self.workers.discard()
+
+    def _attempt(self, netlists: Iterable[Netlist]) -> list[tuple[Netlist, SweepResult | str]]:
+        handed_out = [(netlist, self._submit(netlist)) for netlist in netlists]
+        results = [(netlist, self._result(future)) for netlist, future in handed_out]
+        if any(isinstance(result, str) for _, result in results):
+            self.workers.discard()
+        return results
+
+    def _submit(self, netlist: Netlist) -> Future[SweepResult] | str:
+        try:
+            return self.workers.executor().submit(run_in_worker, netlist, self.limits)
+        except self.workers.died as error:  # a worker has died while it had nothing to do
+            return self._epitaph(error)
+
+    def _result(self, future: Future[SweepResult] | str) -> SweepResult | str:
+        if isinstance(future, str):
+            return future
+        try:
+            return future.result()
+        except self.workers.died as error:
+            return self._epitaph(error)
+        except EngineError:
+            self.workers.discard()  # after a refusal libngspice may be unusable
+            raise
+
+    def _epitaph(self, error: Exception) -> str:
+        if "SIGALRM" in str(error):
+            return f"no answer within {self.limits.deadline:g} s; the worker was stopped"
+        return "the ngspice process died"
 
 
 def missing(netlist: Netlist) -> SweepResult:

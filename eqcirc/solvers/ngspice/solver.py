@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,8 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, mark_branches
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, full_netlist, reduced_netlist
-from eqcirc.solvers.ngspice.pool import Pool, missing
+from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
+from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.typing import Array, Parameters
 
 LARGEST_ERROR = 1e-6
@@ -33,20 +35,20 @@ class NgspiceSolver(Solver):
         circuit: Circuit,
         *,
         netlist: Literal["reduced", "full"] = "reduced",
-        workers: int = 1,
+        workers: int | Workers = 1,
         sweep: int = 32,
         tolerances: Tolerances | None = None,
-        deadline: float = 600.0,
+        limits: Limits | None = None,
     ) -> None:
         """Prepare; worker processes start at the first solve.
 
         Args:
             circuit: the circuit.
             netlist: "reduced" (fast, exact) or "full" (every element as it will be built).
-            workers: processes, one libngspice each.
+            workers: how many processes of this machine, or other `Workers` such as those of a cluster.
             sweep: largest number of samples in one netlist.
             tolerances: ngspice's convergence criteria.
-            deadline: seconds that one sweep may take.
+            limits: time and memory that a sweep may take.
 
         Raises:
             EngineError: libngspice is missing.
@@ -56,14 +58,14 @@ class NgspiceSolver(Solver):
         self._full = netlist == "full"
         self._sweep = sweep
         self._tolerances = tolerances
-        self._pool = Pool(workers, deadline)
+        self._pool = Pool(LocalWorkers(workers) if isinstance(workers, int) else workers, limits or Limits())
 
     def netlists(
         self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
     ) -> list[Netlist]:
         """Return the netlists that `solve` would run."""
         system = ReducedSystem(self._plan, parameters)
-        return self._netlists(system, self.circuit.fixed_voltages(inputs), nudge)
+        return list(self._netlists(system, self.circuit.fixed_voltages(inputs), nudge))
 
     def solve(
         self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
@@ -88,23 +90,20 @@ class NgspiceSolver(Solver):
         """Stop the worker processes."""
         self._pool.close()
 
-    def _netlists(self, system: ReducedSystem, fixed: Array, nudge: Nudge | None) -> list[Netlist]:
-        netlists = []
+    def _netlists(self, system: ReducedSystem, fixed: Array, nudge: Nudge | None) -> Iterator[Netlist]:
         for first in range(0, len(fixed), self._sweep):
             part = slice(first, first + self._sweep)
             pull = None if nudge is None else nudge.take(part)
             if self._full:
-                lines = full_netlist(self.circuit, system.values, fixed[part], pull, self._tolerances)
+                yield full_netlist(self.circuit, system.values, fixed[part], pull, self._tolerances)
             else:
-                lines = reduced_netlist(system, fixed[part], pull, self._tolerances)
-            netlists.append(lines)
-        return netlists
+                yield reduced_netlist(system, fixed[part], pull, self._tolerances)
 
-    def _run(self, netlists: list[Netlist]) -> tuple[Array, np.ndarray, dict[int, str]]:
+    def _run(self, netlists: Iterable[Netlist]) -> tuple[Array, np.ndarray, dict[int, str]]:
         """Return voltages (phase, batch, saved), status and messages (numbered by sample) of all netlists."""
         voltages, status, first = [], [], 0
         messages: dict[int, str] = {}
-        for netlist, result in zip(netlists, self._pool.run(netlists), strict=True):
+        for netlist, result in self._pool.run(netlists):
             if isinstance(result, str):
                 voltages.append(missing(netlist).voltages)
                 state, words = Status.ENGINE_DIED, dict.fromkeys(range(netlist.samples), result)
