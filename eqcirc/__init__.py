@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.costs import SoftmaxCrossEntropy as SoftmaxCrossEntropy
     from eqcirc.learning.costs import SquaredError as SquaredError
     from eqcirc.learning.eqprop import EqProp as EqProp
+    from eqcirc.learning.evaluate import targets_of as targets_of
     from eqcirc.learning.optimizers import SGD as SGD
     from eqcirc.learning.optimizers import Adam as Adam
     from eqcirc.learning.trainer import Plan as Plan
@@ -65,6 +66,7 @@ _HOME = {
     "SoftmaxCrossEntropy": "learning.costs",
     "SquaredError": "learning.costs",
     "EqProp": "learning.eqprop",
+    "targets_of": "learning.evaluate",
     "SGD": "learning.optimizers",
     "Adam": "learning.optimizers",
     "Plan": "learning.trainer",

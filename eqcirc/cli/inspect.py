@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -90,36 +91,27 @@ def check(
     from dataclasses import asdict
 
     from eqcirc.cli.output import print_json, print_table
+    from eqcirc.cli.overrides import changed
     from eqcirc.cli.source import open_source
     from eqcirc.errors import EngineError
-    from eqcirc.experiment.build import build_cost, build_solver
+    from eqcirc.experiment.build import build_rule, build_solver
     from eqcirc.learning.evaluate import targets_of
     from eqcirc.verify.check import check as run_check
 
     opened = open_source(source)
-    experiment, cost = opened.experiment, build_cost(opened.experiment)
+    experiment = changed(opened.experiment, [] if beta is None else [f"learning.beta={beta}"])
+    rule = build_rule(experiment, opened.circuit)
     part = opened.data.train.take(range(min(samples, opened.data.train.n_samples)))
-    try:
-        spice = build_solver(experiment, opened.circuit, "ngspice")
-        solvers = {"ngspice": spice}
-    except EngineError as error:
-        typer.secho(f"without ngspice: {error}", fg=typer.colors.YELLOW, err=True)
-        solvers = {}
-    try:
+    with ExitStack() as stack:
+        solvers = []
+        try:
+            solvers.append(stack.enter_context(build_solver(experiment, opened.circuit, "ngspice")))
+        except EngineError as error:
+            typer.secho(f"without ngspice: {error}", fg=typer.colors.YELLOW, err=True)
+        targets = targets_of(part, rule.cost)
         findings = run_check(
-            opened.circuit,
-            opened.parameters,
-            part.inputs,
-            targets_of(part, cost),
-            cost,
-            experiment.learning.beta if beta is None else beta,
-            solvers,
-            entries=entries,
-            seed=experiment.seed,
+            rule, opened.parameters, part.inputs, targets, *solvers, entries=entries, seed=experiment.seed
         )
-    finally:
-        for solver in solvers.values():
-            solver.close()
     if as_json:
         print_json({"findings": [asdict(f) | {"holds": f.holds} for f in findings]})
     else:

@@ -1,4 +1,4 @@
-"""Check a circuit: is it symmetrizable, do the solvers agree, is the EqProp gradient right?"""
+"""Check a rule on a circuit: do the solvers agree, is the EqProp gradient right?"""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.scaling import symmetry
-from eqcirc.learning.costs import Cost
 from eqcirc.learning.eqprop import EqProp, flat
-from eqcirc.solvers.base import Solver
+from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array, Parameters
 from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random_entries, relative_error
@@ -32,37 +29,29 @@ class Finding:
 
 
 def check(
-    circuit: Circuit,
+    rule: EqProp,
     parameters: Parameters,
     inputs: Array,
     targets: Array,
-    cost: Cost,
-    beta: float,
-    spice: dict[str, Solver],
-    *,
+    *solvers: Solver,
     entries: int = 12,
     seed: int = 0,
 ) -> list[Finding]:
     """Measure agreement and gradients on a few samples.
 
     Args:
-        circuit: the circuit.
+        rule: the learning rule, with its circuit, cost and beta; its error grows with beta² (centred) or beta.
         parameters: values by element name.
         inputs: (batch, n_features).
         targets: (batch, n_outputs).
-        cost: the cost.
-        beta: nudging strength; the EqProp error grows with its square.
-        spice: solvers to hold against the ideal one, by name; may be empty.
+        *solvers: to hold against the ideal one.
         entries: number of conductances checked by finite differences.
         seed: of the choice of entries.
 
     Raises:
-        SymmetryError: Equilibrium Propagation does not apply; names the element.
         SolverError: a sample did not converge.
     """
-    symmetry(circuit, parameters)
-    rule = EqProp(circuit, cost, beta, "centred", parameters)
-    nudge = rule.nudge(targets)
+    circuit, cost, nudge = rule.circuit, rule.cost, rule.nudge(targets)
     ideal = IdealSolver(circuit)
     reference = ideal.solve(parameters, inputs, nudge).require()
     adjoint = adjoint_gradient(circuit, parameters, inputs, targets, cost, reference.free)
@@ -71,16 +60,17 @@ def check(
     exact = np.array([adjoint[name][index] for name, index in chosen])
     findings = [
         Finding("adjoint against finite differences", relative_error(differences, exact), 1e-6),
-        Finding(
-            "EqProp (ideal) against adjoint",
-            relative_error(flat(rule.gradient(reference)), flat(adjoint)),
-            1e-3,
-        ),
+        _gradient("ideal", rule, reference, adjoint),
     ]
-    for name, solver in spice.items():
+    for solver in solvers:
         points = solver.solve(parameters, inputs, nudge).require()
         difference = float(np.abs(points.voltages - reference.voltages).max())
-        error = relative_error(flat(rule.gradient(points)), flat(adjoint))
-        findings.append(Finding(f"{name} against ideal voltages", difference, 1e-9, "V"))
-        findings.append(Finding(f"EqProp ({name}) against adjoint", error, 1e-3))
+        findings.append(Finding(f"{solver.name} against ideal voltages", difference, 1e-9, "V"))
+        findings.append(_gradient(solver.name, rule, points, adjoint))
     return findings
+
+
+def _gradient(name: str, rule: EqProp, points: OperatingPoints, adjoint: Parameters) -> Finding:
+    """Compare an EqProp gradient with the adjoint one."""
+    error = relative_error(flat(rule.gradient(points)), flat(adjoint))
+    return Finding(f"EqProp ({name}) against adjoint", error, 1e-3)

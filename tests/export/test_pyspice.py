@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eqcirc import Circuit, ClampDiode, IdealSolver, Layered, LayerDiodes, ShockleyDiode
+from eqcirc import Circuit, ClampDiode, IdealSolver, LayerDiodes, Layered, ShockleyDiode
 from eqcirc.circuit.layered import Biases
 from eqcirc.devices import Bounds
 from eqcirc.export import pyspice

@@ -5,21 +5,21 @@ from collections.abc import Callable
 
 import pytest
 
-from eqcirc.errors import SolverError, SymmetryError
-from eqcirc.learning.costs import SquaredError
+from eqcirc.errors import SolverError
+from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.base import Nudge, OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.typing import Array, Parameters
 from eqcirc.verify.check import Finding, check
-from tests.catalogue import case
 from tests.learning.networks import random_problem
 
 
 def findings(beta: float, solver: NgspiceSolver | None = None) -> list[Finding]:
     p = random_problem(4)  # two hidden layers, amplifiers, cross-entropy
-    spice = {} if solver is None else {"ngspice": solver}
-    return check(p.circuit, p.circuit.parameters, p.inputs, p.targets, p.cost, beta, dict(spice))
+    solvers = [] if solver is None else [solver]
+    rule = EqProp(p.circuit, p.cost, beta)
+    return check(rule, p.circuit.parameters, p.inputs, p.targets, *solvers)
 
 
 def test_everything_holds_at_a_small_beta(spice: Callable[..., NgspiceSolver]) -> None:
@@ -56,16 +56,9 @@ class Detuned(IdealSolver):
 
 def test_a_solver_of_something_else_is_noticed() -> None:
     p = random_problem(4)
-    values, other = p.circuit.parameters, Detuned(p.circuit)
-    found = check(p.circuit, values, p.inputs, p.targets, p.cost, 1e-9, {"other": other})
+    rule = EqProp(p.circuit, p.cost, 1e-9)
+    found = check(rule, p.circuit.parameters, p.inputs, p.targets, Detuned(p.circuit))
     assert [f.holds for f in found] == [True, True, False, False]
-
-
-def test_a_circuit_without_a_scaling_is_refused() -> None:
-    some = case("lone_transconductor")
-    targets = some.nudge().targets
-    with pytest.raises(SymmetryError, match="transconductor 'forth'"):
-        check(some.circuit, some.circuit.parameters, some.inputs, targets, SquaredError(), 1e-7, {})
 
 
 def test_what_could_not_be_measured_does_not_hold() -> None:
