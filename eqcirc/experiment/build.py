@@ -22,6 +22,7 @@ from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Tolerances
 from eqcirc.solvers.ngspice.pool import Limits
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.solvers.ngspice.workers import ClusterWorkers
 
 
 def build_data(experiment: Experiment) -> Splits:
@@ -98,13 +99,14 @@ def build_solver(experiment: Experiment, circuit: Circuit, engine: str | None = 
     s = experiment.solver
     if (engine or s.engine) == "ideal":
         return IdealSolver(circuit)
+    memory = None if s.memory is None else int(s.memory * 2**30)
     return NgspiceSolver(
         circuit,
         netlist=s.netlist,
-        workers=s.workers or os.cpu_count() or 1,
+        workers=ClusterWorkers(s.cluster) if s.cluster else s.workers or os.cpu_count() or 1,
         sweep=s.sweep,
         tolerances=Tolerances(reltol=s.reltol),
-        limits=Limits(deadline=s.deadline),
+        limits=Limits(s.deadline, memory),
     )
 
 

@@ -17,6 +17,9 @@ from eqcirc.errors import ConfigError, nearest
 from eqcirc.experiment.schema import Experiment
 
 
+_WITHOUT_EFFECT = ("solver.workers", "solver.cluster", "solver.deadline", "solver.memory")
+
+
 def load_experiment(path: Path | str) -> Experiment:
     """Read an experiment file.
 
@@ -63,12 +66,10 @@ def to_toml(experiment: Experiment) -> str:
 
 
 def differences(one: Experiment, other: Experiment) -> list[str]:
-    """Return the dotted keys that differ and matter: how many workers solve does not change a result."""
+    """Return the dotted keys that differ and matter: where sweeps run does not change a result."""
     first, second = flatten(one.model_dump(mode="json")), flatten(other.model_dump(mode="json"))
     keys = sorted(first.keys() | second.keys())
-    return [
-        k for k in keys if first.get(k) != second.get(k) and k not in ("solver.workers", "solver.deadline")
-    ]
+    return [k for k in keys if first.get(k) != second.get(k) and k not in _WITHOUT_EFFECT]
 
 
 def flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

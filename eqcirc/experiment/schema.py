@@ -197,9 +197,17 @@ class Solver(Section):
         examples=[2],
         description="ngspice processes; all cores if left out. Results do not depend on it",
     )
+    cluster: str | None = Field(
+        None,
+        examples=["tcp://10.0.0.1:8786"],
+        description="Dask scheduler (address or scheduler file) to run on instead of this machine",
+    )
     sweep: Count = Field(32, description="samples in one netlist; smaller spreads a batch over more workers")
     deadline: Positive = Field(
         600.0, description="s; a sweep that takes longer is given up and its worker replaced"
+    )
+    memory: Positive | None = Field(
+        None, examples=[2.0], description="GiB of address space; a worker that wants more is replaced"
     )
     reltol: Positive = Field(1e-11, description="ngspice: relative tolerance of Newton's iteration")
 

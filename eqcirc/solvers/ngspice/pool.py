@@ -83,8 +83,8 @@ class Pool:
         return results
 
     def close(self) -> None:
-        """Stop the workers; the next run starts fresh ones."""
-        self.workers.discard()
+        """Release the workers."""
+        self.workers.close()
 
     def _attempt(self, netlists: Iterable[Netlist]) -> list[tuple[Netlist, SweepResult | str]]:
         handed_out = [(netlist, self._submit(netlist)) for netlist in netlists]

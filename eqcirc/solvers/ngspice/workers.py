@@ -29,7 +29,11 @@ class Workers(Protocol):
         ...
 
     def discard(self) -> None:
-        """Stop or forget the present processes; the next `executor()` has fresh ones."""
+        """Give up the present processes, which may be unusable; the next `executor()` has fresh ones."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
         ...
 
 
@@ -59,6 +63,8 @@ class LocalWorkers:
         if self._executor is not None:
             self._executor.shutdown(wait=True, kill_workers=True)
             self._executor = None
+
+    close = discard
 
 
 class ClusterWorkers:
@@ -98,7 +104,7 @@ class ClusterWorkers:
         return self._client.get_executor(pure=False)  # type: ignore[no-any-return]
 
     def discard(self) -> None:
-        """Leave the cluster's processes to their nannies."""
+        """Do nothing: dead processes are replaced by their nannies."""
 
     def close(self) -> None:
         """Disconnect."""
