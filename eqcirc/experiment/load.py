@@ -16,7 +16,6 @@ from pydantic_core import ErrorDetails
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.experiment.schema import Experiment
 
-
 _WITHOUT_EFFECT = ("solver.workers", "solver.cluster", "solver.deadline", "solver.memory")
 
 
