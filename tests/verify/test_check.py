@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from eqcirc.errors import SolverError
-from eqcirc.learning.eqprop import EqProp
+from eqcirc.learning.eqprop import EqProp, Variant
 from eqcirc.solvers.base import Nudge, OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
@@ -43,6 +43,16 @@ def test_a_large_beta_fails_the_check_of_the_contrast_only() -> None:
 def test_a_beta_that_leaves_the_branch_is_an_error_that_names_it() -> None:
     with pytest.raises(SolverError, match=r"beta is too large|a smaller beta"):
         findings(1e-4)
+
+
+def test_a_one_sided_contrast_is_held_to_what_it_can_do() -> None:
+    p = random_problem(4)
+    bounds: dict[Variant, float] = {"centred": 1e-3, "positive": 0.1, "negative": 0.1}
+    for variant, bound in bounds.items():
+        rule = EqProp(p.circuit, p.cost, 1e-8, variant)
+        found = check(rule, p.circuit.parameters, p.inputs, p.targets)
+        assert found[1].bound == bound
+        assert found[1].holds
 
 
 class Detuned(IdealSolver):
