@@ -16,6 +16,10 @@ from eqcirc.errors import EqcircError
 app = typer.Typer(
     name="eqcirc",
     help="Train analog circuits with Equilibrium Propagation, with ngspice in the loop.",
+    epilog=(
+        "Exit codes: 0 done, 1 a check failed, 2 wrong option or experiment file, 3 data, 4 circuit, 5 solver or "
+        "simulator, 6 run directory or checkpoint, 130 interrupted."
+    ),
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -62,11 +66,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; errors become one message and an exit code, never a traceback.
-
-    Exit codes: 0 done, 1 a check failed, 2 wrong option, argument or experiment file, 3 data, 4 circuit, 5 solver or
-    simulator, 6 checkpoint, 130 interrupted (a run can be resumed).
-    """
+    """Run the command line; errors become one message and an exit code, never a traceback."""
     try:
         app()
     except EqcircError as error:

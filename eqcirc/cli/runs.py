@@ -49,7 +49,7 @@ def init(
 def train(
     config: Config,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Run directory; runs/<name> by default.")
+        Path | None, typer.Option("--out", "-o", help="Run directory; `runs/NAME` by default.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run that is there already.")
