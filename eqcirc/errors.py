@@ -47,6 +47,10 @@ class EngineError(SolverError):
     """The circuit simulator is missing, died, or refused the netlist."""
 
 
+class EngineLeftError(EngineError):
+    """The simulator called exit() in its process; it cannot be used there any more."""
+
+
 class AuditError(SolverError):
     """The two solvers disagree by more than the stop threshold."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.errors import EngineError
+from eqcirc.errors import EngineError, EngineLeftError
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.session import Session, SweepResult
 from eqcirc.solvers.ngspice.workers import Workers
@@ -106,6 +106,10 @@ class Pool:
             return future.result()
         except self.workers.died as error:
             return self._epitaph(error)
+        except EngineLeftError as error:
+            return str(error)
+        except MemoryError:
+            return "the worker ran out of memory"
         except EngineError:
             self.workers.discard()  # after a refusal libngspice may be unusable
             raise

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eqcirc.errors import EngineError
+from eqcirc.errors import EngineError, EngineLeftError
 from eqcirc.solvers.ngspice.library import require_library
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.shared import Spice, open_library
@@ -61,7 +61,8 @@ class Session:
         """Sweep all samples; continue behind the ones where ngspice gives up.
 
         Raises:
-            EngineError: ngspice refuses the netlist or has left.
+            EngineError: ngspice refuses the netlist.
+            EngineLeftError: ngspice called exit(); this process is of no use any more.
         """
         self._load(netlist)
         shape = (netlist.samples, netlist.phases, len(netlist.saved))
@@ -88,8 +89,9 @@ class Session:
         self._spice.words.clear()
         saved = [f".save v({name})" for name in netlist.saved]
         code = self._spice.load([*netlist.lines, *saved, ".end"])
+        self._check_left("loading")
         heard = [words for words in self._spice.words if not _HARMLESS.match(words)]
-        if code or self._spice.left or any(_REFUSED.search(words) for words in heard):
+        if code or any(_REFUSED.search(words) for words in heard):
             raise EngineError(f"ngspice refused the netlist: {self._said() or f'code {code}'}")
 
     def _unload(self) -> None:
@@ -110,8 +112,11 @@ class Session:
 
     def _command(self, command: str) -> None:
         self._spice.command(command)
+        self._check_left(repr(command))
+
+    def _check_left(self, during: str) -> None:
         if self._spice.left:
-            raise EngineError(f"ngspice left during {command!r}: {self._said()}")
+            raise EngineLeftError(f"ngspice left during {during}: {self._said()}")
 
     def _said(self) -> str:
         """Return what ngspice said that is not harmless."""

@@ -41,6 +41,11 @@ def divider(top: str, samples: int = 1) -> Netlist:
     return Netlist(lines, ["b"], samples, 1)
 
 
+class Many(Netlist):
+    def sweep(self, first: int = 0) -> str:
+        return "dc v_eq_s 0 1e6 1"
+
+
 class Endless(Netlist):
     def sweep(self, first: int = 0) -> str:
         return "dc v_eq_s 0 1e6 1e-9"
@@ -143,3 +148,38 @@ def test_users_start_up_files_do_not_matter(tmp_path: Path, monkeypatch: pytest.
     with NgspiceSolver(example.circuit) as solver:
         expected = solver.solve(None, example.inputs).require()
     np.testing.assert_array_equal(found.voltages, expected.voltages)
+
+
+def run_beside_good_ones(netlist: Netlist, limits: Limits) -> str:
+    """Run a bad netlist between two good ones, which must not suffer; return what became of it."""
+    pool = Pool(LocalWorkers(1), limits)
+    good = divider("1k")
+    try:
+        results = [result for _, result in pool.run([good, netlist, good])]
+    finally:
+        pool.close()
+    for result in (results[0], results[2]):
+        assert isinstance(result, SweepResult)
+        assert result.voltages[0, 0, 0] == pytest.approx(0.5)
+    assert isinstance(results[1], str)
+    return results[1]
+
+
+def test_a_library_that_calls_exit_takes_nothing_along() -> None:
+    leaves = Netlist([*divider("1k").lines, ".control", "quit", ".endc"], ["b"], 1, 1)
+    assert run_beside_good_ones(leaves, Limits()).startswith("ngspice left during loading")
+
+
+def test_a_worker_that_wants_too_much_memory_is_replaced() -> None:
+    """The limit is met in Python, which cannot hold the text, ..."""
+    text = Netlist(["* " + "x" * 400_000_000, *divider("1k").lines], ["b"], 1, 1)
+    assert run_beside_good_ones(text, Limits(memory=2**30)) == "the worker ran out of memory"
+
+
+def test_a_library_that_wants_too_much_memory_is_replaced() -> None:
+    """... or in ngspice, which collects a million points of 500 nodes."""
+    ladder = [f"rx{k} n{k} n{k + 1} 1k" for k in range(500)]
+    lines = [*divider("1k").lines, "rl b n0 1k", *ladder, "rend n500 0 1k"]
+    many = Many(lines, [f"n{k}" for k in range(500)], 1, 1)
+    words = run_beside_good_ones(many, Limits(deadline=60.0, memory=2**29))
+    assert words == "the ngspice process died" or words.startswith("ngspice left during")
