@@ -3,32 +3,95 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
 
 from eqcirc.circuit.reduction import Reduction, as_slice
-from eqcirc.typing import Array, Parameters
+from eqcirc.devices import Crossbar
+from eqcirc.typing import Array, NodeArray, Parameters
+
+
+class Coupling(NamedTuple):
+    """A crossbar between unknowns: a dense block of M beside the diagonal, and the block across from it.
+
+    Attributes:
+        rows: unknowns of its rows.
+        columns: unknowns of its columns.
+        forward: (row, column) what a voltage at a row adds to the equation of a column.
+        backward: (column, row) the other way; a view of `forward` in reciprocal circuits.
+    """
+
+    rows: NodeArray | slice
+    columns: NodeArray | slice
+    forward: Array
+    backward: Array
 
 
 class ReducedSystem:
-    """M·u + devices − injection = 0 for one set of element values."""
+    """M·u + devices − injection = 0 for one set of element values.
+
+    M is the sum of its diagonal, a few dense blocks (`couplings`) and a sparse rest (`scattered`). The whole matrix
+    is put together only for those who ask for it.
+    """
 
     def __init__(self, plan: Reduction, parameters: Parameters | None = None) -> None:
-        """Assemble M; elements not in `parameters` keep the circuit's values."""
+        """Take the values; elements not in `parameters` keep the circuit's values."""
         self.plan = plan
         self.values = plan.circuit.values(parameters)
-        self.matrix = self._matrix()
+
+    def multiply(self, u: Array) -> Array:
+        """Return M·u for rows u (row, n)."""
+        total = u * self.diagonal
+        if self.scattered.nnz:
+            total += u @ self.scattered.T
+        for rows, columns, forward, backward in self.couplings:
+            total[:, columns] += u[:, rows] @ forward
+            total[:, rows] += u[:, columns] @ backward
+        return total
 
     @cached_property
     def diagonal(self) -> Array:
         """Diagonal of M."""
-        return np.asarray(self.matrix.diagonal())
+        plan = self.plan
+        diagonal = np.array(self._scattered[0].diagonal())
+        for element in plan.blocks:
+            g = self.values[element.name]
+            r, c = element.rows, element.columns
+            diagonal[plan.unknown[c]] += plan.current[c] * plan.voltage[c] * g.sum(axis=0)
+            if plan.unknown[r[0]] >= 0:
+                diagonal[plan.unknown[r]] += plan.current[r] * plan.voltage[r] * g.sum(axis=1)
+        return diagonal
+
+    @cached_property
+    def scattered(self) -> csr_array:
+        """Entries of M beside the diagonal that no block holds."""
+        among = self._scattered[0]
+        beside = csr_array(among - diags_array(among.diagonal()))
+        beside.eliminate_zeros()
+        return beside
+
+    @cached_property
+    def couplings(self) -> list[Coupling]:
+        """The dense blocks of M."""
+        return [self._coupling(element) for element in self.plan.couplings]
+
+    def _coupling(self, element: Crossbar) -> Coupling:
+        plan, g = self.plan, self.values[element.name]
+        r, c = element.rows, element.columns
+        forward = -plan.voltage[r][:, None] * g * plan.current[c]
+        backward = forward.T if plan.reciprocal else -plan.voltage[c][:, None] * g.T * plan.current[r]
+        return Coupling(as_slice(plan.unknown[r]), as_slice(plan.unknown[c]), forward, backward)
 
     @cached_property
     def strength(self) -> Array:
         """Conductance (n,) that reaches every unknown: sum of magnitudes over its row of M."""
-        return np.asarray(abs(self.matrix).sum(axis=1))
+        total = np.asarray(np.abs(self.diagonal) + abs(self.scattered).sum(axis=1))
+        for rows, columns, forward, backward in self.couplings:
+            total[columns] += np.abs(forward).sum(axis=0)
+            total[rows] += np.abs(backward).sum(axis=0)
+        return total
 
     @cached_property
     def areas(self) -> list[Array]:
@@ -53,21 +116,28 @@ class ReducedSystem:
             from_held = from_held + coo_array(entries, shape=(n_fixed, n)).tocsr()
         return among, from_held
 
-    def _matrix(self) -> Array | csr_array:
-        """Return M, dense unless there are very many unknowns."""
-        plan = self.plan
-        m = self._scattered[0].toarray() if plan.dense else self._scattered[0]
-        diagonal = np.zeros(plan.n)
-        for element in plan.blocks:
-            g = self.values[element.name]
-            r, c = element.rows, element.columns
-            kr, kc = plan.unknown[r], plan.unknown[c]
-            diagonal[kc] += plan.current[c] * plan.voltage[c] * g.sum(axis=0)
-            if kr[0] >= 0:
-                diagonal[kr] += plan.current[r] * plan.voltage[r] * g.sum(axis=1)
-                m[np.ix_(kr, kc)] -= plan.current[r][:, None] * g * plan.voltage[c]
-                m[np.ix_(kc, kr)] -= plan.current[c][:, None] * g.T * plan.voltage[r]
-        return m + (np.diag(diagonal) if plan.dense else diags_array(diagonal).tocsr())
+    @cached_property
+    def matrix(self) -> Array | csr_array:
+        """M as a whole, dense unless there are very many unknowns."""
+        if not self.plan.dense:
+            return self._sparse()
+        m = np.asarray(self.scattered.toarray())
+        unknowns = np.arange(self.plan.n)
+        m[unknowns, unknowns] = self.diagonal
+        for rows, columns, forward, backward in self.couplings:
+            r, c = unknowns[rows], unknowns[columns]
+            m[np.ix_(c, r)] += forward.T
+            m[np.ix_(r, c)] += backward.T
+        return m
+
+    def _sparse(self) -> csr_array:
+        m = self.scattered + diags_array(self.diagonal)
+        unknowns = np.arange(self.plan.n)
+        for rows, columns, forward, backward in self.couplings:
+            r, c = (x.ravel() for x in np.meshgrid(unknowns[rows], unknowns[columns], indexing="ij"))
+            m = m + coo_array((forward.ravel(), (c, r)), shape=m.shape)
+            m = m + coo_array((backward.T.ravel(), (r, c)), shape=m.shape)
+        return csr_array(m)
 
     def injection(self, fixed: Array) -> Array:
         """Return the currents (batch, n) that sources push into the unknowns.

@@ -21,10 +21,11 @@ from scipy.sparse import csr_array
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import amplifier_scaling
-from eqcirc.devices import Crossbar, CurrentSource, Law, LinearElement, TwoTerminal
+from eqcirc.devices import Crossbar, CurrentSource, Law, LinearElement, Transconductor, TwoTerminal
 from eqcirc.typing import Array, NodeArray
 
 LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
+ROUNDING = 1e-9  # relative; two ways around a loop of amplifiers round differently
 
 
 class FreeEnd(NamedTuple):
@@ -152,7 +153,7 @@ class Reduction:
         """Whether a crossbar is one dense block: distinct unknowns, except that all rows may be held."""
         rows, columns = self.unknown[crossbar.rows], self.unknown[crossbar.columns]
         both = np.concatenate([rows[rows >= 0], columns])
-        pure = (rows < 0).all() or ((rows >= 0).all() and self.dense)
+        pure = (rows < 0).all() or (rows >= 0).all()
         return bool(pure and (columns >= 0).all() and np.unique(both).size == both.size)
 
     def _outputs(self) -> Outputs:
@@ -162,6 +163,29 @@ class Reduction:
         sign = readout.spread(np.eye(readout.n_outputs))
         place = np.eye(len(unknowns))[which]
         return Outputs(unknowns, (sign * self.voltage[nodes]) @ place, sign * self.current[nodes], place)
+
+    @cached_property
+    def couplings(self) -> list[Crossbar]:
+        """The blocks between unknowns."""
+        return [e for e in self.blocks if self.unknown[e.rows[0]] >= 0]
+
+    @cached_property
+    def reciprocal(self) -> bool:
+        """Whether M and the device slopes are symmetric.
+
+        Between nodes p and q they are current_p·g·voltage_q and current_q·g·voltage_p, so current/voltage has to
+        be the same at both ends of every part. Amplifiers in a loop can break that; transconductors do.
+        """
+        if any(isinstance(e, Transconductor) for e in self.circuit.elements):
+            return False
+        free = self.circuit.is_free
+        ratio = np.divide(self.current, self.voltage, out=np.zeros_like(self.voltage), where=free)
+        for element in self.circuit.elements:
+            a, b = element.connections()
+            differ = np.abs(ratio[a] - ratio[b]) > ROUNDING * np.abs(ratio[a])
+            if (differ & free[a] & free[b]).any():
+                return False
+        return True
 
     @cached_property
     def pairs(self) -> tuple[NodeArray, NodeArray]:

@@ -36,6 +36,7 @@ class Linearised:
         diagonal: (row, n) additions to the diagonal of M.
         beside: (row, pair) additions at `Equations.pairs`.
         outputs: (row, m, m) additions of the nudge at `Equations.output_unknowns`, if there is one.
+        tolerance: (row, n) what is left of F in amperes where Kirchhoff's law holds.
         solved: (row,) true where Kirchhoff's law holds.
     """
 
@@ -43,13 +44,19 @@ class Linearised:
     diagonal: Array
     beside: Array
     outputs: Array | None
+    tolerance: Array
     solved: np.ndarray
 
     def take(self, rows: np.ndarray | slice) -> Linearised:
         """Return some rows."""
         outputs = None if self.outputs is None else self.outputs[rows]
         return Linearised(
-            self.residual[rows], self.diagonal[rows], self.beside[rows], outputs, self.solved[rows]
+            self.residual[rows],
+            self.diagonal[rows],
+            self.beside[rows],
+            outputs,
+            self.tolerance[rows],
+            self.solved[rows],
         )
 
 
@@ -169,11 +176,13 @@ class Equations:
         outputs = self._add_nudge(u, residual)
         tolerance = PRECISION * largest[:, None] * (self.system.strength + diagonal)
         solved = ~limited & (np.abs(residual) <= tolerance).all(axis=1)
-        return Linearised(residual, diagonal, np.concatenate(beside, axis=1), outputs, solved), points
+        return Linearised(
+            residual, diagonal, np.concatenate(beside, axis=1), outputs, tolerance, solved
+        ), points
 
     def voltage_error(self, u: Array) -> Array:
         """Return the distance (row, n) from a solution, in volts: F over the conductance at the unknown."""
-        at, _ = self.linearise(u, np.asarray(u @ self.system.matrix.T))
+        at, _ = self.linearise(u, self.system.multiply(u))
         return np.abs(at.residual) / (self.system.strength + at.diagonal)
 
     def _add_nudge(self, u: Array, residual: Array) -> Array | None:

@@ -10,7 +10,7 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction, as_slice
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.ideal.solver import IdealSolver
-from tests.catalogue import NAMES, S, case
+from tests.catalogue import NAMES, S, case, random_layered
 from tests.kirchhoff import amplifiers, residual
 
 
@@ -68,25 +68,44 @@ def test_a_hidden_coupling_stays_in_the_pattern() -> None:
 
 def test_dense_blocks_and_single_resistors_are_one_circuit() -> None:
     """A crossbar summed as a block has the matrix of its resistors."""
-    plan = Reduction(case("differential").circuit)
-    assert plan.blocks
-    block = ReducedSystem(plan)
-    fixed = plan.circuit.fixed_voltages(case("differential").inputs)
-    injection = block.injection(fixed)
-    plan.scattered, plan.blocks = [*plan.scattered, *plan.blocks], []
-    single = ReducedSystem(plan)
-    np.testing.assert_allclose(block.matrix, single.matrix, rtol=1e-14, atol=1e-20)
-    np.testing.assert_allclose(injection, single.injection(fixed), rtol=1e-14, atol=1e-20)
+    for example in (case("differential"), random_layered(np.random.default_rng(0), (5, 4))):
+        whole, pieces = Reduction(example.circuit), Reduction(example.circuit)
+        assert whole.blocks
+        pieces.scattered, pieces.blocks = [*pieces.scattered, *pieces.blocks], []
+        block, single = ReducedSystem(whole), ReducedSystem(pieces)
+        for name in ("matrix", "diagonal", "strength"):
+            np.testing.assert_allclose(getattr(block, name), getattr(single, name), rtol=1e-14, atol=1e-20)
+        fixed = whole.circuit.fixed_voltages(example.inputs)
+        np.testing.assert_allclose(block.injection(fixed), single.injection(fixed), rtol=1e-14, atol=1e-20)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "layered"])
+def test_products_without_the_whole_matrix_are_the_same(name: str) -> None:
+    rng = np.random.default_rng(3)
+    plan = Reduction((random_layered(rng, (5, 4)) if name == "layered" else case(name)).circuit)
+    system = ReducedSystem(plan)
+    u = rng.normal(0, 1, (3, plan.n))
+    np.testing.assert_allclose(system.multiply(u), u @ system.matrix.T, rtol=1e-12, atol=1e-18)
+    strength = np.abs(system.matrix).sum(axis=1)
+    np.testing.assert_allclose(system.strength, strength, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reciprocal_circuits_have_a_symmetric_matrix(name: str) -> None:
+    plan = Reduction(case(name).circuit)
+    matrix = ReducedSystem(plan).matrix
+    if plan.reciprocal:
+        np.testing.assert_allclose(matrix, matrix.T, rtol=1e-12, atol=1e-20)
+    else:
+        assert name in {"amplifier_chain", "gyrator", "lone_transconductor", "cancelled_coupling"}
 
 
 def test_matrices_of_very_large_circuits_are_sparse() -> None:
-    plan = Reduction(case("ladder").circuit)
-    dense = ReducedSystem(plan)
-    plan.dense = False
-    sparse = ReducedSystem(plan)
-    np.testing.assert_array_equal(sparse.matrix.toarray(), dense.matrix)
-    np.testing.assert_allclose(sparse.diagonal, dense.diagonal)
-    np.testing.assert_allclose(sparse.strength, dense.strength)
+    for example in (case("ladder"), random_layered(np.random.default_rng(0), (5, 4))):
+        plan = Reduction(example.circuit)
+        dense = ReducedSystem(plan).matrix
+        plan.dense = False
+        np.testing.assert_array_equal(ReducedSystem(plan).matrix.toarray(), dense)
 
 
 def test_as_slice_takes_only_consecutive_indices() -> None:

@@ -30,10 +30,6 @@ SMALL = 40  # unknowns in K below which products of blocks are worth keeping
 class LinearSolver(Protocol):
     """Solves with the Jacobian of `Linearised` equations."""
 
-    def multiply(self, system: ReducedSystem, u: Array) -> Array:
-        """Return M·u for rows u (row, n)."""
-        ...
-
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
         """Return x (row, n) with J·x = rhs (row, n)."""
         ...
@@ -102,15 +98,6 @@ class BlockElimination:
             self._cut = system, _Blocks(system.diagonal[e], ek, ke, kk, products)
         return self._cut[1]
 
-    def multiply(self, system: ReducedSystem, u: Array) -> Array:
-        """Return M·u, leaving out the zero block."""
-        m = self._blocks(system)
-        u_e, u_k = _columns(u, self._e), _columns(u, self._k)
-        result = np.empty_like(u)
-        result[:, self._e] = m.d * u_e + u_k @ m.ek.T
-        result[:, self._k] = u_e @ m.ke.T + u_k @ m.kk.T
-        return result
-
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
         """Return x with J·x = rhs."""
         m = self._blocks(system)
@@ -158,10 +145,6 @@ class SparseLU:
         self._rows = np.concatenate([np.repeat(outputs, len(outputs)), pairs[0]])
         self._columns = np.concatenate([np.tile(outputs, len(outputs)), pairs[1]])
         self._n_outputs = len(outputs)
-
-    def multiply(self, system: ReducedSystem, u: Array) -> Array:
-        """Return M·u."""
-        return np.asarray(u @ system.matrix.T)
 
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
         """Return x with J·x = rhs."""
