@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -90,8 +91,12 @@ def build_rule(experiment: Experiment, circuit: Circuit) -> EqProp:
     return EqProp(circuit, build_cost(experiment), experiment.learning.beta, experiment.learning.variant)
 
 
-def build_solver(experiment: Experiment, circuit: Circuit, engine: str | None = None) -> Solver:
+def build_solver(
+    experiment: Experiment, circuit: Circuit, engine: str | None = None, quarantine: Path | None = None
+) -> Solver:
     """Return the solver of the experiment, or another `engine` ("ngspice" or "ideal").
+
+    Netlists of samples that fail are kept in the folder `quarantine`, if given.
 
     Raises:
         EngineError: libngspice is missing.
@@ -107,6 +112,7 @@ def build_solver(experiment: Experiment, circuit: Circuit, engine: str | None = 
         sweep=s.sweep,
         tolerances=Tolerances(reltol=s.reltol),
         limits=Limits(s.deadline, memory),
+        quarantine=quarantine,
     )
 
 

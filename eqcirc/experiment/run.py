@@ -47,7 +47,9 @@ class Run:
             experiment, self.data.train.n_features, self.data.train.n_outputs
         )
         self._stack = ExitStack()
-        self.solver = self._stack.enter_context(build_solver(experiment, self.circuit))
+        self.solver = self._stack.enter_context(
+            build_solver(experiment, self.circuit, quarantine=self.folder.path / "quarantine")
+        )
         self.other = self._other_solver()
         self.trainer: Trainer = build_trainer(experiment, self.data, self.circuit, self.solver, self.other)
 

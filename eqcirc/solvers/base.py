@@ -88,6 +88,7 @@ class OperatingPoints:
         iterations: Newton iterations of all samples and phases together, as far as the engine tells.
         seconds: wall time.
         messages: for failed samples, the engine's own words.
+        rungs: for samples that only a retry solved, what won.
     """
 
     voltages: Array
@@ -95,6 +96,7 @@ class OperatingPoints:
     iterations: int = 0
     seconds: float = 0.0
     messages: dict[int, str] = field(default_factory=dict)
+    rungs: dict[int, str] = field(default_factory=dict)
 
     @property
     def converged(self) -> np.ndarray:

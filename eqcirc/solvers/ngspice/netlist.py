@@ -70,10 +70,10 @@ class Netlist:
     phases: int
     notes: tuple[str, ...] = ()
 
-    def sweep(self, first: int = 0) -> str:
-        """Return the sweep `dc …` from sample `first` on; the phase is the inner loop."""
+    def sweep(self, first: int = 0, last: int | None = None) -> str:
+        """Return the sweep `dc …` over samples first to last (the last one of all); the phase is the inner loop."""
         inner = f"v_{PHASE} 0 {self.phases - 1} 1 " if self.phases > 1 else ""
-        return f"dc {inner}v_{SAMPLE} {first} {self.samples - 1} 1"
+        return f"dc {inner}v_{SAMPLE} {first} {self.samples - 1 if last is None else last} 1"
 
     def deck(self, printed: Sequence[str] | None = None) -> str:
         """Return a self-contained deck for `ngspice -b` that prints node voltages for every sample and phase.

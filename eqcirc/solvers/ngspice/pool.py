@@ -120,6 +120,7 @@ class Pool:
         return "the ngspice process died"
 
 
-def missing(netlist: Netlist) -> SweepResult:
+def missing(netlist: Netlist, reason: str) -> SweepResult:
     """Return a result without any voltages, for a netlist whose worker died."""
-    return SweepResult(np.full((netlist.phases, netlist.samples, len(netlist.saved)), np.nan))
+    nothing = np.full((netlist.phases, netlist.samples, len(netlist.saved)), np.nan)
+    return SweepResult(nothing, dict.fromkeys(range(netlist.samples), reason))

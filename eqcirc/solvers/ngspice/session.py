@@ -19,6 +19,7 @@ import numpy as np
 from eqcirc.errors import EngineError, EngineLeftError
 from eqcirc.solvers.ngspice.library import require_library
 from eqcirc.solvers.ngspice.netlist import Netlist
+from eqcirc.solvers.ngspice.retry import climb
 from eqcirc.solvers.ngspice.shared import Spice, open_library
 from eqcirc.typing import Array
 
@@ -32,10 +33,17 @@ _REFUSED = re.compile(r"\b(error|can't find|unable|not parsed|unknown|unrecogniz
 
 @dataclass
 class SweepResult:
-    """Voltages (phase, batch, saved) in volts, NaN where ngspice gave none, and its words for those samples."""
+    """What a sweep gave.
+
+    Attributes:
+        voltages: (phase, batch, saved) in volts, NaN where ngspice found none.
+        messages: its words for those samples.
+        rungs: for samples that only a retry solved, the rung that won.
+    """
 
     voltages: Array
     messages: dict[int, str] = field(default_factory=dict)
+    rungs: dict[int, str] = field(default_factory=dict)
 
 
 class Session:
@@ -58,57 +66,63 @@ class Session:
             self._spice: Spice = open_library(path)
 
     def run(self, netlist: Netlist) -> SweepResult:
-        """Sweep all samples; continue behind the ones where ngspice gives up.
+        """Sweep all samples; retry the ones where ngspice gives up, and go on behind them.
 
         Raises:
             EngineError: ngspice refuses the netlist.
             EngineLeftError: ngspice called exit(); this process is of no use any more.
         """
-        self._load(netlist)
         shape = (netlist.samples, netlist.phases, len(netlist.saved))
         result = SweepResult(np.full(shape, np.nan))
         first = 0
         while first < netlist.samples:
-            points = self._sweep(netlist, first)
+            # a sweep that stopped goes on at the sample that failed: loaded anew, since after a failed
+            # analysis ngspice fails at everything, and therefore from a cold start
+            points = self.analyse(netlist, [], netlist.sweep(first))
             done = min(len(points) // netlist.phases, netlist.samples - first)
-            whole = points[: done * netlist.phases].reshape(done, *shape[1:])
-            result.voltages[first : first + done] = whole
+            result.voltages[first : first + done] = points[: done * netlist.phases].reshape(done, *shape[1:])
+            first += done
             if done == 0:
-                result.messages[first] = "ngspice: " + (self._said() or "no operating point, and no word why")
-            # a sweep that stopped half way goes on at the sample that failed, from a cold start;
-            # one that fails at its first sample leaves that sample out
-            first += max(done, 1)
-            if first < netlist.samples:
-                self._unload()  # after a failed analysis ngspice fails at everything
-                self._load(netlist)
-        self._unload()
+                self._retry(netlist, first, result)
+                first += 1
         result.voltages = np.ascontiguousarray(result.voltages.transpose(1, 0, 2))
         return result
 
-    def _load(self, netlist: Netlist) -> None:
+    def _retry(self, netlist: Netlist, sample: int, result: SweepResult) -> None:
+        """Put a sample that failed from a cold start into `result`: its voltages, or ngspice's words."""
+        words = "ngspice: " + (self._said() or "no operating point, and no word why")
+        won = climb(self, netlist, sample)
+        if won is None:
+            result.messages[sample] = words
+        else:
+            result.voltages[sample], result.rungs[sample] = won
+
+    def analyse(self, netlist: Netlist, extra: list[str], *commands: str) -> Array:
+        """Load the netlist with extra lines, run commands, return the points (point, saved) of the last one."""
+        self._load(netlist, extra)
+        self._spice.words.clear()
+        for command in commands:
+            self._command(command)
+        points = np.empty((0, len(netlist.saved)))
+        plot = self._spice.current_plot()
+        if plot.startswith(commands[-1].partition(" ")[0]):  # else there is none, or that of another analysis
+            columns = [self._spice.vector(plot, name) for name in netlist.saved]
+            length = min(len(c) for c in columns)
+            points = np.stack([c[:length] for c in columns], axis=1)
+        heard = list(self._spice.words)
+        self._command("destroy all")
+        self._command("remcirc")
+        self._spice.words[:] = heard
+        return points
+
+    def _load(self, netlist: Netlist, extra: list[str]) -> None:
         self._spice.words.clear()
         saved = [f".save v({name})" for name in netlist.saved]
-        code = self._spice.load([*netlist.lines, *saved, ".end"])
+        code = self._spice.load([*netlist.lines, *extra, *saved, ".end"])
         self._check_left("loading")
         heard = [words for words in self._spice.words if not _HARMLESS.match(words)]
         if code or any(_REFUSED.search(words) for words in heard):
             raise EngineError(f"ngspice refused the netlist: {self._said() or f'code {code}'}")
-
-    def _unload(self) -> None:
-        self._command("destroy all")
-        self._command("remcirc")
-
-    def _sweep(self, netlist: Netlist, first: int) -> Array:
-        """Return the points (point, saved) from sample `first` on, as far as ngspice comes."""
-        self._spice.words.clear()
-        self._command(netlist.sweep(first))
-        plot = self._spice.current_plot()
-        if not plot.startswith("dc"):
-            return np.empty((0, len(netlist.saved)))
-        columns = [self._spice.vector(plot, name) for name in netlist.saved]
-        length = min(len(c) for c in columns)
-        self._spice.command("destroy all")
-        return np.stack([c[:length] for c in columns], axis=1)
 
     def _command(self, command: str) -> None:
         self._spice.command(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,8 +16,11 @@ from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, mark_bra
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, full_netlist, reduced_netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
+from eqcirc.solvers.ngspice.session import SweepResult
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.typing import Array, Parameters
+
+MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
 
 LARGEST_ERROR = 1e-6
 """V. A point counts as solved when Kirchhoff's residual over the node's conductance is below this."""
@@ -39,6 +43,7 @@ class NgspiceSolver(Solver):
         sweep: int = 32,
         tolerances: Tolerances | None = None,
         limits: Limits | None = None,
+        quarantine: Path | None = None,
     ) -> None:
         """Prepare; worker processes start at the first solve.
 
@@ -49,6 +54,7 @@ class NgspiceSolver(Solver):
             sweep: largest number of samples in one netlist.
             tolerances: ngspice's convergence criteria.
             limits: time and memory that a sweep may take.
+            quarantine: folder to keep the netlists of failed samples in.
 
         Raises:
             EngineError: libngspice is missing.
@@ -58,6 +64,7 @@ class NgspiceSolver(Solver):
         self._full = netlist == "full"
         self._sweep = sweep
         self._tolerances = tolerances
+        self._quarantine = quarantine
         self._pool = Pool(LocalWorkers(workers) if isinstance(workers, int) else workers, limits or Limits())
 
     def netlists(
@@ -77,14 +84,32 @@ class NgspiceSolver(Solver):
         equations = [Equations(system, fixed)]
         if nudge is not None:
             equations.append(equations[0].nudged(nudge))
-        saved, status, messages = self._run(self._netlists(system, fixed, nudge))
-        u = self._unknowns(saved)
-        self._judge(u, status, messages, equations)
+        swept, status = self._run(self._netlists(system, fixed, nudge))
+        u = self._unknowns(swept.voltages)
+        self._judge(u, status, swept.messages, equations)
         if nudge is not None:
             mark_branches(u, status, nudge)
+        if self._quarantine is not None:
+            self._keep(np.flatnonzero(status != Status.CONVERGED), system, fixed, nudge)
         return OperatingPoints(
-            self._plan.expand(u, fixed), status, seconds=time.perf_counter() - began, messages=messages
+            self._plan.expand(u, fixed),
+            status,
+            seconds=time.perf_counter() - began,
+            messages=swept.messages,
+            rungs=swept.rungs,
         )
+
+    def _keep(self, samples: np.ndarray, system: ReducedSystem, fixed: Array, nudge: Nudge | None) -> None:
+        """Write the netlists of failed samples into the quarantine folder, up to a limit."""
+        assert self._quarantine is not None
+        self._quarantine.mkdir(parents=True, exist_ok=True)
+        for k in samples.tolist():
+            kept = len(list(self._quarantine.glob("*.sp")))
+            if kept >= MOST_KEPT:
+                return
+            one = slice(k, k + 1)
+            (netlist,) = self._netlists(system, fixed[one], None if nudge is None else nudge.take(one))
+            (self._quarantine / f"sample-{kept:03d}.sp").write_text(netlist.deck(), "ascii")
 
     def close(self) -> None:
         """Stop the worker processes."""
@@ -99,21 +124,21 @@ class NgspiceSolver(Solver):
             else:
                 yield reduced_netlist(system, fixed[part], pull, self._tolerances)
 
-    def _run(self, netlists: Iterable[Netlist]) -> tuple[Array, np.ndarray, dict[int, str]]:
-        """Return voltages (phase, batch, saved), status and messages (numbered by sample) of all netlists."""
+    def _run(self, netlists: Iterable[Netlist]) -> tuple[SweepResult, np.ndarray]:
+        """Return the results of all netlists as one, numbered by sample of the batch, and the status."""
         voltages, status, first = [], [], 0
         messages: dict[int, str] = {}
+        rungs: dict[int, str] = {}
         for netlist, result in self._pool.run(netlists):
+            state = Status.CONVERGED
             if isinstance(result, str):
-                voltages.append(missing(netlist).voltages)
-                state, words = Status.ENGINE_DIED, dict.fromkeys(range(netlist.samples), result)
-            else:
-                voltages.append(result.voltages)
-                state, words = Status.CONVERGED, result.messages
+                state, result = Status.ENGINE_DIED, missing(netlist, result)  # noqa: PLW2901  its stand-in
+            voltages.append(result.voltages)
             status.append(np.full(netlist.samples, state, np.int8))
-            messages |= {first + k: said for k, said in words.items()}
+            messages |= {first + k: said for k, said in result.messages.items()}
+            rungs |= {first + k: won for k, won in result.rungs.items()}
             first += netlist.samples
-        return np.concatenate(voltages, axis=1), np.concatenate(status), messages
+        return SweepResult(np.concatenate(voltages, axis=1), messages, rungs), np.concatenate(status)
 
     def _unknowns(self, saved: Array) -> Array:
         """Return scaled unknowns (phase, batch, n) from what the netlist saved."""
