@@ -20,6 +20,10 @@ Workers = Annotated[
         "--workers", "-w", min=1, help="ngspice processes; all cores by default. Changes no result."
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="Dask scheduler to run on: tcp://host:8786 or a scheduler file. Changes no result."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -59,6 +63,7 @@ def train(
         list[str] | None, typer.Option("--set", help="Replace a key: `--set learning.epochs=5` (repeatable).")
     ] = None,
     workers: Workers = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Train a circuit and leave a run directory behind.
@@ -74,7 +79,7 @@ def train(
     changes = [*(change or []), *([f"seed={seed}"] if seed is not None else [])]
     experiment = changed(load_experiment(config), changes)
     folder = out or Path("runs") / experiment.name
-    with Run.start(_with_workers(experiment, workers), folder, overwrite=overwrite) as run:
+    with Run.start(_on(experiment, workers, cluster), folder, overwrite=overwrite) as run:
         _drive(run, as_json)
 
 
@@ -84,6 +89,7 @@ def resume(
         Path | None, typer.Option(help="Experiment file that the run must match; differing keys are named.")
     ] = None,
     workers: Workers = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Continue an interrupted run; the result has the same bits as that of an undisturbed one.
@@ -96,8 +102,7 @@ def resume(
 
     recorded = RunDirectory(folder).experiment()
     wanted = load_experiment(config) if config else recorded
-    if workers is not None:
-        wanted = _with_workers(wanted, workers)
+    wanted = _on(wanted, workers, cluster)
     with Run.resume(folder, wanted) as run:
         _drive(run, as_json)
 
@@ -109,6 +114,7 @@ def evaluate(
         Literal["ngspice", "ideal"] | None, typer.Option(help="Solver; that of the run by default.")
     ] = None,
     workers: Workers = None,
+    cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
     """Score a trained circuit.
@@ -124,7 +130,7 @@ def evaluate(
     from eqcirc.learning.evaluate import evaluate as score
 
     source = open_source(folder, must_be_run=True)
-    experiment = _with_workers(source.experiment, workers)
+    experiment = _on(source.experiment, workers, cluster)
     dataset = getattr(source.data, part)
     if dataset is None:
         raise DataError(f"the run has no {part} part: data.{part} = 0 in its experiment")
@@ -135,11 +141,11 @@ def evaluate(
     print_json(where | result) if as_json else print_pairs(where | score_pairs(**result, unit=cost.unit))
 
 
-def _with_workers(experiment: Experiment, workers: int | None) -> Experiment:
-    """Return the experiment with another number of worker processes."""
-    if workers is None:
-        return experiment
-    return experiment.model_copy(update={"solver": experiment.solver.model_copy(update={"workers": workers})})
+def _on(experiment: Experiment, workers: int | None, cluster: str | None) -> Experiment:
+    """Return the experiment with other workers, if any are given."""
+    given = {"workers": workers, "cluster": cluster}
+    update = {key: value for key, value in given.items() if value is not None}
+    return experiment.model_copy(update={"solver": experiment.solver.model_copy(update=update)})
 
 
 def _drive(run: Run, as_json: bool) -> None:
