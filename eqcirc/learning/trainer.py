@@ -177,9 +177,9 @@ class Trainer:
         """Do one update on the training samples `rows`; an error leaves the state as it was."""
         state, step = self.state, self.step
         inputs, targets = self.data.train.inputs[rows], self._targets[rows]
-        audits = [*state.audits, *self._audited(inputs, targets)]
         points = self.solver.solve(state.parameters, inputs, self.rule.nudge(targets))
         self._check_failures(points, step)
+        audits = [*state.audits, *self._audited(inputs, targets)]
         gradient = self.rule.gradient(points)
         scale = self._factor(step / self.steps)
         steps = self.optimizer.steps(gradient, {name: rate * scale for name, rate in self._rates.items()})
