@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import csv
+import math
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eqcirc.typing import Array
+
+pytestmark = pytest.mark.usefixtures("one_worker")
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def trained(eqcirc: Command) -> str:
+    """The directory of a tiny run."""
+    assert eqcirc("train", "tiny.toml", "--out", "run", "--set", "audit.every=0").code == 0
+    return "run"
+
+
+def test_version(eqcirc: Command) -> None:
+    assert eqcirc("--version").out == "eqcirc 0.1.0\n"
+
+
+def test_without_a_command_the_help_is_shown(eqcirc: Command) -> None:
+    result = eqcirc()
+    assert result.code == 2
+    for command in ("init", "train", "resume", "evaluate", "solve", "check", "netlist", "doctor"):
+        assert f" {command} " in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    "command", ["init", "train", "resume", "evaluate", "solve", "check", "netlist", "doctor"]
+)
+def test_every_command_explains_itself(eqcirc: Command, command: str) -> None:
+    for flag in ("--help", "-h"):
+        result = eqcirc(command, flag)
+        assert (result.code, result.err) == (0, "")
+        assert f"eqcirc {command}" in result.out
+        assert "<" not in result.out.partition("Example")[2].partition("\n")[0]
+    assert "Exit codes: 0 done, 1 a check failed" in " ".join(eqcirc("--help").out.split())
+
+
+# init
+
+
+def test_init_writes_an_experiment_that_trains(eqcirc: Command) -> None:
+    result = eqcirc("init", "mine.toml", "--data", "xor")
+    assert (result.code, result.out) == (0, "wrote mine.toml; train it with: eqcirc train mine.toml\n")
+    assert tomllib.loads(Path("mine.toml").read_text())["data"]["name"] == "xor"
+    done = eqcirc(
+        "train", "mine.toml", "--set", "solver.engine=ideal", "--set", "learning.epochs=1", "--json"
+    )
+    assert done.json["run"] == "runs/xor"
+
+
+def test_init_replaces_a_file_only_if_told_to(eqcirc: Command) -> None:
+    assert eqcirc("init").out.startswith("wrote experiment.toml")
+    refused = eqcirc("init")
+    assert refused.code == 2
+    assert refused.err == "error: experiment.toml exists; choose another name or use --force\n"
+    assert eqcirc("init", "--data", "iris", "--force").code == 0
+    assert 'name = "iris"' in Path("experiment.toml").read_text()
+
+
+# train, resume, evaluate
+
+
+def test_train_reports_epochs_and_a_summary(eqcirc: Command) -> None:
+    result = eqcirc("train", "tiny.toml")
+    assert result.code == 0
+    epochs = result.err.splitlines()
+    assert [line.split()[:3] for line in epochs] == [["epoch", str(k), "loss"] for k in (1, 2, 3)]
+    assert all(line.endswith(" samples/s") for line in epochs)
+    summary = dict(line.split("  ", 1) for line in result.out.splitlines())
+    assert summary.keys() == {
+        *("trained", "test accuracy", "test cost", "ngspice − ideal", "audits", "run", "picture")
+    }
+    assert summary["trained"].strip() == "6 steps, 3 epochs, by ideal"
+    assert summary["test accuracy"].strip().endswith("% of 4 samples")
+    assert summary["test cost"].strip().endswith(" V, mean of 4 samples")
+    assert summary["run"].strip() == "runs/tiny"
+    assert Path("runs/tiny/run.png").exists()
+
+
+def test_train_as_json_prints_one_object_and_nothing_else(eqcirc: Command) -> None:
+    result = eqcirc("train", "tiny.toml", "--json", "--out", "x")
+    assert result.err == ""
+    assert result.json["run"] == "x"
+    assert 0 <= result.json["test_accuracy"] <= 1
+    assert result.json["steps"] == 6
+
+
+def test_keys_and_seed_can_be_replaced(eqcirc: Command) -> None:
+    options = ["--seed", 4, "--set", "network.hidden=[2, 2]", "--set", 'learning.optimizer = "sgd"']
+    options += ["--set", "learning.variant=positive", "--set", "learning.learning_rate=1e-17"]
+    assert eqcirc("train", "tiny.toml", "--out", "x", "--workers", 1, *options).code == 0
+    config = tomllib.loads(Path("x/config.toml").read_text())
+    assert (config["seed"], config["network"]["hidden"], config["solver"]["workers"]) == (4, [2, 2], 1)
+    assert (config["learning"]["optimizer"], config["learning"]["variant"]) == ("sgd", "positive")
+    assert config["learning"]["epochs"] == 3
+
+
+def test_resume_of_a_finished_run_reports_it_again(eqcirc: Command, trained: str) -> None:
+    first = Path("run/summary.json").read_bytes()
+    assert eqcirc("resume", trained, "--json").json["steps"] == 6
+    assert eqcirc("resume", trained, "--workers", 3).code == 0
+    assert Path("run/summary.json").read_bytes() == first
+
+
+def test_a_resume_with_another_experiment_names_the_keys(eqcirc: Command, trained: str) -> None:
+    result = eqcirc("resume", trained, "--config", "tiny.toml")  # audit.every differs
+    assert result.code == 6
+    assert (
+        "does not match the run in run; different keys: audit.every. Resume with the run's own" in result.err
+    )
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_evaluate_scores_a_part(eqcirc: Command, trained: str, part: str) -> None:
+    content = eqcirc("evaluate", trained, "--part", part, "--json").json
+    assert content.keys() == {"part", "engine", "loss", "accuracy", "failed", "samples"}
+    assert (content["part"], content["engine"], content["samples"], content["failed"]) == (
+        part,
+        "ideal",
+        4,
+        0,
+    )
+    lines = eqcirc("evaluate", trained, "--part", part).out.splitlines()
+    assert lines[:2] == [f"part      {part}", "engine    ideal"]
+    assert lines[2] == f"accuracy  {content['accuracy']:.2%} of 4 samples"
+
+
+def test_evaluate_gives_the_same_with_both_engines(eqcirc: Command, trained: str) -> None:
+    ideal, spice = (eqcirc("evaluate", trained, "--engine", e, "--json").json for e in ("ideal", "ngspice"))
+    assert spice["engine"] == "ngspice"
+    assert spice["loss"] == pytest.approx(ideal["loss"], rel=1e-9)
+
+
+# solve
+
+
+def test_solve_shows_both_solvers_side_by_side(eqcirc: Command, trained: str) -> None:
+    lines = eqcirc("solve", trained, "--samples", 2).out.splitlines()
+    assert lines[0].split() == ["sample", "node", "ngspice", "(V)", "ideal", "(V)", "difference", "(V)"]
+    assert [line.split()[:2] for line in lines[1:]] == [
+        [str(k), node] for k in range(2) for node in ("op_0", "op_1", "on_0", "on_1")
+    ]
+    for line in lines[1:]:
+        spice, ideal, difference = map(float, line.split()[2:])
+        assert spice == pytest.approx(ideal, rel=1e-5)
+        assert abs(difference) < 1e-9
+
+
+def test_solve_as_json_and_csv_has_full_precision(eqcirc: Command, trained: str) -> None:
+    result = eqcirc("solve", trained, "--nodes", "all", "--engine", "ideal", "--csv", "out.csv", "--json")
+    content = result.json
+    assert content["columns"] == ["sample", "node", "ideal (V)"]
+    assert len(content["rows"]) == 3 * (3 + 3 + 4)  # hidden nodes, amplifier outputs, outputs
+    with Path("out.csv").open() as file:
+        head, *rows = csv.reader(file)
+    assert head == content["columns"]
+    assert [[int(s), n, float(v)] for s, n, v in rows] == content["rows"]
+
+
+def test_solve_takes_samples_from_a_file(eqcirc: Command, trained: str) -> None:
+    Path("x.csv").write_text("a,b\n0.5,-0.25\n")
+    one = eqcirc("solve", trained, "--inputs", "x.csv", "--engine", "ideal", "--json").json["rows"]
+    assert len(one) == 4
+    Path("x.csv").write_text("a,b\n1,1\n")
+    rows = eqcirc("solve", trained, "--inputs", "x.csv", "--engine", "ideal", "--json").json["rows"]
+    same = eqcirc("solve", trained, "--samples", 4, "--engine", "ideal", "--json").json["rows"][-4:]
+    assert [row[1:] for row in rows] == [row[1:] for row in same]  # the last sample of XOR, unscaled
+
+
+def test_solve_of_an_experiment_shows_initial_values(eqcirc: Command, trained: str) -> None:
+    initial, final = (
+        eqcirc("solve", source, "--engine", "ideal", "--json").json["rows"]
+        for source in ("tiny.toml", trained)
+    )
+    assert [row[:2] for row in initial] == [row[:2] for row in final]
+    assert initial != final
+
+
+# check
+
+
+def test_check_of_a_good_circuit(eqcirc: Command, trained: str) -> None:
+    result = eqcirc("check", trained, "--entries", 4)
+    assert result.code == 0, result.out
+    lines = result.out.splitlines()
+    assert lines[0] == "symmetry: a scaling s exists, Equilibrium Propagation applies"
+    assert [line.split("  ")[0] for line in lines[2:]] == [
+        "adjoint against finite differences",
+        "EqProp (ideal) against adjoint",
+        "ngspice against ideal voltages",
+        "EqProp (ngspice) against adjoint",
+    ]
+    assert all(line.rstrip().endswith("yes") for line in lines[2:])
+
+
+def test_check_fails_where_beta_is_large(eqcirc: Command, trained: str) -> None:
+    result = eqcirc("check", trained, "--beta", 3e-7, "--samples", 2, "--json")
+    assert result.code == 1
+    holds = {f["name"]: f["holds"] for f in result.json["findings"]}
+    assert holds == {
+        "adjoint against finite differences": True,
+        "EqProp (ideal) against adjoint": False,
+        "ngspice against ideal voltages": True,
+        "EqProp (ngspice) against adjoint": False,
+    }
+    assert " NO" in eqcirc("check", trained, "--beta", 3e-7).out
+
+
+def test_check_without_ngspice_checks_the_rest(eqcirc: Command, no_ngspice: None) -> None:
+    result = eqcirc("check", "tiny.toml", "--json")
+    assert result.code == 0
+    assert len(result.json["findings"]) == 2
+    assert result.err.startswith("without ngspice: NGSPICE_LIBRARY_PATH names '/nonexistent'")
+
+
+# netlist
+
+
+@pytest.mark.parametrize("form", ["full", "reduced"])
+def test_plain_ngspice_gives_the_voltages_that_solve_prints(
+    eqcirc: Command, trained: str, form: str, batch: Callable[[str], tuple[str, dict[str, Array]]]
+) -> None:
+    result = eqcirc("netlist", trained, "--form", form, "--samples", 3, "--out", "deck.sp")
+    lines = Path("deck.sp").read_text().count("\n")
+    assert result.out == f"wrote deck.sp ({lines} lines); run it with: ngspice -b deck.sp\n"
+    deck = Path("deck.sp").read_text()
+    assert eqcirc("netlist", trained, "--form", form, "--samples", 3).out == deck
+    table, vectors = batch(deck)
+    rows = eqcirc("solve", trained, "--samples", 3, "--engine", "ideal", "--json").json["rows"]
+    printed = [line.split() for line in table.splitlines() if line[:1].isdigit()]
+    for sample in range(3):
+        for node in ("op_0", "op_1", "on_0", "on_1"):
+            volts = next(v for s, n, v in rows if (s, n) == (sample, node))
+            assert vectors[f"v({node})"][sample] == pytest.approx(volts, abs=1e-9)
+            assert any(math.isclose(float(x), volts, rel_tol=1e-5) for x in printed[sample])
+
+
+def test_a_netlist_takes_samples_from_a_file(eqcirc: Command, trained: str) -> None:
+    Path("x.csv").write_text("a,b\n0.125,-0.25\n")
+    deck = eqcirc("netlist", trained, "--inputs", "x.csv").out
+    assert "v_x_0 x_0 0 0.125\n" in deck
+    assert "v_xn_1 xn_1 0 0.25\n" in deck
+
+
+# doctor
+
+
+def test_doctor_finds_everything(eqcirc: Command) -> None:
+    result = eqcirc("doctor")
+    assert result.code == 0, result.out
+    assert "libngspice: " in result.out
+    assert "a 1 V divider gives 0.500000000 V" in result.out
+    assert all(line.startswith("ok   ") for line in result.out.splitlines())
+
+
+def test_doctor_says_what_to_install(
+    eqcirc: Command, no_ngspice: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = eqcirc("doctor")
+    assert result.code == 1
+    bad = [line for line in result.out.splitlines() if line.startswith("FAIL")]
+    assert bad == ["FAIL ngspice program: missing", "FAIL libngspice: missing"]
+    assert result.out.count("sudo apt-get install ngspice libngspice0") >= 2
+    content = eqcirc("doctor", "--json").json
+    assert content["ok"] is False
+    assert [c["what"] for c in content["checks"] if not c["ok"]] == ["ngspice program", "libngspice"]
+
+
+# regression end to end
+
+
+def test_a_regression_from_a_csv_file(eqcirc: Command) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (40, 2))
+    y = 0.05 * x[:, 0] - 0.03 * x[:, 1]
+    lines = ["a,b,y", *(f"{a!r},{b!r},{c!r}" for a, b, c in np.column_stack([x, y]).tolist())]
+    Path("line.csv").write_text("\n".join(lines))
+    Path("line.toml").write_text(
+        """
+        name = "line"
+        data = { name = "csv", path = "line.csv", targets = ["y"], scaling = "none" }
+        solver = { engine = "ideal" }
+        audit = { every = 0 }
+        [network]
+        hidden = []
+        input_gain = 1.0
+        biases = { voltage = 0.5 }
+        [learning]
+        cost = "squared_error"
+        epochs = 60
+        batch_size = 7
+        """
+    )
+    result = eqcirc("train", "line.toml", "--json")
+    assert result.code == 0
+    assert result.json["test_accuracy"] is None
+    assert result.json["test_loss"] < 0.1 * 0.5 * np.var(y)
+    lines = eqcirc("evaluate", "runs/line").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["part", "engine", "cost"]
+    assert lines[-1].endswith(" V², mean of 8 samples")
+    assert eqcirc("evaluate", "runs/line", "--json").json["accuracy"] is None
+    assert eqcirc("check", "runs/line").code == 0
+    text = eqcirc("train", "line.toml", "--out", "again", "--set", "learning.epochs=1")
+    assert "test cost" in text.out
+    assert "accuracy" not in text.out
+    assert "validation loss" in text.err
