@@ -1,6 +1,6 @@
-"""Linear solves of (M + sample-dependent part)·x = b for a whole batch.
+"""Direct linear solves of (M + sample-dependent part)·x = b for a whole batch.
 
-Two ways, chosen once for a circuit:
+Two ways (`choice` says which is taken when):
 
 - *Block elimination.* A set E of unknowns that are not coupled to one another (a layer of hidden nodes, every
   second layer of a deep network) has a diagonal block; eliminating it leaves a small dense system for the rest
@@ -13,16 +13,14 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.sparse import csc_array, csr_array, diags_array
+from scipy.sparse import csc_array, diags_array
 from scipy.sparse.linalg import splu
 
 from eqcirc.circuit.reduced_system import ReducedSystem
-from eqcirc.circuit.reduction import Reduction, as_slice
+from eqcirc.circuit.reduction import as_slice
 from eqcirc.solvers.equations import Linearised
 from eqcirc.typing import Array, NodeArray
 
-SPARSE_FILL = 0.02  # density of M below which sparse LU wins, if many unknowns are left
-SPARSE_KEPT = 200
 CHUNK = 4_000_000  # doubles in the largest temporary of one block
 SMALL = 40  # unknowns in K below which products of blocks are worth keeping
 
@@ -33,31 +31,6 @@ class LinearSolver(Protocol):
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
         """Return x (row, n) with J·x = rhs (row, n)."""
         ...
-
-
-def choose(plan: Reduction) -> LinearSolver:
-    """Return the better way for this circuit."""
-    pattern = plan.pattern()
-    forced = np.zeros(plan.n, bool)
-    forced[plan.outputs.unknowns] = True
-    forced[plan.pairs[0]] = True
-    eliminated = independent_set(pattern, forced)
-    many = plan.n - len(eliminated) > SPARSE_KEPT and pattern.nnz < SPARSE_FILL * plan.n**2
-    if many or not plan.dense:
-        return SparseLU(plan.outputs.unknowns, plan.pairs)
-    return BlockElimination(plan.n, eliminated, plan.outputs.unknowns, plan.pairs)
-
-
-def independent_set(pattern: csr_array, forbidden: np.ndarray) -> NodeArray:
-    """Return unknowns that are not coupled to one another, chosen greedily by fewest neighbours."""
-    degree = np.diff(pattern.indptr)
-    blocked = forbidden.copy()
-    chosen = np.zeros(len(blocked), bool)
-    for k in np.argsort(degree, kind="stable").tolist():
-        if not blocked[k]:
-            chosen[k] = True
-            blocked[pattern.indices[pattern.indptr[k] : pattern.indptr[k + 1]]] = True
-    return np.flatnonzero(chosen)
 
 
 class _Blocks(NamedTuple):

@@ -11,7 +11,7 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, mark_branches
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.ideal.elimination import choose
+from eqcirc.solvers.ideal.choice import choose
 from eqcirc.solvers.ideal.newton import newton
 from eqcirc.typing import Array, Parameters
 

@@ -16,8 +16,9 @@ from eqcirc.devices import ShockleyDiode
 from eqcirc.learning.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.equations import Equations, Linearised
-from eqcirc.solvers.ideal import elimination
-from eqcirc.solvers.ideal.elimination import BlockElimination, LinearSolver, SparseLU, choose, independent_set
+from eqcirc.solvers.ideal import choice, elimination
+from eqcirc.solvers.ideal.choice import choose, independent_set
+from eqcirc.solvers.ideal.elimination import BlockElimination, LinearSolver, SparseLU
 from eqcirc.solvers.ideal.newton import _solve
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array
@@ -137,7 +138,7 @@ def test_large_grids_are_solved_sparsely(monkeypatch: pytest.MonkeyPatch) -> Non
     circuit, inputs = grid(25), np.array([[5.0], [-2.0]])
     assert isinstance(choose(Reduction(circuit)), SparseLU)
     sparse = IdealSolver(circuit).solve(None, inputs).require()
-    monkeypatch.setattr(elimination, "SPARSE_FILL", 0.0)
+    monkeypatch.setattr(choice, "SPARSE_FILL", 0.0)
     assert isinstance(choose(Reduction(circuit)), BlockElimination)
     dense = IdealSolver(circuit).solve(None, inputs).require()
     np.testing.assert_allclose(sparse.voltages, dense.voltages, rtol=0, atol=1e-12)
