@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -107,7 +108,7 @@ def check(
         try:
             solvers.append(stack.enter_context(build_solver(experiment, opened.circuit, "ngspice")))
         except EngineError as error:
-            typer.secho(f"without ngspice: {error}", fg=typer.colors.YELLOW, err=True)
+            logging.getLogger("eqcirc").warning("no comparison with ngspice: %s", error)
         targets = targets_of(part, rule.cost)
         findings = run_check(
             rule, opened.parameters, part.inputs, targets, *solvers, entries=entries, seed=experiment.seed
@@ -121,6 +122,11 @@ def check(
             for f in findings
         ]
         print_table(["check", "measured", "bound", "holds"], rows)
+        excess = max(f.measured / f.bound for f in findings if f.name.startswith("EqProp"))
+        if excess > 1:
+            order = 2 if rule.variant == "centred" else 1
+            better = rule.beta * (2 * excess) ** (-1 / order)
+            typer.echo(f"the error of the contrast grows with beta: try learning.beta = {better:.0e}")
     if not all(f.holds for f in findings):
         raise typer.Exit(1)
 

@@ -11,7 +11,6 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from eqcirc.learning.trainer import Trainer
 
@@ -38,14 +37,16 @@ def score_pairs(accuracy: float, loss: float, failed: int, samples: int, unit: s
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table, numbers right-aligned."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for k, column in enumerate(columns):
-        numeric = bool(rows) and isinstance(rows[0][k], int | float)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(_shown(value) for value in row))
-    Console(soft_wrap=True).print(table)
+    """Print a table, numbers right-aligned; nothing is cut off, however narrow the terminal."""
+    cells = [list(columns), *([_shown(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    numeric = [bool(rows) and isinstance(value, int | float) for value in (rows or [columns])[0]]
+    for k, line in enumerate(cells):
+        padded = [
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        typer.secho("  ".join(padded).rstrip(), bold=k == 0)
 
 
 def _shown(value: Any) -> str:

@@ -215,14 +215,20 @@ def test_check_fails_where_beta_is_large(eqcirc: Command, trained: str) -> None:
         "ngspice against ideal voltages": True,
         "EqProp (ngspice) against adjoint": False,
     }
-    assert " NO" in eqcirc("check", trained, "--beta", 3e-7).out
+    text = eqcirc("check", trained, "--beta", 3e-7).out
+    assert " NO" in text
+    advice = text.splitlines()[-1]
+    assert advice.startswith("the error of the contrast grows with beta: try learning.beta = ")
+    assert eqcirc("check", trained, "--beta", advice.split()[-1]).code == 0
 
 
 def test_check_without_ngspice_checks_the_rest(eqcirc: Command, no_ngspice: None) -> None:
     result = eqcirc("check", "tiny.toml", "--json")
     assert result.code == 0
     assert len(result.json["findings"]) == 2
-    assert result.err.startswith("without ngspice: NGSPICE_LIBRARY_PATH names '/nonexistent'")
+    assert result.err.startswith(
+        "warning: no comparison with ngspice: NGSPICE_LIBRARY_PATH names '/nonexistent'"
+    )
 
 
 # netlist
