@@ -72,6 +72,7 @@ def test_the_experiments_that_come_along_are_valid(file: Path) -> None:
         ("network.bounds", [1e-6], "expected one more value, got [1e-06]"),
         ("network.bounds", [1e-6, 1e-5, 1e-4], "expected at most 2 values, got [1e-06, 1e-05, 0.0001]"),
         ("network.bounds", [1e-5, 1e-6], "expected a lower value, then a higher one, got [1e-05, 1e-06]"),
+        ("network.bounds", [1e-5, 1e-5], "expected a lower value, then a higher one, got [1e-05, 1e-05]"),
         ("network.bounds.0", [0, 1e-5], "expected a number of at least 1e-12, got 0"),
         ("network.bounds.0", [-1e-6, 1e-5], "expected a number of at least 1e-12, got -1e-06"),
         ("network.bounds.1", [1e-6, 1e6], "expected a number of at most 1000, got 1000000.0"),

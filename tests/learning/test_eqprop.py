@@ -7,6 +7,7 @@ import pytest
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import LayerDiodes, Layered
+from eqcirc.devices import ClampDiode, ShockleyDiode
 from eqcirc.errors import ConfigError, SymmetryError
 from eqcirc.learning.costs import SquaredError
 from eqcirc.learning.eqprop import EqProp, Variant, flat
@@ -34,6 +35,22 @@ def error(problem: Problem, solver: Solver, beta: float, variant: Variant = "cen
     rule = EqProp(problem.circuit, problem.cost, beta, variant)
     points = solver.solve(None, problem.inputs, rule.nudge(problem.targets)).require()
     return relative_error(flat(rule.gradient(points)), adjoint(problem))
+
+
+def test_the_random_networks_have_every_feature_between_them() -> None:
+    plans = [random_problem(seed).plan for seed in range(60)]
+    diodes = [d for plan in plans for d in plan.diodes or ()]  # type: ignore[union-attr]
+    assert {len(plan.hidden) for plan in plans} == {0, 1, 2}
+    assert {plan.biases.kind for plan in plans} == {"rail", "current", "none"}
+    assert {type(d.law) for d in diodes if d} == {ShockleyDiode, ClampDiode}
+    assert {d.kind for d in diodes if d} == {"antiparallel", "one_sided"}
+    assert None in diodes
+    assert {skip for plan in plans for skip in plan.skips} == {(0, 2), (0, 3), (1, 3)}
+    assert {True, False} == {plan.differential for plan in plans} == {plan.double_inputs for plan in plans}
+    deep = [plan for plan in plans if plan.hidden and plan.gain is not None]
+    assert any(plan.kappa is None for plan in deep)  # the usual amplifier, 1/A
+    assert any(plan.kappa == plan.gain for plan in deep)  # the ideal transformer
+    assert any(plan.kappa not in (None, plan.gain) for plan in deep)
 
 
 @pytest.mark.parametrize("seed", range(60))
