@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from eqcirc.report.figures import learning_figure
 from eqcirc.typing import Array
@@ -57,6 +58,27 @@ def test_there_is_a_panel_for_each_thing_there_is_to_show() -> None:
     assert draw(rows(3, validation=False))[0] == pytest.approx(2 * panel, abs=2)
     assert draw(rows(3, accuracy=False))[0] == pytest.approx(panel, abs=2)
     assert draw(rows(3, accuracy=False), pairs())[0] == pytest.approx(2 * panel, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "given", "panels"),
+    [
+        (rows(5), pairs(), 3),
+        (rows(5), None, 2),
+        (rows(5, accuracy=False), pairs(), 2),
+        (rows(5, accuracy=False), None, 1),
+    ],
+)
+def test_every_panel_shows_something(
+    metrics: list[dict[str, Any]], given: tuple[Array, Array] | None, panels: int
+) -> None:
+    file = io.BytesIO()
+    learning_figure(file, metrics, given)
+    file.seek(0)
+    picture = imread(file)[:, :, :3]
+    coloured = picture.max(axis=2) - picture.min(axis=2) > 0.2  # axes, grid and text are grey
+    for panel in np.array_split(coloured, panels, axis=1):
+        assert panel.sum() > 50
 
 
 @pytest.mark.parametrize(
