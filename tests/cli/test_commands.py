@@ -288,7 +288,9 @@ def test_doctor_says_what_to_install(
 # regression end to end
 
 
-def test_a_regression_from_a_csv_file(eqcirc: Command) -> None:
+def test_a_regression_from_a_csv_file(
+    eqcirc: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (40, 2))
     y = 0.05 * x[:, 0] - 0.03 * x[:, 1]
@@ -319,6 +321,9 @@ def test_a_regression_from_a_csv_file(eqcirc: Command) -> None:
     assert lines[-1].endswith(" V², mean of 8 samples")
     assert eqcirc("evaluate", "runs/line", "--json").json["accuracy"] is None
     assert eqcirc("check", "runs/line").code == 0
+    monkeypatch.chdir("/")  # the run knows where its data are
+    assert eqcirc("evaluate", tmp_path / "runs" / "line").code == 0
+    monkeypatch.chdir(tmp_path)
     text = eqcirc("train", "line.toml", "--out", "again", "--set", "learning.epochs=1")
     assert "test cost" in text.out
     assert "accuracy" not in text.out
