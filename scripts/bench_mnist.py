@@ -3,8 +3,9 @@
     OPENBLAS_NUM_THREADS=1 python scripts/bench_mnist.py [--data FOLDER] [--epochs 10] [--seeds 1]
 
 FOLDER holds the four idx files; without it they are downloaded. Hyperparameters are those of
-circuits/mnist-xs.toml, chosen on 6,000 images of the training part. The naive way (a fresh netlist and `op` for each sample and phase) is timed on one
-sample in the same run. Writes results/bench_mnist.json, .md and .png. A quarter of an hour on two cores.
+circuits/mnist-xs.toml, chosen on 6,000 images of the training part. The naive way (a fresh netlist and `op` for
+each sample and phase) is timed on one sample in the same run. Writes results/bench_mnist.json, .md and .png.
+A quarter of an hour on two cores.
 """
 
 from __future__ import annotations

@@ -69,6 +69,7 @@ def open_library(path: str) -> Spice:
             return status
 
         def load(self, lines: list[str]) -> int:
+            self.clear_output()  # PySpice keeps every line that ngspice ever printed
             kept = [ffi.new("char[]", line.encode("ascii")) for line in lines]
             return int(self._ngspice_shared.ngSpice_Circ(ffi.new("char *[]", [*kept, ffi.NULL])))
 

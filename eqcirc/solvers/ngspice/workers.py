@@ -25,7 +25,7 @@ class Workers(Protocol):
     """What a future raises when the process of its task died."""
 
     def executor(self) -> Executor:
-        """Return the present executor; start one if there is none."""
+        """Return the executor for one more netlist; start one if there is none."""
         ...
 
     def discard(self) -> None:
@@ -35,6 +35,10 @@ class Workers(Protocol):
     def close(self) -> None:
         """Release everything."""
         ...
+
+
+RENEW_AFTER = 20_000
+"""Netlists for each process before fresh ones are started: ngspice 39 keeps about 1 kB of every analysis."""
 
 
 class LocalWorkers:
@@ -51,9 +55,14 @@ class LocalWorkers:
         require_library()
         self._count = count
         self._executor: Any = None  # loky has no types
+        self._asked = 0
 
     def executor(self) -> Executor:
         """See `Workers.executor`."""
+        self._asked += 1
+        if self._asked > RENEW_AFTER * self._count and self._executor is not None:
+            self._executor.shutdown(wait=True)  # what is running is finished first
+            self._executor, self._asked = None, 1
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=self._count, timeout=None)
         return self._executor  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from eqcirc.errors import EngineError
+from eqcirc.solvers.ngspice import workers
 from eqcirc.solvers.base import Status
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool
@@ -183,3 +184,16 @@ def test_a_library_that_wants_too_much_memory_is_replaced() -> None:
     many = Many(lines, [f"n{k}" for k in range(500)], 1, 1)
     words = run_beside_good_ones(many, Limits(deadline=60.0, memory=2**29))
     assert words == "the ngspice process died" or words.startswith("ngspice left during")
+
+
+def test_workers_are_renewed_after_many_netlists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "RENEW_AFTER", 3)
+    pool = Pool(LocalWorkers(1), Limits())
+    seen = set()
+    for k in range(1, 8):
+        ((_, result),) = pool.run([divider(f"{k}k")])
+        assert isinstance(result, SweepResult)
+        assert result.voltages[0, 0, 0] == pytest.approx(1 / (1 + k))
+        seen |= set(pool.workers._executor._processes)  # type: ignore[attr-defined]
+    pool.close()
+    assert len(seen) == 3
