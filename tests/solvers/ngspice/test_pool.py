@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from eqcirc.errors import EngineError
-from eqcirc.solvers.ngspice import workers
 from eqcirc.solvers.base import Status
+from eqcirc.solvers.ngspice import workers
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool
 from eqcirc.solvers.ngspice.session import SweepResult
