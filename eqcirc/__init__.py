@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from eqcirc.circuit.layered import LayerDiodes as LayerDiodes
     from eqcirc.circuit.layered import Layered as Layered
     from eqcirc.circuit.scaling import symmetry as symmetry
+    from eqcirc.costs import SoftmaxCrossEntropy as SoftmaxCrossEntropy
+    from eqcirc.costs import SquaredError as SquaredError
     from eqcirc.data import Dataset as Dataset
     from eqcirc.data import Splits as Splits
     from eqcirc.data import load_splits as load_splits
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from eqcirc.experiment.load import load_experiment as load_experiment
     from eqcirc.experiment.run import Run as Run
     from eqcirc.learning.audit import Audit as Audit
-    from eqcirc.learning.costs import SoftmaxCrossEntropy as SoftmaxCrossEntropy
-    from eqcirc.learning.costs import SquaredError as SquaredError
     from eqcirc.learning.eqprop import EqProp as EqProp
     from eqcirc.learning.evaluate import targets_of as targets_of
     from eqcirc.learning.optimizers import SGD as SGD
@@ -63,8 +63,8 @@ _HOME = {
     "load_experiment": "experiment.load",
     "Run": "experiment.run",
     "Audit": "learning.audit",
-    "SoftmaxCrossEntropy": "learning.costs",
-    "SquaredError": "learning.costs",
+    "SoftmaxCrossEntropy": "costs",
+    "SquaredError": "costs",
     "EqProp": "learning.eqprop",
     "targets_of": "learning.evaluate",
     "SGD": "learning.optimizers",

@@ -10,8 +10,8 @@ import numpy as np
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
+from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import ClampDiode, ShockleyDiode
-from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Splits, load_splits, scale
 from eqcirc.devices import Bounds, ClampDiode, Law, ShockleyDiode
 from eqcirc.errors import ConfigError
 from eqcirc.experiment.schema import Diodes, Experiment
 from eqcirc.learning.audit import Audit, AuditLimits
-from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.trainer import Plan, Trainer

@@ -23,7 +23,7 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
-from eqcirc.learning.costs import Cost
+from eqcirc.costs import Cost
 from eqcirc.solvers.base import Nudge, OperatingPoints
 from eqcirc.typing import Array, Parameters
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqcirc.costs import Cost
 from eqcirc.data import Dataset
-from eqcirc.learning.costs import Cost
 from eqcirc.solvers.base import Solver
 from eqcirc.typing import Array, Parameters
 

@@ -13,10 +13,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Splits
 from eqcirc.errors import ConfigError, SolverError, nearest
 from eqcirc.learning.audit import Audit
-from eqcirc.learning.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.optimizers import Adam, Optimizer

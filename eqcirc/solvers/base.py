@@ -14,8 +14,8 @@ from types import TracebackType
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.costs import Cost
 from eqcirc.errors import ConfigError, SolverError
-from eqcirc.learning.costs import Cost
 from eqcirc.typing import Array, Parameters
 
 

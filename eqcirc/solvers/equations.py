@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.costs import Cost
 from eqcirc.errors import DataError
-from eqcirc.learning.costs import Cost
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array, NodeArray
 

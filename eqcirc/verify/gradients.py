@@ -15,7 +15,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.learning.costs import Cost
+from eqcirc.costs import Cost
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.equations import Equations
 from eqcirc.typing import Array, Parameters

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eqcirc.cli.output import ProgressBar, print_json, print_pairs, print_table, score_pairs
-from eqcirc.learning.costs import SoftmaxCrossEntropy
+from eqcirc.costs import SoftmaxCrossEntropy
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.trainer import Plan, Trainer
 from eqcirc.solvers.ideal.solver import IdealSolver

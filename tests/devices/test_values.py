@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.costs import SoftmaxCrossEntropy
 from eqcirc.devices import (
     Amplifier,
     ClampDiode,
@@ -21,7 +22,6 @@ from eqcirc.devices import (
     TwoTerminal,
 )
 from eqcirc.errors import CircuitError
-from eqcirc.learning.costs import SoftmaxCrossEntropy
 
 NAN, INF = float("nan"), float("inf")
 ONE, TWO = np.array([1]), np.array([2])

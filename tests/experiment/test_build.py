@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import Amplifier, ClampDiode, CurrentSource, ShockleyDiode, TwoTerminal
 from eqcirc.errors import ConfigError, DataError, EngineError
 from eqcirc.experiment.build import (
@@ -19,7 +20,6 @@ from eqcirc.experiment.build import (
 )
 from eqcirc.experiment.load import load_experiment, parse
 from eqcirc.experiment.schema import Experiment
-from eqcirc.learning.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.learning.optimizers import SGD, Adam
 from eqcirc.solvers.ideal.solver import IdealSolver
 

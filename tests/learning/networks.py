@@ -9,9 +9,9 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset, Splits
 from eqcirc.devices import Bounds, ClampDiode, Law, ShockleyDiode
-from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.typing import Array
 
 BOUNDS = Bounds(1e-7, 1e-5)

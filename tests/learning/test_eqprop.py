@@ -7,9 +7,9 @@ import pytest
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import LayerDiodes, Layered
+from eqcirc.costs import SquaredError
 from eqcirc.devices import ClampDiode, ShockleyDiode
 from eqcirc.errors import ConfigError, SymmetryError
-from eqcirc.learning.costs import SquaredError
 from eqcirc.learning.eqprop import EqProp, Variant, flat
 from eqcirc.solvers.base import OperatingPoints, Solver, Status
 from eqcirc.solvers.ideal.solver import IdealSolver

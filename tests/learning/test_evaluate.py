@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset
 from eqcirc.learning import evaluate as module
-from eqcirc.learning.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.learning.evaluate import evaluate, outputs_of, score, targets_of
 from eqcirc.solvers.ideal.solver import IdealSolver
 from tests.learning.networks import blobs, small_network

@@ -12,10 +12,10 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset, Splits
 from eqcirc.errors import AuditError, ConfigError, SolverError
 from eqcirc.learning.audit import Audit, AuditLimits
-from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.evaluate import evaluate, targets_of
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer

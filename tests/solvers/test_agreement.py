@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import ShockleyDiode
 from eqcirc.errors import CircuitError
-from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from tests.catalogue import NAMES, Case, S, case, random_layered

@@ -9,9 +9,9 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.costs import SquaredError
 from eqcirc.devices import ShockleyDiode
 from eqcirc.errors import ConfigError, DataError, SolverError
-from eqcirc.learning.costs import SquaredError
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, off_branch
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Netlist

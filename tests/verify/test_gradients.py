@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eqcirc.learning.costs import Cost, SquaredError
+from eqcirc.costs import Cost, SquaredError
 from eqcirc.learning.eqprop import flat
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array

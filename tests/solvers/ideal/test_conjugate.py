@@ -12,8 +12,8 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import LayerDiodes, Layered
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
+from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import ShockleyDiode
-from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.base import OperatingPoints, Status
 from eqcirc.solvers.equations import Linearised

@@ -12,8 +12,8 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
+from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import ShockleyDiode
-from eqcirc.learning.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.equations import Equations, Linearised
 from eqcirc.solvers.ideal import choice, elimination

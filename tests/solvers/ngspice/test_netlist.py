@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.costs import SoftmaxCrossEntropy
 from eqcirc.devices import ClampDiode
-from eqcirc.learning.costs import SoftmaxCrossEntropy
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.cards import table, weighted_sum
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.errors import CircuitError
-from eqcirc.learning.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.typing import Array
 
 COSTS: list[Cost] = [SquaredError(), SoftmaxCrossEntropy(10.0), SoftmaxCrossEntropy(0.5)]
