@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -67,6 +68,8 @@ def _options(
 
 def main() -> None:
     """Run the command line; errors become one message and an exit code, never a traceback."""
+    # set before numpy loads: its matrices are small here, and its threads would take the cores of the workers
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except EqcircError as error:
