@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
@@ -199,8 +199,8 @@ class Reduction:
 
     def pattern(self) -> csr_array:
         """Return a matrix (n, n) that is not zero wherever M can be, for any values of the elements."""
-        pattern = csr_array((self.n, self.n), dtype=np.int64)
-        for element in [*self.blocks, *self.scattered]:
+        pattern = eye_array(self.n, dtype=np.int64).tocsr()  # all that a block with held rows adds
+        for element in [*self.couplings, *self.scattered]:
             row, column, _ = element.triplets(element.value)
             free = self.circuit.is_free[row] & self.circuit.is_free[column]
             k, l = self.unknown[row[free]], self.unknown[column[free]]
