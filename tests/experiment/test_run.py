@@ -143,11 +143,15 @@ def test_a_finished_run_can_be_resumed_for_nothing(tmp_path: Path, whole: Path) 
 
 
 def test_the_best_epoch_survives_a_resume(tmp_path: Path) -> None:
-    best = experiment(learning={"keep": "best", "learning_rate": 3e-6})
+    best = experiment(learning={"keep": "best", "learning_rate": 3e-6, "schedule": "constant"})
     with Run.start(best, tmp_path / "one") as run:
         run.train()
         expected, found = run.trainer.parameters, run.folder.trained(run.circuit, best)
         assert run.trainer.parameters is run.trainer.state.best
+        last = run.trainer.state.parameters
+        assert any((last[name] != value).any() for name, value in expected.items()), (
+            "the last epoch is the best"
+        )
     with Run.start(best, tmp_path / "two") as run:
         run.train(stop=after(7))
     with Run.resume(tmp_path / "two") as run:

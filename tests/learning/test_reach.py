@@ -36,6 +36,7 @@ def test_the_bound_holds_for_any_circuit(name: str) -> None:
 def test_bounds_by_hand() -> None:
     assert reach(case("divider").circuit, np.array([[0.5], [-2.0]])) == 2
     assert reach(case("amplifier").circuit, np.array([[1.0, 1.0]])) == 4  # gain 4
+    assert reach(case("amplifier_to_amplifier").circuit, np.array([[1.0]])) == 3  # gains 2 and 1.5, both read
     assert (
         reach(case("differential").circuit, np.array([[0.1, 0.2]])) == 2
     )  # bias rail of 1 V, on either side

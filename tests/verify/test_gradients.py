@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.costs import Cost, SquaredError
+from eqcirc.devices import Bounds
 from eqcirc.learning.eqprop import flat
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array
@@ -97,6 +99,21 @@ def test_a_current_of_zero_gets_a_step_that_suits_its_node() -> None:
     entries = [("bias", (k,)) for k in range(3)]
     found = finite_differences(solver, values, some.inputs, nudge.targets, nudge.cost, entries)
     assert relative_error(found, exact) < 1e-6
+
+
+def test_a_small_conductance_in_wide_bounds_stays_positive() -> None:
+    b = CircuitBuilder("wide")
+    x, out = b.input("x"), b.nodes("out")
+    b.conductance("tiny", x, out, 1e-11, trainable=True, bounds=Bounds(1e-12, 1e-3))
+    b.conductance("load", out, GROUND, 1e-9, trainable=True, bounds=Bounds(1e-12, 1e-3))
+    circuit, inputs, targets = b.build(out), np.array([[1.0]]), np.array([[0.5]])
+    solver, values = IdealSolver(circuit), circuit.parameters
+    free = solver.solve(None, inputs).require().free
+    exact = adjoint_gradient(circuit, values, inputs, targets, SquaredError(), free)
+    found = finite_differences(
+        solver, values, inputs, targets, SquaredError(), [("tiny", (0,)), ("load", (0,))]
+    )
+    assert relative_error(found, np.concatenate([exact["tiny"], exact["load"]])) < 1e-6
 
 
 def test_random_entries_are_spread_over_the_elements() -> None:
