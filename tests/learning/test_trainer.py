@@ -19,6 +19,7 @@ from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.evaluate import evaluate, targets_of
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
+from eqcirc.learning.schedules import ScheduleName
 from eqcirc.learning.trainer import Plan, State, Trainer
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status
 from eqcirc.solvers.ideal.solver import IdealSolver
@@ -140,14 +141,27 @@ def test_every_element_has_its_own_rate() -> None:
     assert moved == {"w2"}
 
 
-def test_the_schedule_scales_the_rate() -> None:
-    constant, cosine = (
-        trainer(replace(PLAN, schedule=s, final=0.1), optimizer=SGD()) for s in ("constant", "cosine")
-    )
-    constant.run()
-    cosine.run()
-    assert [row["rate_factor"] for row in constant.state.metrics] == [1, 1, 1]
-    np.testing.assert_allclose([row["rate_factor"] for row in cosine.state.metrics], [0.775, 0.325, 0.1])
+@pytest.mark.parametrize(
+    ("schedule", "factors", "recorded"),
+    [
+        ("constant", [1, 1, 1], [1, 1, 1]),
+        ("exponential", [1, 0.5, 0.25], [0.5, 0.25, 0.125]),
+        ("cosine", [1, 0.775, 0.325], [0.775, 0.325, 0.1]),
+    ],
+)
+def test_the_schedule_scales_the_steps(
+    schedule: ScheduleName, factors: list[float], recorded: list[float]
+) -> None:
+    """One batch in each of three epochs, and steps so small that the gradient stays what it is."""
+    plan = Plan(epochs=3, batch_size=24, learning_rate=1e-16, schedule=schedule, final=0.1, decay=0.5)
+    t = trainer(plan, optimizer=SGD())
+    values = [t.parameters["w2"]]
+    while not t.run(stop=after(1)):
+        values.append(t.parameters["w2"])
+    steps = np.diff([*values, t.parameters["w2"]][:4], axis=0)
+    for step, factor in zip(steps, factors, strict=True):
+        np.testing.assert_allclose(step, factor * steps[0], rtol=1e-3, atol=1e-15)
+    np.testing.assert_allclose([row["rate_factor"] for row in t.state.metrics], recorded)
 
 
 def test_training_does_not_change_the_circuit() -> None:
