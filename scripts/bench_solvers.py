@@ -18,7 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: one process 
 import numpy as np
 from common import RESULTS, Report
 
-from eqcirc import EqProp, IdealSolver, LayerDiodes, Layered, Nudge, SquaredError
+from eqcirc import Bounds, EqProp, IdealSolver, LayerDiodes, Layered, Nudge, SquaredError
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.export.pyspice import to_pyspice
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
@@ -39,7 +39,7 @@ def main() -> None:
         input_gain=20.0,
         diodes=LayerDiodes(rail=0.0),
         differential=False,
-        bounds=(1e-7, 1e-5),  # type: ignore[arg-type]
+        bounds=Bounds(1e-7, 1e-5),
     )
     circuit = plan.build("bench", FEATURES, OUTPUTS, rng)
     # like MNIST: about a fifth of the pixels are not black
