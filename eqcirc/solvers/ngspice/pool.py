@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ class Limits:
     memory: int | None = None
 
 
+PULSE = 2.0  # seconds between two looks whether the parent still lives
+
 _session: Session | None = None  # of this worker process
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, libngspice takes one
 
@@ -52,11 +56,19 @@ def run_in_worker(netlist: Netlist, limits: Limits) -> SweepResult:
 
 
 def _become_worker(limits: Limits) -> None:
-    """Leave Ctrl-C to the parent, which decides when to stop, and limit the memory."""
+    """Leave Ctrl-C to the parent, which decides when to stop; go when it is gone; limit the memory."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     if limits.memory is not None:
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+
+
+def _follow(parent: int) -> None:
+    """End this process when its parent has died: killed, it could not stop its workers."""
+    while os.getppid() == parent:
+        time.sleep(PULSE)
+    os._exit(1)
 
 
 class Pool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -197,3 +199,27 @@ def test_workers_are_renewed_after_many_netlists(monkeypatch: pytest.MonkeyPatch
         seen |= set(pool.workers._executor._processes)  # type: ignore[attr-defined]
     pool.close()
     assert len(seen) == 3
+
+
+def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, time\n"
+        "from eqcirc.solvers.ngspice.workers import LocalWorkers\n"
+        "from eqcirc.solvers.ngspice.pool import Limits, Pool\n"
+        "from eqcirc.solvers.ngspice.netlist import Netlist\n"
+        f"netlist = Netlist({divider('1k').lines!r}, ['b'], 1, 1)\n"
+        "pool = Pool(LocalWorkers(1), Limits())\n"
+        "pool.run([netlist])\n"
+        "print(*pool.workers._executor._processes, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(150):
+        if not Path(f"/proc/{worker}").exists():
+            break
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()
