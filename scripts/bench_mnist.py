@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from matplotlib.figure import Figure
 from eqcirc import EqProp, Run, load_experiment
 from eqcirc.cli.overrides import changed
 from eqcirc.experiment.build import build_solver
+from eqcirc.experiment.load import to_toml
 from eqcirc.learning.eqprop import flat
 from eqcirc.learning.trainer import Trainer
 from eqcirc.verify.gradients import adjoint_gradient, relative_error
@@ -89,7 +89,8 @@ def train(changes: list[str], report: Report) -> dict:
         run.train(Printer(experiment.solver.engine, errors, seconds))
         summary = run.finish()
         engine = experiment.solver.engine
-        shutil.copy(run.folder.path / "config.toml", RESULTS / f"bench_mnist_{engine}.toml")
+        anywhere = experiment.model_copy(update={"data": experiment.data.model_copy(update={"path": None})})
+        (RESULTS / f"bench_mnist_{engine}.toml").write_text(to_toml(anywhere), encoding="utf-8")
         result = {
             "test_error": 100 * (1 - summary["test_accuracy"]),
             "test_failed": summary["test_failed"],
