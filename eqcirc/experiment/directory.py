@@ -226,7 +226,7 @@ def environment() -> dict[str, Any]:
     return {
         "command": shlex.join(sys.argv),
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "versions": {name: version(name) for name in PACKAGES},
     }
