@@ -12,7 +12,6 @@ solved as usual; so whatever a rung does, the answer is an operating point of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -33,9 +32,6 @@ class Analyser(Protocol):
     def analyse(self, netlist: Netlist, extra: list[str], *commands: str) -> Array:
         """Load the netlist with extra lines, run commands, return the points (point, saved) of the last one."""
         ...
-
-
-Rung = Callable[[Analyser, Netlist, int], Array]
 
 
 def climb(analyser: Analyser, netlist: Netlist, sample: int) -> tuple[Array, str] | None:
