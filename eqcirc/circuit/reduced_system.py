@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
 
-from eqcirc.circuit.reduction import Reduction, as_slice
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import Crossbar
-from eqcirc.typing import Array, NodeArray, Parameters
+from eqcirc.typing import Array, NodeArray, Parameters, as_slice
 
 
 class Coupling(NamedTuple):

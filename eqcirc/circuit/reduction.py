@@ -22,7 +22,7 @@ from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import amplifier_scaling
 from eqcirc.devices import Crossbar, CurrentSource, Law, LinearElement, Transconductor, TwoTerminal
-from eqcirc.typing import Array, NodeArray
+from eqcirc.typing import Array, NodeArray, as_slice
 
 LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
 ROUNDING = 1e-9  # relative; two ways around a loop of amplifiers round differently
@@ -235,9 +235,3 @@ class Reduction:
         free = circuit.free_nodes
         v[:, :, free] = u[:, :, self.unknown[free]] * self.voltage[free]
         return v
-
-
-def as_slice(index: NodeArray) -> NodeArray | slice:
-    """Return a slice when the indices are consecutive, so that numpy takes a view instead of a copy."""
-    start, n = int(index[0]) if index.size else 0, len(index)
-    return slice(start, start + n) if np.array_equal(index, np.arange(start, start + n)) else index

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from eqcirc.devices.base import LinearElement, Triplets, number
 from eqcirc.devices.conductance import check_conductances
 from eqcirc.errors import CircuitError
-from eqcirc.typing import Array, NodeArray
+from eqcirc.typing import Array, NodeArray, as_slice
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,6 +44,10 @@ class Crossbar(LinearElement):
         super().check(value)
         check_conductances(self.name, value)
 
+    @cached_property
+    def _slices(self) -> tuple[NodeArray | slice, NodeArray | slice]:
+        return as_slice(self.rows), as_slice(self.columns)
+
     def terminals(self) -> NodeArray:
         """Return all nodes that the element touches."""
         return np.concatenate([self.rows, self.columns])
@@ -61,7 +66,8 @@ class Crossbar(LinearElement):
 
     def sensitivity(self, lam: Array, v: Array) -> Array:
         """Return the sum over the batch of (lam_r − lam_c)(v_r − v_c), (rows, columns)."""
-        lam_r, lam_c, v_r, v_c = lam[:, self.rows], lam[:, self.columns], v[:, self.rows], v[:, self.columns]
+        r, c = self._slices
+        lam_r, lam_c, v_r, v_c = lam[:, r], lam[:, c], v[:, r], v[:, c]
         result = np.einsum("bc,bc->c", lam_c, v_c)[None, :] - v_r.T @ lam_c
         if lam_r.any():  # rows held by sources have no adjoint voltage, and they are the big blocks
             result += np.einsum("br,br->r", lam_r, v_r)[:, None] - lam_r.T @ v_c

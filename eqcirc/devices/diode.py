@@ -21,6 +21,7 @@ from eqcirc.devices.base import in_range, number
 from eqcirc.typing import Array
 
 LARGEST_EXPONENT = 600.0  # exp of more is not a current that any circuit here carries; keeps doubles finite
+AT_EDGE = math.exp(-3)
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,20 @@ class ShockleyDiode:
         return self.emission * THERMAL_VOLTAGE
 
     def evaluate(self, v: Array) -> tuple[Array, Array]:
-        """Return current (A) and slope (S)."""
+        """Return current (A) and slope (S).
+
+        The two ranges meet in i/IS + 1 = e⁻³ with equal slopes. So each is evaluated at v clipped to it, and their
+        sum less e⁻³ is the law: no branch, which at random signs costs more than the arithmetic.
+        """
         i_s, vte = self.saturation_current, self.slope_voltage
-        growth = np.exp(np.minimum(v / vte, LARGEST_EXPONENT))
-        current = i_s * (growth - 1)
-        slope = i_s / vte * growth
-        reverse = v < -3 * vte
-        if reverse.any():
-            x = np.minimum(v, -3 * vte)
-            tail = 3 * vte / (math.e * x)
-            tail *= tail * tail
-            current = np.where(reverse, -i_s * (1 + tail), current)
-            slope = np.where(reverse, 3 * i_s * tail / x, slope)
-        return current + JUNCTION_GMIN * v, slope + JUNCTION_GMIN
+        edge = -3 * vte
+        growth = np.exp(np.clip(v, edge, LARGEST_EXPONENT * vte) / vte)
+        growth -= AT_EDGE
+        y = edge / np.minimum(v, edge)
+        tail = AT_EDGE * y * y * y
+        current = i_s * (growth + tail - 1) + JUNCTION_GMIN * v
+        slope = i_s / vte * (growth + tail * y) + JUNCTION_GMIN
+        return current, slope
 
     def cocontent(self, v: Array) -> Array:
         """Return the integral of the current from 0 to v, in watts."""
@@ -84,12 +86,12 @@ class ShockleyDiode:
         far = (new > critical) & (np.abs(new - old) > 2 * vte)
         if not far.any():
             return new
-        step = (new - old) / vte
-        up = old + vte * np.log1p(np.maximum(step, 0))
-        down = old - vte * np.log1p(np.maximum(-step, 0))
+        limited = new.copy()
+        new, old = new[far], np.broadcast_to(old, new.shape)[far]
+        step = vte * np.log1p(np.abs(new - old) / vte)
         from_cold = vte * np.log(np.maximum(new, vte) / vte)
-        limited = np.where(old > 0, np.where(step > 0, up, down), from_cold)
-        return np.where(far, limited, new)
+        limited[far] = np.where(old > 0, old + np.copysign(step, new - old), from_cold)
+        return limited
 
     def scaled(self, voltage: float, current: float) -> ShockleyDiode:
         """Return the diode seen through an amplifier: N grows with the voltage, IS with the current."""

@@ -17,9 +17,8 @@ from scipy.sparse import csc_array, diags_array
 from scipy.sparse.linalg import splu
 
 from eqcirc.circuit.reduced_system import ReducedSystem
-from eqcirc.circuit.reduction import as_slice
 from eqcirc.solvers.equations import Linearised
-from eqcirc.typing import Array, NodeArray
+from eqcirc.typing import Array, NodeArray, as_slice
 
 CHUNK = 4_000_000  # doubles in the largest temporary of one block
 SMALL = 40  # unknowns in K below which products of blocks are worth keeping

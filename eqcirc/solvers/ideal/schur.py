@@ -16,9 +16,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from eqcirc.circuit.reduced_system import ReducedSystem
-from eqcirc.circuit.reduction import Reduction, as_slice
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.equations import Linearised
-from eqcirc.typing import Array, NodeArray
+from eqcirc.typing import Array, NodeArray, as_slice
 
 
 class Part(NamedTuple):
