@@ -139,7 +139,7 @@ def gradient_error(run: Run) -> float:
     with build_solver(run.experiment, run.circuit, "ideal") as ideal:
         free = ideal.solve(trainer.parameters, inputs).require().free
     exact = adjoint_gradient(run.circuit, trainer.parameters, inputs, targets, rule.cost, free)
-    return relative_error(flat(rule.gradient(points)), flat(exact))
+    return relative_error(flat(rule.gradient(points, trainer.parameters)), flat(exact))
 
 
 def naive_milliseconds(run: Run) -> float:
