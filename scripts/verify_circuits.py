@@ -95,7 +95,9 @@ def measure(k: int) -> dict[str, object]:
         adjoint = adjoint_gradient(circuit, parameters, inputs, targets, cost, points["ideal"].free)
         exact = flat(adjoint)
         for name, at in points.items():
-            row[f"eqprop_{name}"] = relative_error(flat(EqProp(circuit, cost, SMALL).gradient(at)), exact)
+            row[f"eqprop_{name}"] = relative_error(
+                flat(EqProp(circuit, cost, SMALL).gradient(at, parameters)), exact
+            )
         entries = random_entries(parameters, 16, rng)
         differences = finite_differences(solvers["ideal"], parameters, inputs, targets, cost, entries)
         row["adjoint_fd"] = relative_error(differences, np.array([adjoint[n][i] for n, i in entries]))
@@ -106,7 +108,7 @@ def measure(k: int) -> dict[str, object]:
                 for beta in LARGE:
                     rule = EqProp(circuit, cost, float(beta), variant)  # type: ignore[arg-type]
                     at = solver.solve(parameters, inputs, rule.nudge(targets)).require()
-                    found.append(relative_error(flat(rule.gradient(at)), exact))
+                    found.append(relative_error(flat(rule.gradient(at, parameters)), exact))
             row["errors"][name] = errors
             row["slopes"][name] = {v: np.polyfit(np.log(LARGE), np.log(e), 1)[0] for v, e in errors.items()}
     print(f"circuit {k}: hidden {hidden}, ngspice against ideal {row['reduced_dv']:.1e} V", flush=True)

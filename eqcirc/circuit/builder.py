@@ -22,11 +22,14 @@ from eqcirc.circuit.validate import validate
 from eqcirc.devices import (
     Amplifier,
     Bounds,
+    Capacitor,
     Conductance,
     Crossbar,
     CurrentSource,
     Element,
+    Gyrator,
     Law,
+    RLMesh,
     Transconductor,
     TwoTerminal,
 )
@@ -37,6 +40,8 @@ from eqcirc.typing import Array, NodeArray
 
 GROUND = 0
 CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
+AREA_BOUNDS = Bounds(0.1, 10.0)
+OHM_BOUNDS = Bounds(1e2, 1e6)  # ohm
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBERED = re.compile(r".*_\d+")
@@ -116,10 +121,76 @@ class CircuitBuilder:
             Crossbar(name=name, value=value, trainable=trainable, bounds=bounds, rows=rows, columns=columns)
         )
 
-    def device(self, name: str, anode: Nodes, cathode: Nodes, law: Law, *, area: ArrayLike = 1.0) -> None:
-        """Add nonlinear two-terminal devices, for example `ShockleyDiode`."""
+    def device(
+        self,
+        name: str,
+        anode: Nodes,
+        cathode: Nodes,
+        law: Law,
+        *,
+        area: ArrayLike = 1.0,
+        trainable: bool = False,
+        bounds: Bounds = AREA_BOUNDS,
+    ) -> None:
+        """Add nonlinear two-terminal devices, for example `ShockleyDiode`; what can be trained is their area."""
         anode, cathode, value = self._group(name, anode, cathode, area)
-        self._add(TwoTerminal(name=name, value=value, anode=anode, cathode=cathode, law=law))
+        self._add(
+            TwoTerminal(
+                name=name,
+                value=value,
+                trainable=trainable,
+                bounds=bounds,
+                anode=anode,
+                cathode=cathode,
+                law=law,
+            )
+        )
+
+    def capacitor(self, name: str, a: Nodes, b: Nodes, farads: ArrayLike) -> None:
+        """Add capacitors between nodes a and b; they decide stability, not operating points."""
+        a, b, value = self._group(name, a, b, farads)
+        self._add(Capacitor(name=name, value=value, a=a, b=b))
+
+    def rl_branches(
+        self,
+        name: str,
+        a: Nodes,
+        b: Nodes,
+        ohms: ArrayLike,
+        henries: ArrayLike,
+        *,
+        shared: Sequence[tuple[int, int]] = (),
+        shared_ohms: ArrayLike = (),
+        trainable: bool = False,
+        bounds: Bounds = OHM_BOUNDS,
+    ) -> None:
+        """Add branches of a resistor and an inductor in series from nodes a to b.
+
+        Args:
+            name: of the group.
+            a: nodes that the branch currents leave.
+            b: nodes that they enter.
+            ohms: each branch's own resistance.
+            henries: inductances.
+            shared: pairs of branches (counted from 0) whose currents cross one more resistance.
+            shared_ohms: that resistance, for each pair.
+            trainable: whether learning may change the resistances, own and shared.
+            bounds: interval of trained resistances.
+        """
+        a, b, own = self._group(name, a, b, ohms)
+        pairs = np.array(shared, np.intp).reshape(-1, 2)
+        self._add(
+            RLMesh(
+                name=name,
+                value=np.concatenate([own, np.broadcast_to(np.asarray(shared_ohms, np.float64), len(pairs))]),
+                trainable=trainable,
+                bounds=bounds,
+                a=a,
+                b=b,
+                inductance=np.array(np.broadcast_to(np.asarray(henries, np.float64), own.shape)),
+                shared=pairs,
+            )
+        )
 
     def current_source(
         self,
@@ -148,6 +219,24 @@ class CircuitBuilder:
         out_p, out_n, value = self._group(name, out[0], out[1], siemens)
         cp, cn, _ = self._group(name, control[0], control[1], value)
         self._add(Transconductor(name=name, value=value, out_p=out_p, out_n=out_n, cp=cp, cn=cn))
+
+    def gyrator(
+        self,
+        name: str,
+        a: Nodes,
+        b: Nodes,
+        siemens: ArrayLike,
+        *,
+        reference: Nodes = GROUND,
+        trainable: bool = False,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> None:
+        """Add gyrators: siemens·v_b leaves node a and siemens·(v_a − v_reference) enters node b."""
+        a, b, value = self._group(name, a, b, siemens)
+        reference, _, _ = self._group(name, reference, a, value)
+        self._add(
+            Gyrator(name=name, value=value, trainable=trainable, bounds=bounds, a=a, b=b, reference=reference)
+        )
 
     def build(self, readout: Nodes, negative: Nodes | None = None) -> Circuit:
         """Check the circuit and return it.

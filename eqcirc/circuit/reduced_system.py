@@ -9,7 +9,8 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
 
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices import Crossbar
+from eqcirc.devices import Capacitor, Crossbar
+from eqcirc.devices.base import Triplets
 from eqcirc.typing import Array, NodeArray, Parameters, as_slice
 
 
@@ -105,16 +106,33 @@ class ReducedSystem:
         n, n_fixed = plan.n, len(plan.circuit.fixed_nodes)
         among, from_held = csr_array((n, n)), csr_array((n_fixed, n))
         for element in plan.scattered:
-            row, column, value = element.triplets(self.values[element.name])
-            row, column, value = (x[plan.circuit.is_free[row]] for x in (row, column, value))
-            weighted = value * plan.current[row]
-            free = plan.circuit.is_free[column]
-            k, l = plan.unknown[row], plan.unknown[column]
-            entries = (weighted[free] * plan.voltage[column[free]], (k[free], l[free]))
-            among = among + coo_array(entries, shape=(n, n)).tocsr()
-            entries = (-weighted[~free], (plan.fixed_index[column[~free]], k[~free]))
-            from_held = from_held + coo_array(entries, shape=(n_fixed, n)).tocsr()
+            between, held = self._reduced(element.triplets(self.values[element.name]))
+            among, from_held = among + between, from_held + held
         return among, from_held
+
+    def _reduced(self, entries: Triplets) -> tuple[csr_array, csr_array]:
+        """Return what entries between nodes are between unknowns (n, n), and from held nodes (held, n)."""
+        plan = self.plan
+        row, column, value = entries
+        row, column, value = (x[plan.circuit.is_free[row]] for x in (row, column, value))
+        weighted = value * plan.current[row]
+        free = plan.circuit.is_free[column]
+        k, l = plan.unknown[row], plan.unknown[column]
+        among = coo_array(
+            (weighted[free] * plan.voltage[column[free]], (k[free], l[free])), shape=(plan.n, plan.n)
+        )
+        places = (plan.fixed_index[column[~free]], k[~free])
+        held = coo_array((-weighted[~free], places), shape=(len(plan.circuit.fixed_nodes), plan.n))
+        return among.tocsr(), held.tocsr()
+
+    @cached_property
+    def capacitance(self) -> csr_array:
+        """Matrix (n, n) whose product with du/dt adds to F."""
+        total = csr_array((self.plan.n, self.plan.n))
+        for element in self.plan.circuit.elements:
+            if isinstance(element, Capacitor):
+                total = total + self._reduced(element.storage(self.values[element.name]))[0]
+        return csr_array(total)
 
     @cached_property
     def matrix(self) -> Array | csr_array:

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array, eye_array
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import amplifier_scaling
-from eqcirc.devices import Crossbar, CurrentSource, Law, LinearElement, Transconductor, TwoTerminal
+from eqcirc.devices import Crossbar, CurrentSource, Law, LinearElement, TwoTerminal
 from eqcirc.typing import Array, NodeArray, as_slice
 
 LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
@@ -176,7 +176,7 @@ class Reduction:
         Between nodes p and q they are current_p·g·voltage_q and current_q·g·voltage_p, so current/voltage has to
         be the same at both ends of every part. Amplifiers in a loop can break that; transconductors do.
         """
-        if any(isinstance(e, Transconductor) for e in self.circuit.elements):
+        if not all(e.reciprocal for e in self.circuit.elements):
             return False
         free = self.circuit.is_free
         ratio = np.divide(self.current, self.voltage, out=np.zeros_like(self.voltage), where=free)

@@ -24,7 +24,7 @@ from scipy.sparse import coo_array, csr_array
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.validate import components
-from eqcirc.devices import Amplifier, Transconductor
+from eqcirc.devices import Amplifier, LinearElement
 from eqcirc.errors import SymmetryError
 from eqcirc.typing import Array, Parameters
 
@@ -104,15 +104,15 @@ def _amplifier_steps(circuit: Circuit, region: np.ndarray) -> Iterator[_Step]:
 def _transconductor_steps(
     circuit: Circuit, region: np.ndarray, parameters: Parameters | None
 ) -> Iterator[_Step]:
-    """Pair up the transconductors between free nodes; refuse the lone one."""
+    """Pair up the transconductors between free nodes, those of gyrators too; refuse the lone one."""
     values = circuit.values(parameters)
-    elements = [e for e in circuit.elements if isinstance(e, Transconductor)]
+    elements = [e for e in circuit.elements if isinstance(e, LinearElement) and not e.reciprocal]
     triplets = [element.triplets(values[element.name]) for element in elements]
     matrix = csr_array((circuit.n_nodes, circuit.n_nodes))
     for row, column, value in triplets:
         matrix = matrix + coo_array((value, (row, column)), shape=matrix.shape).tocsr()
     for element, (row, column, value) in zip(elements, triplets, strict=True):
-        name = f"transconductor {element.name!r}"
+        name = f"{type(element).__name__.lower()} {element.name!r}"
         between = circuit.is_free[row] & circuit.is_free[column] & (row != column) & (value != 0)
         for a, b in zip(row[between].tolist(), column[between].tolist(), strict=True):
             forward, back = matrix[a, b], matrix[b, a]

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import Amplifier, Conductance, Crossbar, TwoTerminal
+from eqcirc.devices import Amplifier, Conductance, Crossbar, RLMesh, TwoTerminal
 from eqcirc.errors import CircuitError
 from eqcirc.typing import NodeArray
 
@@ -67,7 +67,7 @@ def _no_loose_amplifiers(circuit: Circuit) -> None:
 
 def _no_floating_nodes(circuit: Circuit) -> None:
     """Every free node needs a path of conductances and amplifiers to a held node."""
-    linear = [e.connections() for e in circuit.elements if isinstance(e, Conductance | Crossbar)]
+    linear = [e.connections() for e in circuit.elements if isinstance(e, Conductance | Crossbar | RLMesh)]
     amplifiers = [(e.source, e.output) for e in circuit.elements if isinstance(e, Amplifier)]
     fixed = circuit.fixed_nodes
     label = components(circuit, [*linear, *amplifiers, (np.zeros_like(fixed), fixed)])

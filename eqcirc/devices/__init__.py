@@ -5,24 +5,33 @@ To add one, see `docs/add-a-device.md`.
 
 from eqcirc.devices.amplifier import Amplifier
 from eqcirc.devices.base import Bounds, Element, Law, LinearElement
+from eqcirc.devices.capacitor import Capacitor
 from eqcirc.devices.clamp import ClampDiode
 from eqcirc.devices.conductance import Conductance
 from eqcirc.devices.crossbar import Crossbar
 from eqcirc.devices.current_source import CurrentSource
 from eqcirc.devices.diode import ShockleyDiode
+from eqcirc.devices.gyrator import Gyrator
+from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.transconductor import Transconductor
+from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.devices.two_terminal import TwoTerminal
 
 __all__ = [
     "Amplifier",
     "Bounds",
+    "Capacitor",
     "ClampDiode",
     "Conductance",
     "Crossbar",
+    "CubicDevice",
     "CurrentSource",
     "Element",
+    "EsakiDiode",
+    "Gyrator",
     "Law",
     "LinearElement",
+    "RLMesh",
     "ShockleyDiode",
     "Transconductor",
     "TwoTerminal",

@@ -70,7 +70,7 @@ class Amplifier(Element):
         """Return no pair: an amplifier joins voltages, not by a two-terminal part."""
         return np.empty(0, np.intp), np.empty(0, np.intp)
 
-    def sensitivity(self, lam: Array, v: Array) -> Array:
+    def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Refuse: gains are not trained."""
         raise CircuitError(f"amplifier {self.name!r}: gains are fixed, not trainable")
 

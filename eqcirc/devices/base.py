@@ -53,6 +53,7 @@ class Element(ABC):
     bounds: Bounds = UNBOUNDED
 
     unit = ""
+    reciprocal = True  # whether it adds to F the gradient of a co-content; transconductors do not
 
     @abstractmethod
     def terminals(self) -> NodeArray:
@@ -63,13 +64,14 @@ class Element(ABC):
         """Return pairs of nodes joined by a reciprocal two-terminal part (for walks over the graph)."""
 
     @abstractmethod
-    def sensitivity(self, lam: Array, v: Array) -> Array:
-        """Return the sum over the batch of lam·dF/dvalue at voltages v.
+    def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
+        """Return the sum over the batch of lam·dF/dvalue at `value` and voltages v.
 
         With lam the solution of the adjoint system this is the exact gradient of a cost; with
         lam = s·(v₊ − v₋)/(2 beta) it is the Equilibrium Propagation estimate.
 
         Args:
+            value: present values.
             lam: (batch, node) adjoint voltages; zero at nodes held by ideal sources.
             v: (batch, node) node voltages in volts.
         """
@@ -99,6 +101,11 @@ class LinearElement(Element):
 
 class Law(Protocol):
     """Current-voltage law of a two-terminal device; v is anode minus cathode, in volts."""
+
+    @property
+    def steepest_fall(self) -> float:
+        """Upper bound of −di/dv, in siemens; 0 for a passive law, whose current never falls."""
+        ...
 
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""

@@ -36,6 +36,11 @@ class ClampDiode:
         in_range("clamp diode", "conductance", self.conductance, 1e-6, 1e3, "S")
         in_range("clamp diode", "knee", self.knee, 1e-6, 1.0, "V")
 
+    @property
+    def steepest_fall(self) -> float:
+        """0: the current never falls."""
+        return 0.0
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         g, w = self.conductance, self.knee

@@ -72,7 +72,7 @@ class Conductance(LinearElement):
             np.concatenate([value, value, -value, -value]),
         )
 
-    def sensitivity(self, lam: Array, v: Array) -> Array:
+    def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return sum over the batch of (lam_a − lam_b)(v_a − v_b), shape (n,)."""
         contrast = (lam[:, self.a] - lam[:, self.b]) * (v[:, self.a] - v[:, self.b])
         return np.asarray(contrast.sum(axis=0))

@@ -64,7 +64,7 @@ class Crossbar(LinearElement):
             np.concatenate([a, b, a, b]), np.concatenate([a, b, b, a]), np.concatenate([g, g, -g, -g])
         )
 
-    def sensitivity(self, lam: Array, v: Array) -> Array:
+    def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return the sum over the batch of (lam_r − lam_c)(v_r − v_c), (rows, columns)."""
         r, c = self._slices
         lam_r, lam_c, v_r, v_c = lam[:, r], lam[:, c], v[:, r], v[:, c]

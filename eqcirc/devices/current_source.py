@@ -53,7 +53,7 @@ class CurrentSource(Element):
         """Return no pair: a current source is an open circuit."""
         return np.empty(0, np.intp), np.empty(0, np.intp)
 
-    def sensitivity(self, lam: Array, v: Array) -> Array:
+    def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return minus the sum over the batch of lam, shape (n,)."""
         del v
         return np.asarray(-lam[:, self.node].sum(axis=0))

@@ -46,6 +46,11 @@ class ShockleyDiode:
         """N·Vt in volts."""
         return self.emission * THERMAL_VOLTAGE
 
+    @property
+    def steepest_fall(self) -> float:
+        """0: the current never falls."""
+        return 0.0
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S).
 

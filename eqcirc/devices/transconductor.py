@@ -32,6 +32,7 @@ class Transconductor(LinearElement):
     cn: NodeArray
 
     unit = "S"
+    reciprocal = False
 
     def __post_init__(self) -> None:
         """Check shapes and ranges."""
@@ -68,7 +69,7 @@ class Transconductor(LinearElement):
             np.concatenate([value, -value, -value, value]),
         )
 
-    def sensitivity(self, lam: Array, v: Array) -> Array:
+    def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return sum over the batch of (lam_out_p − lam_out_n)(v_cp − v_cn), shape (n,)."""
         product = (lam[:, self.out_p] - lam[:, self.out_n]) * (v[:, self.cp] - v[:, self.cn])
         return np.asarray(product.sum(axis=0))

@@ -54,7 +54,7 @@ class TwoTerminal(Element):
         """Return anode-cathode pairs."""
         return self.anode, self.cathode
 
-    def sensitivity(self, lam: Array, v: Array) -> Array:
+    def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return sum over the batch of (lam_anode − lam_cathode)·law(v), shape (n,)."""
         current, _ = self.law.evaluate(v[:, self.anode] - v[:, self.cathode])
         return np.asarray(((lam[:, self.anode] - lam[:, self.cathode]) * current).sum(axis=0))

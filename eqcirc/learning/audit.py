@@ -68,7 +68,7 @@ class Audit:
                 f"{self.other.name}: {theirs.explain(1)}"
             )
         max_dv = float(np.abs(ours.voltages[:, both] - theirs.voltages[:, both]).max())
-        first, second = flat(rule.gradient(ours)), flat(rule.gradient(theirs))
+        first, second = (flat(rule.gradient(points, parameters)) for points in (ours, theirs))
         cosine = float(first @ second) / max(float(np.linalg.norm(first) * np.linalg.norm(second)), 1e-300)
         self._judge(step, max_dv, cosine)
         return {"step": step, "max_dv": max_dv, "cosine": cosine, "samples": int(both.sum())}

@@ -70,11 +70,12 @@ class EqProp:
         weight = 1 / self.scaling[self.circuit.readout.nodes]
         return Nudge(self.cost, targets, self.beta, _FACTORS[self.variant], weight)
 
-    def gradient(self, points: OperatingPoints) -> dict[str, Array]:
+    def gradient(self, points: OperatingPoints, parameters: Parameters | None = None) -> dict[str, Array]:
         """Return dC/dvalue of every trainable element, averaged over the samples that converged.
 
         Args:
             points: solution of the free phase and of the phases of `nudge`.
+            parameters: values that the points were solved at; elements left out have the circuit's values.
         """
         good = points.converged
         phases = points.voltages if good.all() else points.voltages[:, good]
@@ -86,7 +87,8 @@ class EqProp:
             plus, minus, span = phases[0], phases[1], self.beta
         lam = (plus - minus) * (self.scaling / (span * max(1, len(plus))))
         mean = 0.5 * (plus + minus)
-        return {e.name: e.sensitivity(lam, mean) for e in self.circuit.trainable}
+        values = self.circuit.values(parameters)
+        return {e.name: e.sensitivity(values[e.name], lam, mean) for e in self.circuit.trainable}
 
 
 def flat(gradient: Parameters) -> Array:

@@ -180,7 +180,7 @@ class Trainer:
         points = self.solver.solve(state.parameters, inputs, self.rule.nudge(targets))
         self._check_failures(points, step)
         audits = [*state.audits, *self._audited(inputs, targets)]
-        gradient = self.rule.gradient(points)
+        gradient = self.rule.gradient(points, state.parameters)
         scale = self._factor(step / self.steps)
         steps = self.optimizer.steps(gradient, {name: rate * scale for name, rate in self._rates.items()})
         state.parameters = {

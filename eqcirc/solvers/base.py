@@ -27,6 +27,8 @@ class Status(IntEnum):
     NONFINITE = 2
     WRONG_BRANCH = 3
     ENGINE_DIED = 4
+    UNSTABLE = 5
+    NO_EQUILIBRIUM = 6
 
     @property
     def words(self) -> str:
@@ -40,6 +42,8 @@ _WORDS = {
     Status.NONFINITE: "the voltages are not finite; check conductances, sources and beta for extreme values",
     Status.WRONG_BRANCH: "the nudged states do not belong to the free one; beta is too large",
     Status.ENGINE_DIED: "the simulator process died",
+    Status.UNSTABLE: "the operating point is unstable; the circuit would leave it",
+    Status.NO_EQUILIBRIUM: "the circuit does not come to rest; it oscillates, or settles too slowly",
 }
 
 

@@ -92,6 +92,7 @@ class Equations:
         """Set up free-phase rows for held voltages (row, fixed node)."""
         self.system = system
         self.plan = system.plan
+        self.fixed = fixed
         self.injection = system.injection(fixed)
         self._offsets = [fixed[:, j.held[0]] - fixed[:, j.held[1]] for j in self.plan.junctions]
         held = [np.full(len(fixed), LEAST_VOLTAGE), *(np.abs(offset).max(axis=1) for offset in self._offsets)]
@@ -128,6 +129,7 @@ class Equations:
     def take(self, rows: np.ndarray | slice) -> Equations:
         """Return the equations of some rows."""
         part = copy.copy(self)
+        part.fixed = self.fixed[rows]
         part.injection = self.injection[rows]
         part._offsets = [offset[rows] for offset in self._offsets]
         part._voltage_scale = self._voltage_scale[rows]
@@ -184,6 +186,25 @@ class Equations:
         """Return the distance (row, n) from a solution, in volts: F over the conductance at the unknown."""
         at, _ = self.linearise(u, self.system.multiply(u))
         return np.abs(at.residual) / (self.system.strength + at.diagonal)
+
+    def jacobian(self, u: Array) -> Array:
+        """Return dF/du (row, n, n) at u (row, n), dense."""
+        at, _ = self.linearise(u, self.system.multiply(u))
+        return self.assemble(at)
+
+    def assemble(self, at: Linearised) -> Array:
+        """Return M and what devices and nudge add to it as dense matrices (row, n, n)."""
+        matrix = self.system.matrix
+        dense = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+        total = np.tile(dense, (len(at.diagonal), 1, 1))
+        diagonal = np.arange(self.plan.n)
+        total[:, diagonal, diagonal] += at.diagonal
+        for pair, (row, column) in enumerate(zip(*self.pairs, strict=True)):
+            total[:, row, column] += at.beside[:, pair]
+        if at.outputs is not None:
+            k = self.output_unknowns
+            total[:, k[:, None], k] += at.outputs
+        return total
 
     def _add_nudge(self, u: Array, residual: Array) -> Array | None:
         """Add the nudge to `residual` in place and return its Jacobian between the output unknowns."""

@@ -63,17 +63,19 @@ def check(
     exact = np.array([adjoint[name][index] for name, index in chosen])
     findings = [
         Finding("adjoint against finite differences", relative_error(differences, exact), 1e-6),
-        _gradient("ideal", rule, reference, adjoint),
+        _gradient("ideal", rule, reference, parameters, adjoint),
     ]
     for solver in solvers:
         points = solver.solve(parameters, inputs, nudge).require()
         difference = float(np.abs(points.voltages - reference.voltages).max())
         findings.append(Finding(f"{solver.name} against ideal voltages", difference, 1e-9, "V"))
-        findings.append(_gradient(solver.name, rule, points, adjoint))
+        findings.append(_gradient(solver.name, rule, points, parameters, adjoint))
     return findings
 
 
-def _gradient(name: str, rule: EqProp, points: OperatingPoints, adjoint: Parameters) -> Finding:
+def _gradient(
+    name: str, rule: EqProp, points: OperatingPoints, parameters: Parameters, adjoint: Parameters
+) -> Finding:
     """Compare an EqProp gradient with the adjoint one."""
-    error = relative_error(flat(rule.gradient(points)), flat(adjoint))
+    error = relative_error(flat(rule.gradient(points, parameters)), flat(adjoint))
     return Finding(f"EqProp ({name}) against adjoint", error, BIAS[rule.variant])

@@ -29,22 +29,6 @@ Entry = tuple[str, tuple[int, ...]]
 """An element name and an index into its values."""
 
 
-def jacobian(equations: Equations, u: Array) -> Array:
-    """Return dF/du (row, n, n) of the reduced circuit at u (row, n), dense."""
-    matrix = equations.system.matrix
-    dense = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
-    at, _ = equations.linearise(u, u @ dense.T)
-    n = u.shape[1]
-    total = np.tile(dense, (len(u), 1, 1))
-    total[:, np.arange(n), np.arange(n)] += at.diagonal
-    for pair, (row, column) in enumerate(zip(*equations.pairs, strict=True)):
-        total[:, row, column] += at.beside[:, pair]
-    if at.outputs is not None:
-        k = equations.output_unknowns
-        total[:, k[:, None], k] += at.outputs
-    return total
-
-
 def adjoint_gradient(
     circuit: Circuit, parameters: Parameters, inputs: Array, targets: Array, cost: Cost, free: Array
 ) -> dict[str, Array]:
@@ -68,11 +52,12 @@ def adjoint_gradient(
     rhs = np.zeros_like(u)
     for k, unknown in enumerate(plan.unknown[readout.nodes]):
         rhs[:, unknown] -= pull[:, k]
-    transposed = jacobian(equations, u).transpose(0, 2, 1)
+    transposed = equations.jacobian(u).transpose(0, 2, 1)
     reduced = np.linalg.solve(transposed, rhs[:, :, None])[:, :, 0]
     lam = np.zeros_like(free)
     lam[:, nodes] = reduced[:, plan.unknown[nodes]] * plan.current[nodes]
-    return {e.name: e.sensitivity(lam / len(free), free) for e in circuit.trainable}
+    values = circuit.values(parameters)
+    return {e.name: e.sensitivity(values[e.name], lam / len(free), free) for e in circuit.trainable}
 
 
 def finite_differences(

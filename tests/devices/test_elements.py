@@ -29,7 +29,7 @@ def test_sensitivity_is_the_derivative_of_kirchhoffs_law(name: str) -> None:
             for k in range(3):
                 flows = [leaving(circuit, v[k], {element.name: element.value + m * change}) for m in (1, -1)]
                 expected[index] += lam[k] @ (flows[0] - flows[1]) / (2 * change[index])
-        found = element.sensitivity(lam, v)
+        found = element.sensitivity(element.value, lam, v)
         np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9 * np.abs(expected).max())
 
 

@@ -130,7 +130,7 @@ def test_a_group_of_amplifiers_has_one_gain_that_stays() -> None:
     with pytest.raises(CircuitError, match="the gain 2 is fixed"):
         amplifier.check(np.array([2.0, 3.0]))
     with pytest.raises(CircuitError, match="not trainable"):
-        amplifier.sensitivity(np.zeros((1, 5)), np.zeros((1, 5)))
+        amplifier.sensitivity(amplifier.value, np.zeros((1, 5)), np.zeros((1, 5)))
 
 
 @pytest.mark.parametrize("voltage", [NAN, INF, 1e5])

@@ -1,4 +1,4 @@
-"""Ideal solver: batched Newton on the reduced circuit, in numpy."""
+"""Ideal solver: batched Newton on the reduced circuit, in numpy; transients where the start matters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, mark_branches
 from eqcirc.solvers.equations import Equations
+from eqcirc.solvers.free_phase import FreePhase, Start
 from eqcirc.solvers.ideal.choice import choose
 from eqcirc.solvers.ideal.newton import newton
+from eqcirc.solvers.ideal.transient import relax
 from eqcirc.typing import Array, Parameters
 
 
@@ -21,9 +23,10 @@ class IdealSolver(Solver):
 
     name = "ideal"
 
-    def __init__(self, circuit: Circuit) -> None:
-        """Plan the reduction."""
+    def __init__(self, circuit: Circuit, *, start: Start = "auto") -> None:
+        """Plan the reduction; `start` says how the free phase is found, see `solvers.free_phase`."""
         super().__init__(circuit)
+        self._start = start
         self._plan = Reduction(circuit)
         self._linear = choose(self._plan)
 
@@ -35,7 +38,13 @@ class IdealSolver(Solver):
         fixed = self.circuit.fixed_voltages(inputs)
         equations = Equations(ReducedSystem(self._plan, parameters), fixed)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # failures are reported as status
-            u, status, iterations = newton(equations, self._linear)
+            phase = FreePhase(equations, self._start)
+            if phase.relaxes:
+                u, status, iterations = relax(phase.dynamics, self._linear)
+            else:
+                u, status, iterations = newton(equations, self._linear)
+            messages: dict[int, str] = {}
+            phase.judge(u, status, messages)
             phases = u[None]
             if nudge is not None:
                 start = np.tile(np.nan_to_num(u), (len(nudge.factors), 1))
@@ -46,4 +55,4 @@ class IdealSolver(Solver):
                 iterations += more
                 mark_branches(phases, status, nudge)
         voltages = self._plan.expand(phases, fixed)
-        return OperatingPoints(voltages, status, iterations, time.perf_counter() - began)
+        return OperatingPoints(voltages, status, iterations, time.perf_counter() - began, messages)

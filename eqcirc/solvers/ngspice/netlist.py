@@ -13,7 +13,7 @@ Two forms of one circuit:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.ngspice import cards
 from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
 from eqcirc.typing import Array, Parameters
+
+HOLDING = 10.0  # S, of phase −1: much against the circuits here
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Netlist:
         samples: number of samples.
         phases: number of phases.
         notes: comments for people.
+        settle: seconds of a transient from rest before the sweep, for every sample; 0 for none.
+        held: whether a phase −1 comes first, in which every saved node is held near where it settled.
     """
 
     lines: list[str]
@@ -69,10 +73,35 @@ class Netlist:
     samples: int
     phases: int
     notes: tuple[str, ...] = ()
+    settle: float = 0.0
+    held: bool = False
+
+    @property
+    def points(self) -> int:
+        """Points that the sweep has for each sample."""
+        return self.phases + self.held
+
+    def settling(self, seconds: float, farads: float = 0.0) -> Netlist:
+        """Return the netlist with transients before the sweep, and with capacitors at saved nodes if farads > 0."""
+        capacitors = [f"c_eq_{k} {name} 0 {farads:g}" for k, name in enumerate(self.saved)] if farads else []
+        return replace(self, lines=[*self.lines, *capacitors], settle=seconds)
+
+    def holding(self, voltages: Array) -> Netlist:
+        """Return the netlist with a phase −1 that holds the saved nodes at voltages (batch, saved).
+
+        Every point of a sweep starts from the one before it. So this makes the free phase of a sample start from
+        where the sample itself settled, and not from its neighbour.
+        """
+        switch = f"pwl(v({PHASE}),-1,1,-0.5,0,{self.phases},0)"
+        lines = [
+            f"b_eq_h{k} {name} 0 i={HOLDING:g}*{switch}*(v({name})-{cards.table(column)})"
+            for k, (name, column) in enumerate(zip(self.saved, voltages.T, strict=True))
+        ]
+        return replace(self, lines=[*self.lines, *lines], held=True)
 
     def sweep(self, first: int = 0, last: int | None = None) -> str:
         """Return the sweep `dc …` over samples first to last (the last one of all); the phase is the inner loop."""
-        inner = f"v_{PHASE} 0 {self.phases - 1} 1 " if self.phases > 1 else ""
+        inner = f"v_{PHASE} {-int(self.held)} {self.phases - 1} 1 " if self.points > 1 else ""
         return f"dc {inner}v_{SAMPLE} {first} {self.samples - 1 if last is None else last} 1"
 
     def deck(self, printed: Sequence[str] | None = None) -> str:

@@ -135,4 +135,5 @@ class Pool:
 def missing(netlist: Netlist, reason: str) -> SweepResult:
     """Return a result without any voltages, for a netlist whose worker died."""
     nothing = np.full((netlist.phases, netlist.samples, len(netlist.saved)), np.nan)
-    return SweepResult(nothing, dict.fromkeys(range(netlist.samples), reason))
+    settled = nothing[0] if netlist.settle else None
+    return SweepResult(nothing, dict.fromkeys(range(netlist.samples), reason), settled=settled)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from eqcirc.errors import EngineError, EngineLeftError
+from eqcirc.solvers.ngspice.cards import SAMPLE
 from eqcirc.solvers.ngspice.library import require_library
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.retry import climb
@@ -29,6 +30,7 @@ _HARMLESS = re.compile(
     r"dc simulation\(s\) aborted|\s*$)"
 )
 _REFUSED = re.compile(r"\b(error|can't find|unable|not parsed|unknown|unrecognized)\b", re.IGNORECASE)
+SHOWN = 100  # part of a transient that is kept: its end
 
 
 @dataclass
@@ -39,11 +41,13 @@ class SweepResult:
         voltages: (phase, batch, saved) in volts, NaN where ngspice found none.
         messages: its words for those samples.
         rungs: for samples that only a retry solved, the rung that won.
+        settled: (batch, saved) where transients ended, if there were any.
     """
 
     voltages: Array
     messages: dict[int, str] = field(default_factory=dict)
     rungs: dict[int, str] = field(default_factory=dict)
+    settled: Array | None = None
 
 
 class Session:
@@ -68,30 +72,46 @@ class Session:
     def run(self, netlist: Netlist) -> SweepResult:
         """Sweep all samples; retry the ones where ngspice gives up, and go on behind them.
 
+        A netlist that is to settle gets its transients first, and each sample starts from where they end.
+
         Raises:
             EngineError: ngspice refuses the netlist.
             EngineLeftError: ngspice called exit(); this process is of no use any more.
         """
-        shape = (netlist.samples, netlist.phases, len(netlist.saved))
-        result = SweepResult(np.full(shape, np.nan))
+        settled = self._settle(netlist) if netlist.settle else None
+        if settled is not None:
+            netlist = netlist.holding(np.nan_to_num(settled))
+        shape = (netlist.samples, netlist.points, len(netlist.saved))
+        result = SweepResult(np.full(shape, np.nan), settled=settled)
         first = 0
         while first < netlist.samples:
             # a sweep that stopped goes on at the sample that failed: loaded anew, since after a failed
             # analysis ngspice fails at everything, and therefore from a cold start
             points = self.analyse(netlist, [], netlist.sweep(first))
-            done = min(len(points) // netlist.phases, netlist.samples - first)
-            result.voltages[first : first + done] = points[: done * netlist.phases].reshape(done, *shape[1:])
+            done = min(len(points) // netlist.points, netlist.samples - first)
+            result.voltages[first : first + done] = points[: done * netlist.points].reshape(done, *shape[1:])
             first += done
             if done == 0:
                 self._retry(netlist, first, result)
                 first += 1
-        result.voltages = np.ascontiguousarray(result.voltages.transpose(1, 0, 2))
+        free = int(netlist.held)  # the holding phase is of no interest
+        result.voltages = np.ascontiguousarray(result.voltages.transpose(1, 0, 2)[free:])
         return result
+
+    def _settle(self, netlist: Netlist) -> Array:
+        """Return where every sample is (batch, saved) after a transient from rest; NaN where there is none."""
+        settled = np.full((netlist.samples, len(netlist.saved)), np.nan)
+        run = f"tran {netlist.settle / SHOWN} {netlist.settle} {netlist.settle * (1 - 1 / SHOWN)} uic"
+        for sample in range(netlist.samples):
+            points = self.analyse(netlist, [], f"alter v_{SAMPLE} = {sample}", run)
+            if len(points):
+                settled[sample] = points[-1]
+        return settled
 
     def _retry(self, netlist: Netlist, sample: int, result: SweepResult) -> None:
         """Put a sample that failed from a cold start into `result`: its voltages, or ngspice's words."""
         words = "ngspice: " + (self._said() or "no operating point, and no word why")
-        won = climb(self, netlist, sample)
+        won = None if netlist.held else climb(self, netlist, sample)  # other ways lead to other states
         if won is None:
             result.messages[sample] = words
         else:

@@ -13,7 +13,9 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, mark_branches
+from eqcirc.solvers.dynamics import EQUAL, Dynamics
 from eqcirc.solvers.equations import Equations
+from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase, Start, close
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, full_netlist, reduced_netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
 from eqcirc.solvers.ngspice.session import SweepResult
@@ -38,6 +40,7 @@ class NgspiceSolver(Solver):
         self,
         circuit: Circuit,
         *,
+        start: Start = "auto",
         netlist: Literal["reduced", "full"] = "reduced",
         workers: int | Workers = 1,
         sweep: int = 32,
@@ -49,6 +52,7 @@ class NgspiceSolver(Solver):
 
         Args:
             circuit: the circuit.
+            start: how the free phase is found, see `solvers.free_phase`; transients run the full netlist.
             netlist: "reduced" (fast, exact) or "full" (every element as it will be built).
             workers: how many processes of this machine, or other `Workers` such as those of a cluster.
             sweep: largest number of samples in one netlist.
@@ -61,6 +65,7 @@ class NgspiceSolver(Solver):
         """
         super().__init__(circuit)
         self._plan = Reduction(circuit)
+        self._start = start
         self._full = netlist == "full"
         self._sweep = sweep
         self._tolerances = tolerances
@@ -84,9 +89,14 @@ class NgspiceSolver(Solver):
         equations = [Equations(system, fixed)]
         if nudge is not None:
             equations.append(equations[0].nudged(nudge))
-        swept, status = self._run(self._netlists(system, fixed, nudge))
-        u = self._unknowns(swept.voltages)
+        phase = FreePhase(equations[0], self._start)
+        if phase.relaxes:
+            u, status, swept = self._relax(phase.dynamics, system, fixed, nudge)
+        else:
+            swept, status = self._run(self._netlists(system, fixed, nudge))
+            u = self._unknowns(swept.voltages, self._full)
         self._judge(u, status, swept.messages, equations)
+        phase.judge(u[0], status, swept.messages)
         if nudge is not None:
             mark_branches(u, status, nudge)
         if self._quarantine is not None:
@@ -98,6 +108,37 @@ class NgspiceSolver(Solver):
             messages=swept.messages,
             rungs=swept.rungs,
         )
+
+    def _relax(
+        self, dynamics: Dynamics, system: ReducedSystem, fixed: Array, nudge: Nudge | None
+    ) -> tuple[Array, np.ndarray, SweepResult]:
+        """Let every sample settle, and sweep its phases from there; longer for those that have not arrived.
+
+        Returns:
+            unknowns (phase, batch, n), status (batch,), and messages and rungs of all samples.
+        """
+        phases = 1 if nudge is None else 1 + len(nudge.factors)
+        u = np.full((phases, len(fixed), self._plan.n), np.nan)
+        status, heard = np.full(len(fixed), Status.NO_EQUILIBRIUM, np.int8), SweepResult(u)
+        waiting, duration = np.arange(len(fixed)), FIRST_HORIZON * dynamics.slowest
+        for _ in range(ATTEMPTS):
+            pull = None if nudge is None else nudge.take(waiting)
+            netlists = (
+                netlist.settling(duration, EQUAL if not dynamics.stores else 0.0)
+                for netlist in self._netlists(system, fixed[waiting], pull, full=True)
+            )
+            swept, state = self._run(netlists)
+            assert swept.settled is not None
+            found, ended = (self._unknowns(x, True) for x in (swept.voltages, swept.settled[None]))
+            arrived = (state != Status.CONVERGED) | close(found[0], ended[0])
+            done = waiting[arrived]
+            u[:, done], status[done] = found[:, arrived], state[arrived]
+            heard.messages |= {int(waiting[k]): m for k, m in swept.messages.items() if arrived[k]}
+            heard.rungs |= {int(waiting[k]): m for k, m in swept.rungs.items() if arrived[k]}
+            waiting, duration = waiting[~arrived], duration * LONGER
+            if not waiting.size:
+                break
+        return u, status, heard
 
     def _keep(self, samples: np.ndarray, system: ReducedSystem, fixed: Array, nudge: Nudge | None) -> None:
         """Write the netlists of failed samples into the quarantine folder, up to a limit."""
@@ -115,18 +156,21 @@ class NgspiceSolver(Solver):
         """Stop the worker processes."""
         self._pool.close()
 
-    def _netlists(self, system: ReducedSystem, fixed: Array, nudge: Nudge | None) -> Iterator[Netlist]:
+    def _netlists(
+        self, system: ReducedSystem, fixed: Array, nudge: Nudge | None, full: bool | None = None
+    ) -> Iterator[Netlist]:
+        full = self._full if full is None else full
         for first in range(0, len(fixed), self._sweep):
             part = slice(first, first + self._sweep)
             pull = None if nudge is None else nudge.take(part)
-            if self._full:
+            if full:
                 yield full_netlist(self.circuit, system.values, fixed[part], pull, self._tolerances)
             else:
                 yield reduced_netlist(system, fixed[part], pull, self._tolerances)
 
     def _run(self, netlists: Iterable[Netlist]) -> tuple[SweepResult, np.ndarray]:
         """Return the results of all netlists as one, numbered by sample of the batch, and the status."""
-        voltages, status, first = [], [], 0
+        voltages, settled, status, first = [], [], [], 0
         messages: dict[int, str] = {}
         rungs: dict[int, str] = {}
         for netlist, result in self._pool.run(netlists):
@@ -134,15 +178,17 @@ class NgspiceSolver(Solver):
             if isinstance(result, str):
                 state, result = Status.ENGINE_DIED, missing(netlist, result)  # noqa: PLW2901  its stand-in
             voltages.append(result.voltages)
+            settled += [] if result.settled is None else [result.settled]
             status.append(np.full(netlist.samples, state, np.int8))
             messages |= {first + k: said for k, said in result.messages.items()}
             rungs |= {first + k: won for k, won in result.rungs.items()}
             first += netlist.samples
-        return SweepResult(np.concatenate(voltages, axis=1), messages, rungs), np.concatenate(status)
+        ended = np.concatenate(settled) if settled else None
+        return SweepResult(np.concatenate(voltages, axis=1), messages, rungs, ended), np.concatenate(status)
 
-    def _unknowns(self, saved: Array) -> Array:
+    def _unknowns(self, saved: Array, full: bool) -> Array:
         """Return scaled unknowns (phase, batch, n) from what the netlist saved."""
-        if not self._full:
+        if not full:
             return saved
         plan, free = self._plan, self.circuit.free_nodes
         u = np.empty((*saved.shape[:2], plan.n))

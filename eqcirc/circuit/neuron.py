@@ -1,0 +1,152 @@
+"""FitzHugh-Nagumo neurons: an N-shaped device, a capacitor, and a recovery branch that pulls back later.
+
+    membrane v   C·dv/dt = bias − area·law(v) − (recovery current) − (currents to other nodes)
+    R-L          L·di/dt = v − E − R·i                                 recovery current i
+    gyrator      Cw·dw/dt = gm·(v − E) − leak·w − (currents to other w)    recovery current gm·w
+
+The gyrator is the R-L branch with i = gm·w, L = Cw/gm², R = leak/gm²; its w is a node, so that the recovery of
+neurons can be coupled by resistors. Without either, the membrane alone is an ordinary energy-based neuron.
+
+Source: FitzHugh 1961; Nagumo, Arimoto, Yoshizawa 1962; the mixed potential: Brayton & Moser 1964.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.devices import Bounds, CubicDevice, Law
+from eqcirc.errors import CircuitError
+from eqcirc.typing import NodeArray
+
+
+@dataclass(frozen=True)
+class RLRecovery:
+    """A resistor and an inductor in series.
+
+    Attributes:
+        resistance: R in ohms.
+        inductance: L in henries.
+    """
+
+    resistance: float = 500.0
+    inductance: float = 5e-5
+
+
+@dataclass(frozen=True)
+class GyratorRecovery:
+    """A gyrator and a recovery node with a capacitor.
+
+    Attributes:
+        gyration: gm in siemens.
+        leak: conductance from the recovery node to ground, in siemens.
+        capacitance: Cw in farads.
+    """
+
+    gyration: float = 2e-3
+    leak: float = 1e-3
+    capacitance: float = 1e-10
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """What every neuron of a group consists of.
+
+    Attributes:
+        law: N-shaped device from the membrane to ground.
+        recovery: its kind and values; None for none.
+        capacitance: C of the membrane, in farads.
+        rest: E, the voltage that recovery pulls the membrane to, in volts.
+        bias: current into the membrane, in amperes.
+    """
+
+    law: Law = field(default_factory=CubicDevice)
+    recovery: RLRecovery | GyratorRecovery | None = field(default_factory=RLRecovery)
+    capacitance: float = 1e-9
+    rest: float = 0.0
+    bias: float = 0.0
+
+    def add(
+        self,
+        b: CircuitBuilder,
+        name: str,
+        membrane: NodeArray,
+        *,
+        area: ArrayLike = 1.0,
+        trainable: Collection[str] = (),
+        bounds: dict[str, Bounds] | None = None,
+        shared: Sequence[tuple[int, int]] = (),
+        shared_ohms: ArrayLike = (),
+    ) -> NodeArray | None:
+        """Put a neuron at every membrane node.
+
+        Args:
+            b: builder that has made the membrane nodes.
+            name: of the group; its elements are <name>_device, _membrane, _bias, _recovery, ...
+            membrane: nodes (n,).
+            area: of the devices.
+            trainable: which of area, bias, resistance, gyrator, leak, recovery_bias learning may change.
+            bounds: intervals of those, the builder's if left out.
+            shared: pairs of R-L branches that share a resistance.
+            shared_ohms: that resistance.
+
+        Returns:
+            the recovery nodes (n,) of gyrator neurons.
+
+        Raises:
+            CircuitError: a value is out of range, or something is to be trained that this neuron has not got.
+        """
+        part = _Trained(self, name, trainable, bounds or {})
+        b.device(f"{name}_device", membrane, GROUND, self.law, area=area, **part("area"))
+        b.capacitor(f"{name}_membrane", membrane, GROUND, self.capacitance)
+        if self.bias or "bias" in trainable:
+            b.current_source(f"{name}_bias", membrane, self.bias, **part("bias"))
+        rest = b.rail(f"{name}_rest", self.rest) if self.rest and self.recovery else GROUND
+        r = self.recovery
+        if isinstance(r, RLRecovery):
+            b.rl_branches(
+                f"{name}_recovery",
+                membrane,
+                rest,
+                r.resistance,
+                r.inductance,
+                shared=shared,
+                shared_ohms=shared_ohms,
+                **part("resistance"),
+            )
+        if not isinstance(r, GyratorRecovery):
+            return None
+        nodes = b.nodes(f"{name}_w", len(membrane))
+        b.gyrator(f"{name}_gyrator", membrane, nodes, r.gyration, reference=rest, **part("gyrator"))
+        b.conductance(f"{name}_leak", nodes, GROUND, r.leak, **part("leak"))
+        b.capacitor(f"{name}_store", nodes, GROUND, r.capacitance)
+        if "recovery_bias" in trainable:
+            b.current_source(f"{name}_wbias", nodes, 0.0, **part("recovery_bias"))
+        return nodes
+
+
+class _Trained:
+    """Answers which options of a part say that it is trained."""
+
+    def __init__(
+        self, neuron: Neuron, name: str, trainable: Collection[str], bounds: dict[str, Bounds]
+    ) -> None:
+        has = {"area", "bias"}
+        if isinstance(neuron.recovery, RLRecovery):
+            has.add("resistance")
+        if isinstance(neuron.recovery, GyratorRecovery):
+            has |= {"gyrator", "leak", "recovery_bias"}
+        for wanted in (*trainable, *bounds):
+            if wanted not in has:
+                raise CircuitError(
+                    f"neurons {name!r}: cannot train {wanted!r}; these neurons have {', '.join(sorted(has))}"
+                )
+        self.trainable, self.bounds = trainable, bounds
+
+    def __call__(self, part: str) -> dict[str, Any]:
+        options: dict[str, Any] = {"trainable": part in self.trainable}
+        return options | ({"bounds": self.bounds[part]} if part in self.bounds else {})

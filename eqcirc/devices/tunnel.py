@@ -1,0 +1,181 @@
+"""N-shaped devices: between two voltages their current falls as the voltage grows.
+
+Laws      cubic   i = g1·(v³/(3·V0²) − v)                                              falls for |v| < V0
+          Esaki   i = Ip·(v/Vp)·exp(1 − v/Vp) + Ix·(e^(A2·(v − Vv)) − e^(−A2·Vv)) + Is·(e^(v/Vs) − 1)
+                      tunnel current       excess current                        diode current
+Source    cubic: FitzHugh 1961, Nagumo et al. 1962. Esaki: Sze, "Physics of Semiconductor Devices", tunnel diodes.
+Range     currents 1e-15 A to 1e3 A, conductances 1e-12 S to 1e3 S, voltages 1 mV to 1 kV, slopes A2 to 1e3/V
+SPICE     b<name> anode cathode i=<law> m=<area>
+          An expression keeps 11 digits of a number, `m` keeps all: so areas can be trained, constants cannot.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqcirc.devices.base import in_range, number
+from eqcirc.typing import Array
+
+LARGEST_EXPONENT = 600.0  # keeps doubles finite
+
+
+def source(name: str, anode: str, cathode: str, current: str, area: float) -> str:
+    """Return the line of a device whose `current` is an expression of its voltage, written {v}."""
+    ends = [end for end in (anode, cathode) if end != "0"]
+    v = f"v({','.join(ends)})" if anode != "0" else f"(-v({cathode}))"
+    return f"b_{name} {anode} {cathode} i={current.replace('{v}', v)} m={number(area)}"
+
+
+@dataclass(frozen=True)
+class CubicDevice:
+    """The FitzHugh-Nagumo nonlinearity.
+
+    Attributes:
+        g1: conductance at 0 V is −g1, in siemens.
+        v0: the current falls between −v0 and v0, in volts.
+    """
+
+    g1: float = 1e-3
+    v0: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        in_range("cubic device", "g1", self.g1, 1e-12, 1e3, "S")
+        in_range("cubic device", "v0", self.v0, 1e-3, 1e3, "V")
+
+    @property
+    def steepest_fall(self) -> float:
+        """Largest −di/dv, in siemens: at 0 V."""
+        return self.g1
+
+    def evaluate(self, v: Array) -> tuple[Array, Array]:
+        """Return current (A) and slope (S)."""
+        square = (v / self.v0) ** 2
+        return self.g1 * v * (square / 3 - 1), self.g1 * (square - 1)
+
+    def cocontent(self, v: Array) -> Array:
+        """Return the integral of the current from 0 to v, in watts."""
+        square = v**2
+        return np.asarray(self.g1 * square * (square / (12 * self.v0**2) - 0.5))
+
+    def limit(self, new: Array, old: Array) -> Array:
+        """Let a step go no further than the width of the fall."""
+        return np.clip(new, old - 2 * self.v0, old + 2 * self.v0)
+
+    def scaled(self, voltage: float, current: float) -> CubicDevice:
+        """Return the device seen through an amplifier."""
+        return CubicDevice(self.g1 * current / voltage, self.v0 * voltage)
+
+    def model(self, name: str) -> list[str]:
+        """Return no model: the law stands in every line."""
+        return []
+
+    def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
+        """Return the B line; ^ and ** would take the absolute value of the voltage."""
+        g1, v0 = number(self.g1), number(self.v0)
+        return source(name, anode, cathode, f"{g1}*({{v}}*{{v}}*{{v}}/(3*{v0}*{v0})-{{v}})", area)
+
+
+@dataclass(frozen=True)
+class EsakiDiode:
+    """Tunnel diode. The defaults are near a 1N3716.
+
+    Attributes:
+        peak_current: Ip in amperes.
+        peak_voltage: Vp in volts.
+        excess_current: Ix in amperes, at the valley.
+        excess_slope: A2 in 1/V.
+        valley_voltage: Vv in volts.
+        saturation_current: Is in amperes.
+        slope_voltage: Vs = N·kT/q in volts.
+    """
+
+    peak_current: float = 4.7e-3
+    peak_voltage: float = 65e-3
+    excess_current: float = 0.45e-3
+    excess_slope: float = 4.0
+    valley_voltage: float = 0.35
+    saturation_current: float = 9.7e-9
+    slope_voltage: float = 25.85e-3
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for what in ("peak_current", "excess_current", "saturation_current"):
+            in_range("tunnel diode", what.replace("_", " "), getattr(self, what), 1e-15, 1e3, "A")
+        for what in ("peak_voltage", "valley_voltage", "slope_voltage"):
+            in_range("tunnel diode", what.replace("_", " "), getattr(self, what), 1e-3, 1e3, "V")
+        in_range("tunnel diode", "excess slope", self.excess_slope, 1e-3, 1e3, "1/V")
+
+    @property
+    def steepest_fall(self) -> float:
+        """A bound on −di/dv, in siemens: that of the tunnel current alone, Ip/(e·Vp) at 2·Vp."""
+        return self.peak_current / (math.e * self.peak_voltage)
+
+    def evaluate(self, v: Array) -> tuple[Array, Array]:
+        """Return current (A) and slope (S)."""
+        x = v / self.peak_voltage
+        tunnel = self.peak_current * _exp(1 - x)
+        excess = self.excess_current * _exp(self.excess_slope * (v - self.valley_voltage))
+        diode = self.saturation_current * _exp(v / self.slope_voltage)
+        current = tunnel * x + (excess - self._excess_at_zero) + (diode - self.saturation_current)
+        slope = tunnel * (1 - x) / self.peak_voltage + self.excess_slope * excess + diode / self.slope_voltage
+        return current, slope
+
+    def cocontent(self, v: Array) -> Array:
+        """Return the integral of the current from 0 to v, in watts."""
+        ip, vp = self.peak_current, self.peak_voltage
+        tunnel = ip * (vp * math.e - (v + vp) * _exp(1 - v / vp))
+        excess = self._excess_at_zero * (np.expm1(self.excess_slope * v) / self.excess_slope - v)
+        diode = self.saturation_current * (self.slope_voltage * np.expm1(v / self.slope_voltage) - v)
+        return np.asarray(tunnel + excess + diode)
+
+    @property
+    def _excess_at_zero(self) -> float:
+        return self.excess_current * math.exp(-self.excess_slope * self.valley_voltage)
+
+    def limit(self, new: Array, old: Array) -> Array:
+        """Let a step go no further than twice the peak voltage."""
+        return np.clip(new, old - 2 * self.peak_voltage, old + 2 * self.peak_voltage)
+
+    def scaled(self, voltage: float, current: float) -> EsakiDiode:
+        """Return the diode seen through an amplifier."""
+        return EsakiDiode(
+            self.peak_current * current,
+            self.peak_voltage * voltage,
+            self.excess_current * current,
+            self.excess_slope / voltage,
+            self.valley_voltage * voltage,
+            self.saturation_current * current,
+            self.slope_voltage * voltage,
+        )
+
+    def model(self, name: str) -> list[str]:
+        """Return no model: the law stands in every line."""
+        return []
+
+    def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
+        """Return the B line."""
+        ip, vp, ix, a2, vv, i_s, vs = (
+            number(x)
+            for x in (
+                self.peak_current,
+                self.peak_voltage,
+                self.excess_current,
+                self.excess_slope,
+                self.valley_voltage,
+                self.saturation_current,
+                self.slope_voltage,
+            )
+        )
+        law = (
+            f"{ip}*{{v}}/{vp}*exp(1-{{v}}/{vp})+{ix}*(exp({a2}*({{v}}-{vv}))-exp(-{a2}*{vv}))"
+            f"+{i_s}*(exp({{v}}/{vs})-1)"
+        )
+        return source(name, anode, cathode, law, area)
+
+
+def _exp(x: Array) -> Array:
+    return np.asarray(np.exp(np.minimum(x, LARGEST_EXPONENT)))

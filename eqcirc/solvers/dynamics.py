@@ -1,0 +1,156 @@
+"""Kirchhoff's equations in time: what capacitors and inductors add to `equations`.
+
+The state is x = (u, i): the reduced unknowns and the currents of R-L branches. With Q the capacitances and inductances,
+
+    Q·dx/dt = −G(x),     G = ( F(u) without the branches + B·i ,  Rm·i − P·u − held ),     K = dG/dx .
+
+B carries branch currents into the equations, P unknowns to branch voltages. At an operating point G = 0. Where a
+scaling s exists, diag(t)·K is symmetric: the Hessian of the mixed potential E. Activators (t > 0) go down in E,
+recovery variables (t < 0: branch currents, nodes behind gyrators) go up: a skew-gradient system.
+
+Source: Brayton & Moser 1964, "A theory of nonlinear networks" I; Yanagida 2002 (skew-gradient systems).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from eqcirc.circuit.scaling import symmetry
+from eqcirc.devices import RLMesh
+from eqcirc.errors import SymmetryError
+from eqcirc.solvers.equations import Equations, Linearised
+from eqcirc.typing import Array
+
+EQUAL = 1e-9  # F at every node of a circuit that has neither capacitors nor inductors
+PARASITIC = 1e-3  # of the smallest capacitance: stands at unknowns that have none, in transients only
+
+
+class Dynamics:
+    """The equations of motion of some rows (samples in the free phase)."""
+
+    def __init__(self, equations: Equations) -> None:
+        """Collect storage and branches."""
+        self.equations = equations
+        self.plan, self.system = equations.plan, equations.system
+        self.n = self.plan.n
+        branches = [e for e in self.plan.circuit.elements if isinstance(e, RLMesh)]
+        self.n_branches = sum(len(e.a) for e in branches)
+        self.size = self.n + self.n_branches
+        self.into = np.zeros((self.n, self.n_branches))  # B
+        self.across = np.zeros((self.n_branches, self.n))  # P
+        self.resistance = np.zeros((self.n_branches, self.n_branches))  # Rm
+        self.inductance = np.zeros(self.n_branches)
+        self.ends = np.zeros(self.n_branches, np.intp)  # a free node of every branch
+        self.held = np.zeros((len(equations.fixed), self.n_branches))
+        start = 0
+        for element in branches:
+            part = slice(start, start + len(element.a))
+            self._place(element, part)
+            start = part.stop
+
+    def _place(self, element: RLMesh, part: slice) -> None:
+        """Enter the branches of an element as rows and columns `part`."""
+        plan, circuit = self.plan, self.plan.circuit
+        self.resistance[part, part] = element.mesh_resistance(self.system.values[element.name])
+        self.inductance[part] = element.inductance
+        self.ends[part] = np.where(circuit.is_free[element.a], element.a, element.b)
+        for node, sign in ((element.a, 1.0), (element.b, -1.0)):
+            free = np.flatnonzero(circuit.is_free[node])
+            branch, unknown = free + part.start, plan.unknown[node[free]]
+            np.add.at(self.into, (unknown, branch), sign * plan.current[node[free]])
+            np.add.at(self.across, (branch, unknown), sign * plan.voltage[node[free]])
+            tied = np.flatnonzero(~circuit.is_free[node])
+            self.held[:, tied + part.start] += sign * self.equations.fixed[:, plan.fixed_index[node[tied]]]
+
+    @cached_property
+    def stores(self) -> bool:
+        """Whether there is any capacitor or inductor; if not, all nodes count as having equal capacitors."""
+        return bool(self.system.capacitance.nnz or self.n_branches)
+
+    @cached_property
+    def storage(self) -> Array:
+        """Q (size, size)."""
+        q = np.zeros((self.size, self.size))
+        q[: self.n, : self.n] = self.system.capacitance.toarray() if self.stores else EQUAL * np.eye(self.n)
+        q[self.n :, self.n :] = np.diag(self.inductance)
+        return q
+
+    @cached_property
+    def moving(self) -> np.ndarray:
+        """(size,) true for states with storage; the others follow at once."""
+        return np.asarray(self.storage.any(axis=1))
+
+    @property
+    def slowest(self) -> float:
+        """An estimate of the slowest time constant in seconds: storage over conductance of every state."""
+        rows = self.equations.take(slice(0, 1))
+        u = np.zeros((1, self.n))
+        at, _ = rows.linearise(u, self.system.multiply(u))
+        conductance = self.system.strength + np.abs(at.diagonal[0])
+        return float((np.diag(self.storage) / np.concatenate([conductance, np.diag(self.resistance)])).max())
+
+    @cached_property
+    def _admittance(self) -> Array:
+        return np.asarray(np.linalg.inv(self.resistance), np.float64)
+
+    def flow(self, x: Array, at: Linearised) -> Array:
+        """Return G (row, size) at x, for which `at` is the linearisation."""
+        u, i = x[:, : self.n], x[:, self.n :]
+        if not self.n_branches:
+            return at.residual
+        across = u @ self.across.T + self.held
+        nodes = at.residual + (i - across @ self._admittance.T) @ self.into.T
+        return np.concatenate([nodes, i @ self.resistance.T - across], axis=1)
+
+    def jacobian(self, at: Linearised) -> Array:
+        """Return K (row, size, size)."""
+        return self._whole(self.equations.assemble(at))
+
+    def _whole(self, nodal: Array) -> Array:
+        """Return K from dF/du (row, n, n), which holds the branches as conductances."""
+        n, k = self.n, np.zeros((len(nodal), self.size, self.size))
+        k[:, :n, :n] = nodal - self.into @ self._admittance @ self.across if self.n_branches else nodal
+        k[:, :n, n:] = self.into
+        k[:, n:, :n] = -self.across
+        k[:, n:, n:] = self.resistance
+        return k
+
+    def steepest(self) -> Array:
+        """Return K (size, size) with every device at the steepest fall of its current."""
+        diagonal, beside = np.zeros((1, self.n)), [np.empty((1, 0))]
+        for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
+            slope = -junction.law.steepest_fall * area[None]
+            for end in junction.free_ends:
+                end.add_slope(diagonal, slope)
+            if junction.floating.size:
+                beside += junction.cross_slopes(slope)
+        nothing = np.zeros((1, self.n))
+        at = Linearised(nothing, diagonal, np.concatenate(beside, axis=1), None, nothing, np.zeros(1, bool))
+        return np.asarray(self._whole(self.equations.assemble(at))[0])
+
+    def branch_currents(self, u: Array) -> Array:
+        """Return the branch currents (row, branch) of operating points u (row, n)."""
+        return (u @ self.across.T + self.held) @ self._admittance.T if self.n_branches else u[:, :0]
+
+    @cached_property
+    def scaling(self) -> Array | None:
+        """Factors t (size,), positive where N-shaped devices are; None if the circuit has no scaling."""
+        plan, circuit = self.plan, self.plan.circuit
+        try:
+            s = symmetry(circuit, self.system.values)
+        except SymmetryError:
+            return None
+        free = circuit.free_nodes
+        t = np.zeros(self.size)
+        t[plan.unknown[free]] = s[free] * plan.voltage[free] / plan.current[free]
+        t[self.n :] = -s[self.ends]
+        active = [
+            unknown[factor != 0]
+            for j in plan.junctions
+            if j.law.steepest_fall > 0
+            for unknown, factor in zip(j.unknown, j.factor, strict=True)
+        ]
+        first = np.concatenate([*active, [0]])[0].astype(np.intp)
+        return np.asarray(t * np.sign(t[first]))

@@ -1,0 +1,76 @@
+"""How the free phase is found where Kirchhoff's law may have several solutions, some of them unstable.
+
+    cold    Newton's method from 0 V; allowed only with a certificate that there is one solution
+    relax   what the circuit does: a transient from rest until it stands still, then Newton's method from there
+    auto    cold with a certificate, relax without one
+
+Circuits without N-shaped devices have one solution and need no certificate.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.devices import TwoTerminal
+from eqcirc.errors import SolverError
+from eqcirc.solvers.base import Status
+from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.solvers.equations import Equations
+from eqcirc.solvers.stability import certificate, stability
+from eqcirc.typing import Array
+
+Start = Literal["auto", "cold", "relax"]
+
+FIRST_HORIZON = 30.0  # slowest time constants: how long a transient lasts at first
+LONGER, ATTEMPTS = 4.0, 4  # then so many times longer, so often; what has not settled by then is given up
+NEAR = 0.02  # of the largest voltage: so near an operating point counts as about to reach it
+LEAST = 1e-3  # V, counts as the largest voltage of rows below it
+
+
+def close(found: Array, here: Array) -> np.ndarray:
+    """Return (row,) whether operating points `found` are where transients ended, `here`; both (row, n)."""
+    return np.asarray(np.abs(found - here).max(axis=1) <= NEAR * np.abs(here).max(axis=1, initial=LEAST))
+
+
+def is_active(circuit: Circuit) -> bool:
+    """Whether a device of the circuit has a falling current."""
+    return any(isinstance(e, TwoTerminal) and e.law.steepest_fall > 0 for e in circuit.elements)
+
+
+class FreePhase:
+    """Decides how to start the rows of one solve, and judges the states that were found."""
+
+    def __init__(self, equations: Equations, start: Start) -> None:
+        """Look for a certificate if there is need of one.
+
+        Raises:
+            SolverError: a cold start was asked for and cannot be trusted.
+        """
+        self.relaxes, self._proven = False, True
+        self.active = is_active(equations.plan.circuit)
+        if not self.active:
+            return
+        self.dynamics = Dynamics(equations)
+        known = certificate(self.dynamics)
+        self.relaxes = start == "relax" or (start == "auto" and not known.unique)
+        self._proven = known.stable
+        if start == "cold" and not known.unique:
+            raise SolverError(
+                "the free phase cannot start cold: nothing proves that there is one operating point (the "
+                "falling part of the N-shaped devices is steeper than the conductance around them); use start "
+                '= "relax", which follows the circuit in time'
+            )
+
+    def judge(self, u: Array, status: np.ndarray, messages: dict[int, str]) -> None:
+        """Mark, in place, the free states u (row, n) that the circuit would not stay in."""
+        good = np.flatnonzero(status == Status.CONVERGED)
+        if self._proven or not good.size:
+            return
+        found = stability(Dynamics(self.dynamics.equations.take(good)), u[good])
+        for k in np.flatnonzero(~found.stable).tolist():
+            row = int(good[k])
+            status[row] = Status.UNSTABLE
+            messages[row] = f"{Status.UNSTABLE.words}: {found.explain(k)}"

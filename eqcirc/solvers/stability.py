@@ -1,0 +1,177 @@
+"""Is an operating point stable, and is it the only one?
+
+An operating point satisfies Kirchhoff's law whether the circuit would stay there or not; only the dynamics tell. With
+the state x, storage Q and Jacobian K of `dynamics`, perturbations grow as the eigenvalues of −Q⁻¹·K; states without
+storage are eliminated first.
+
+*Certificate.* Split the Hessian diag(t)·K into activators A, recovery −D and their coupling B, with every device at its
+steepest fall: a lower bound of A at any voltage. Then
+
+    A + B·D⁻¹·Bᵀ > 0                          the operating point is unique, whatever the inputs;
+    and  A + γ·C > 0,  γ = min eig(D, L)      it is stable: no oscillation (C, L: storage of activators and recovery).
+
+Why: an eigenvalue λ with vector x, |x|_C = 1, of the activators satisfies λ + a + Σ b_k²/(λ + d_k) = 0 with a = xᵀA·x,
+d_k ≥ γ. A complex one has Σ b_k²/|λ + d_k|² = 1, hence 2·Re λ = −a − (a mean of the d_k) < 0. A real one λ ≥ 0 would
+need the left side, positive at λ = 0 and nowhere falling below 2λ + a + γ, to vanish.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cholesky, eig, eigh, eigvalsh
+
+from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.typing import Array
+
+DEGENERATE = 1e-6  # of the largest eigenvalue of the reduced Hessian: smaller ones count as zero
+MARGIN = 1e-9  # relative, of a bound that holds
+
+
+@dataclass(frozen=True, eq=False)
+class Stability:
+    """Of every row.
+
+    Attributes:
+        growth: (row,) largest real part of the dynamic Jacobian's eigenvalues, in 1/s; stable below 0. Without any
+            capacitor or inductor, in siemens: every node counts as having the same capacitor.
+        frequency: (row,) its imaginary part in Hz, of an oscillation that grows or dies out slowest.
+        curvature: (row,) smallest eigenvalue of the reduced Hessian in siemens; NaN without a scaling s.
+        degenerate: (row,) number of directions without curvature.
+    """
+
+    growth: Array
+    frequency: Array
+    curvature: Array
+    degenerate: np.ndarray
+
+    @property
+    def stable(self) -> np.ndarray:
+        """(row,) whether small perturbations die out."""
+        return np.asarray(self.growth < 0)
+
+    def explain(self, row: int) -> str:
+        """Say what is wrong with a row."""
+        growth, frequency = float(self.growth[row]), float(self.frequency[row])
+        if growth < 0:
+            return f"stable: perturbations decay at {-growth:.3g}/s"
+        if frequency > 0:
+            return f"oscillates: perturbations grow at {growth:.3g}/s, {frequency:.3g} Hz"
+        return f"unstable: perturbations grow at {growth:.3g}/s"
+
+
+def stability(dynamics: Dynamics, u: Array) -> Stability:
+    """Judge operating points u (row, n) of the rows of `dynamics`."""
+    at, _ = dynamics.equations.linearise(u, dynamics.system.multiply(u))
+    jacobians = dynamics.jacobian(at)
+    leading = np.array([_leading(dynamics, k) for k in jacobians])
+    curvatures = [_curvatures(dynamics, k) for k in jacobians]
+    flat = [int((np.abs(c) < DEGENERATE * np.abs(c).max()).sum()) if len(c) else 0 for c in curvatures]
+    return Stability(
+        leading.real,
+        np.abs(leading.imag) / (2 * np.pi),
+        np.array([c.min() if len(c) else np.nan for c in curvatures]),
+        np.array(flat),
+    )
+
+
+def _leading(dynamics: Dynamics, k: Array) -> complex:
+    """Return the eigenvalue of −Q⁻¹·K with the largest real part."""
+    k, q = _moving(dynamics, k)
+    values = eig(-k, q, right=False)
+    return complex(values[np.argmax(values.real)])
+
+
+def _moving(dynamics: Dynamics, k: Array) -> tuple[Array, Array]:
+    """Return K and Q with the states that store nothing eliminated."""
+    m, a = dynamics.moving, ~dynamics.moving
+    q = dynamics.storage[np.ix_(m, m)]
+    reduced = k[np.ix_(m, m)]
+    if a.any():
+        reduced = reduced - k[np.ix_(m, a)] @ np.linalg.solve(k[np.ix_(a, a)], k[np.ix_(a, m)])
+    return reduced, q
+
+
+def _curvatures(dynamics: Dynamics, k: Array) -> Array:
+    """Return the eigenvalues of the Hessian with recovery eliminated; none without a scaling."""
+    t = dynamics.scaling
+    if t is None:
+        return np.empty(0)
+    a, b, d = _blocks(t, k)
+    return np.asarray(eigvalsh(_reduced(a, b, d)))
+
+
+def _blocks(t: Array, k: Array) -> tuple[Array, Array, Array]:
+    """Return A, B and D of the Hessian diag(t)·K."""
+    hessian = t[:, None] * k
+    hessian = (hessian + hessian.T) / 2
+    up, down = t > 0, t < 0
+    return hessian[np.ix_(up, up)], hessian[np.ix_(up, down)], -hessian[np.ix_(down, down)]
+
+
+def _reduced(a: Array, b: Array, d: Array) -> Array:
+    return a + b @ np.linalg.solve(d, b.T) if len(d) else a
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What holds for all inputs.
+
+    Attributes:
+        unique: there is one operating point.
+        stable: and it is stable.
+    """
+
+    unique: bool
+    stable: bool
+
+
+def certificate(dynamics: Dynamics) -> Certificate:
+    """Return what can be said for the values of `dynamics` without looking at inputs. False means: not known."""
+    t = dynamics.scaling
+    if t is None or _active_recovery(dynamics, t):
+        return Certificate(False, False)
+    k = dynamics.steepest()
+    try:
+        a, b, d = _blocks(t, k)
+        unique = _positive(d) and _positive(_reduced(a, b, d))
+        if not unique:
+            return Certificate(False, False)
+        return Certificate(True, not len(d) or _damped(dynamics, a, d))
+    except np.linalg.LinAlgError:
+        return Certificate(False, False)
+
+
+def _active_recovery(dynamics: Dynamics, t: Array) -> bool:
+    """Whether a nonlinear device sits at a recovery node, where more slope means less reduced curvature."""
+    ends = [end.unknowns for junction in dynamics.plan.junctions for end in junction.free_ends]
+    return any(bool((t[k] < 0).any()) for k in ends)
+
+
+def _damped(dynamics: Dynamics, a: Array, d: Array) -> bool:
+    """Whether A + γ·C > 0, activators without storage eliminated."""
+    t = dynamics.scaling
+    assert t is not None
+    up, down, moving = t > 0, t < 0, dynamics.moving
+    storage = np.abs(t)[:, None] * dynamics.storage
+    if not moving[down].all():
+        return False
+    gamma = float(eigh(d, storage[np.ix_(down, down)], eigvals_only=True)[0])
+    stays = moving[up]
+    if not stays.all():
+        beside = a[np.ix_(stays, ~stays)]
+        a = a[np.ix_(stays, stays)] - beside @ np.linalg.solve(a[np.ix_(~stays, ~stays)], beside.T)
+    held = up & moving
+    return _positive(a + gamma * storage[np.ix_(held, held)])
+
+
+def _positive(matrix: Array) -> bool:
+    """Whether a symmetric matrix is positive definite by more than rounding."""
+    if not len(matrix):
+        return True
+    try:
+        cholesky(matrix - MARGIN * np.abs(matrix).max() * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
