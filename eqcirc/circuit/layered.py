@@ -1,10 +1,11 @@
-"""Layered networks: crossbars between layers of nodes, diodes for the nonlinearity, amplifiers against decay.
+"""Layered networks: crossbars between layers, diodes or neurons for the nonlinearity, amplifiers against decay.
 
     inputs ──w1── h1 ▷ y1 ──w2── h2 ▷ y2 ── … ── outputs
              b1 ──┘             b2 ──┘
 
 Layer 0 are the driven nodes, layers 1…n hidden, the last one the outputs. Names: crossbars w<l> into layer l, biases
-b<l>, skip connections skip<k>to<l>, nodes h<l> and (behind amplifiers) y<l>, outputs o (op and on if differential).
+b<l>, skip connections skip<k>to<l>, residuals res<l> from hidden layer l to the next, neurons n<l>_…, nodes h<l> and
+(behind amplifiers) y<l>, outputs o (op and on if differential).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.neuron import LayerNeurons
 from eqcirc.devices import Bounds, Law, ShockleyDiode
 from eqcirc.devices.conductance import DEFAULT_BOUNDS, HIGHEST, LOWEST
 from eqcirc.errors import CircuitError
@@ -63,10 +65,13 @@ class Layered:
         double_inputs: drive a second node with −x for each feature, so that positive conductances can subtract.
         biases: trainable offsets.
         diodes: nonlinearity, one for all hidden layers or one for each; None for a linear layer.
+        neurons: of all hidden layers, in place of the diodes.
         gain: voltage gain of the amplifier behind every hidden node; None for no amplifiers.
         kappa: reverse current gain of the amplifiers; None for 1/gain.
         differential: read each output as the difference of two nodes.
         skips: pairs (from, to) of layers that are not neighbours, joined by a further crossbar.
+        residual: first value, in siemens, of trained conductances from node k of each hidden layer to node k of the
+            next; all have one width. None for none.
         bounds: limits of trained conductances, in siemens.
         initial: range that initial conductances are drawn from, uniformly, in siemens; None for the bounds.
     """
@@ -76,10 +81,12 @@ class Layered:
     double_inputs: bool = True
     biases: Biases = Biases()
     diodes: LayerDiodes | tuple[LayerDiodes | None, ...] | None = LayerDiodes()
+    neurons: LayerNeurons | None = None
     gain: float | None = 4.0
     kappa: float | None = None
     differential: bool = True
     skips: tuple[tuple[int, int], ...] = ()
+    residual: float | None = None
     bounds: Bounds = DEFAULT_BOUNDS
     initial: tuple[float, float] | None = None
 
@@ -110,6 +117,10 @@ class Layered:
                 f"diodes: expected one entry for each of {len(self.hidden)} hidden layers, "
                 f"got {len(self.diodes)}"
             )
+        if self.residual is not None and (len(self.hidden) < 2 or len(set(self.hidden)) > 1):
+            raise CircuitError(
+                f"residual: expected at least two hidden layers of one width, got {list(self.hidden)}"
+            )
         last = len(self.hidden) + 1
         for start, end in self.skips:
             if not 0 <= start < end - 1 < last:
@@ -135,7 +146,19 @@ class _Assembly:
         for layer, size in enumerate(plan.hidden, start=1):
             nodes = self.b.nodes(f"h{layer}", size)
             self._feed(layer, nodes, senders)
-            self._diodes(layer, nodes)
+            if plan.residual is not None and layer > 1:
+                self.b.conductance(
+                    f"res{layer - 1}",
+                    senders[layer - 1],
+                    nodes,
+                    plan.residual,
+                    trainable=True,
+                    bounds=plan.bounds,
+                )
+            if plan.neurons is None:
+                self._diodes(layer, nodes)
+            else:
+                plan.neurons.add(self.b, f"n{layer}", nodes)
             senders[layer] = self._amplified(layer, nodes)
         outputs, negative = self._outputs()
         both = outputs if negative is None else np.concatenate([outputs, negative])

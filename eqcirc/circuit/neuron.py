@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
@@ -57,18 +58,28 @@ class Neuron:
     """What every neuron of a group consists of.
 
     Attributes:
-        law: N-shaped device from the membrane to ground.
+        law: N-shaped device from the membrane to ground; None for none, which leaves a linear circuit.
         recovery: its kind and values; None for none.
         capacitance: C of the membrane, in farads.
         rest: E, the voltage that recovery pulls the membrane to, in volts.
         bias: current into the membrane, in amperes.
     """
 
-    law: Law = field(default_factory=CubicDevice)
+    law: Law | None = field(default_factory=CubicDevice)
     recovery: RLRecovery | GyratorRecovery | None = field(default_factory=RLRecovery)
     capacitance: float = 1e-9
     rest: float = 0.0
     bias: float = 0.0
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Values of the parts that these neurons have and that learning may change, by the names of `add`."""
+        parts = {"bias": self.bias} | ({"area": 1.0} if self.law else {})
+        if isinstance(self.recovery, RLRecovery):
+            parts["resistance"] = self.recovery.resistance
+        if isinstance(self.recovery, GyratorRecovery):
+            parts |= {"gyrator": self.recovery.gyration, "leak": self.recovery.leak, "recovery_bias": 0.0}
+        return parts
 
     def add(
         self,
@@ -101,7 +112,8 @@ class Neuron:
             CircuitError: a value is out of range, or something is to be trained that this neuron has not got.
         """
         part = _Trained(self, name, trainable, bounds or {})
-        b.device(f"{name}_device", membrane, GROUND, self.law, area=area, **part("area"))
+        if self.law:
+            b.device(f"{name}_device", membrane, GROUND, self.law, area=area, **part("area"))
         b.capacitor(f"{name}_membrane", membrane, GROUND, self.capacitance)
         if self.bias or "bias" in trainable:
             b.current_source(f"{name}_bias", membrane, self.bias, **part("bias"))
@@ -135,18 +147,71 @@ class _Trained:
     def __init__(
         self, neuron: Neuron, name: str, trainable: Collection[str], bounds: dict[str, Bounds]
     ) -> None:
-        has = {"area", "bias"}
-        if isinstance(neuron.recovery, RLRecovery):
-            has.add("resistance")
-        if isinstance(neuron.recovery, GyratorRecovery):
-            has |= {"gyrator", "leak", "recovery_bias"}
         for wanted in (*trainable, *bounds):
-            if wanted not in has:
+            if wanted not in neuron.parts:
                 raise CircuitError(
-                    f"neurons {name!r}: cannot train {wanted!r}; these neurons have {', '.join(sorted(has))}"
+                    f"neurons {name!r}: cannot train {wanted!r}; these neurons have "
+                    f"{', '.join(sorted(neuron.parts))}"
                 )
         self.trainable, self.bounds = trainable, bounds
 
     def __call__(self, part: str) -> dict[str, Any]:
         options: dict[str, Any] = {"trainable": part in self.trainable}
         return options | ({"bounds": self.bounds[part]} if part in self.bounds else {})
+
+
+CURRENTS = ("bias", "recovery_bias")
+
+
+@dataclass(frozen=True)
+class LayerNeurons:
+    """The neurons of a layer, one at every node.
+
+    Attributes:
+        neuron: what each consists of.
+        inhibition: conductance (S) between the recovery nodes of neighbours, which form a ring; None for none.
+        train: which of area, bias, resistance, gyrator, leak, recovery_bias and inhibition learning may change.
+        span: trained parts stay between 1/span and span times their first value; currents within ±1 mA.
+    """
+
+    neuron: Neuron = field(default_factory=Neuron)
+    inhibition: float | None = None
+    train: tuple[str, ...] = ()
+    span: float = 2.0
+
+    def add(self, b: CircuitBuilder, name: str, nodes: NodeArray) -> None:
+        """Put neurons at the nodes (n,) of a layer.
+
+        Raises:
+            CircuitError: a value is out of range, or something is to be trained that these neurons have not got.
+        """
+        if not self.span > 1:
+            raise CircuitError(f"neurons {name!r}: expected a span above 1, got {self.span:g}")
+        own = [part for part in self.train if part != "inhibition" or self.inhibition is None]
+        sizes = {k: value for k, value in self.neuron.parts.items() if k in own and k not in CURRENTS}
+        bounds = {k: self._bounds(value) for k, value in sizes.items()}
+        recovery = self.neuron.add(b, name, nodes, trainable=own, bounds=bounds)
+        if self.inhibition is not None:
+            self._inhibit(b, name, nodes, recovery, self.inhibition)
+
+    def _inhibit(
+        self, b: CircuitBuilder, name: str, nodes: NodeArray, recovery: NodeArray | None, siemens: float
+    ) -> None:
+        """Join the recovery nodes of neighbours in a ring."""
+        if recovery is None or len(nodes) < 2:
+            raise CircuitError(
+                f"neurons {name!r}: inhibition joins the recovery nodes of neighbours; it needs gyrator neurons "
+                f"and at least two of them, got {len(nodes)} with {type(self.neuron.recovery).__name__}"
+            )
+        neighbours = np.roll(recovery, -1)[: len(nodes) if len(nodes) > 2 else 1]
+        b.conductance(
+            f"{name}_inhibition",
+            recovery[: len(neighbours)],
+            neighbours,
+            siemens,
+            trainable="inhibition" in self.train,
+            bounds=self._bounds(siemens),
+        )
+
+    def _bounds(self, value: float) -> Bounds:
+        return Bounds(value / self.span, value * self.span)

@@ -9,11 +9,12 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecovery
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Splits, load_splits, scale
-from eqcirc.devices import Bounds, ClampDiode, Law, ShockleyDiode
+from eqcirc.devices import Bounds, ClampDiode, CubicDevice, EsakiDiode, Law, ShockleyDiode
 from eqcirc.errors import ConfigError
-from eqcirc.experiment.schema import Diodes, Experiment
+from eqcirc.experiment.schema import Diodes, Experiment, Neurons
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
@@ -64,10 +65,12 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
         double_inputs=n.double_inputs,
         biases=Biases(n.biases.kind, n.biases.voltage, n.biases.current),
         diodes=tuple(map(_diodes, n.diodes)) if isinstance(n.diodes, tuple) else _diodes(n.diodes),
+        neurons=None if n.neurons is None else _neurons(n.neurons),
         gain=None if n.amplifiers is None else n.amplifiers.gain,
         kappa=None if n.amplifiers is None else n.amplifiers.kappa,
         differential=n.differential,
         skips=n.skips,
+        residual=n.residual,
         bounds=Bounds(*n.bounds),
         initial=n.initial,
     )
@@ -103,10 +106,11 @@ def build_solver(
     """
     s = experiment.solver
     if (engine or s.engine) == "ideal":
-        return IdealSolver(circuit)
+        return IdealSolver(circuit, start=s.start)
     memory = None if s.memory is None else int(s.memory * 2**30)
     return NgspiceSolver(
         circuit,
+        start=s.start,
         netlist=s.netlist,
         workers=ClusterWorkers(s.cluster) if s.cluster else s.workers or os.cpu_count() or 1,
         sweep=s.sweep,
@@ -157,3 +161,19 @@ def _diodes(section: Diodes) -> LayerDiodes | None:
     else:
         law = ShockleyDiode(section.saturation_current, section.emission)
     return LayerDiodes(law, section.kind, section.rail)
+
+
+def _neurons(section: Neurons) -> LayerNeurons:
+    n = section
+    laws: dict[str, Law | None] = {
+        "cubic": CubicDevice(n.g1, n.v0),
+        "esaki": EsakiDiode(),
+        "none": None,
+    }
+    recoveries: dict[str, RLRecovery | GyratorRecovery | None] = {
+        "rl": RLRecovery(n.resistance, n.inductance),
+        "gyrator": GyratorRecovery(n.gyration, n.leak, n.recovery_capacitance),
+        "none": None,
+    }
+    neuron = Neuron(laws[n.device], recoveries[n.recovery], n.capacitance, n.rest, n.bias)
+    return LayerNeurons(neuron, n.inhibition, n.train, n.span)

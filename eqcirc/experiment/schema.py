@@ -100,6 +100,42 @@ class Diodes(Section):
     knee: Positive = Field(1e-2, description="V; width of a clamp's knee")
 
 
+class Neurons(Section):
+    """FitzHugh-Nagumo neuron at every hidden node, in place of the diodes."""
+
+    device: Literal["cubic", "esaki", "none"] = Field(
+        "cubic", description="N-shaped device: cubic, esaki (tunnel diode near a 1N3716), or none"
+    )
+    g1: Positive = Field(3e-3, description="S; conductance of a cubic device at 0 V is -g1")
+    v0: Positive = Field(1.0, description="V; the current of a cubic device falls between -v0 and v0")
+    recovery: Literal["rl", "gyrator", "none"] = Field(
+        "rl",
+        description="branch that pulls back: rl (resistor and inductor), gyrator (with a capacitor), none",
+    )
+    resistance: Positive = Field(400.0, description="ohm; rl: below 1/g1 there is always one operating point")
+    inductance: Positive = Field(2e-5, description="H; rl")
+    gyration: Positive = Field(2e-3, description="S; gyrator")
+    leak: Positive = Field(1e-3, description="S; gyrator: from the recovery node to ground")
+    recovery_capacitance: Positive = Field(1e-10, description="F; gyrator: of the recovery node")
+    inhibition: Siemens | None = Field(
+        None,
+        examples=[1e-4],
+        description="S; gyrator: joins recovery nodes of neighbours in a ring, not joined if left out",
+    )
+    capacitance: Positive = Field(1e-9, description="F; of the membrane, the hidden node")
+    rest: Finite = Field(0.0, description="V; what recovery pulls the membrane to")
+    bias: Finite = Field(0.0, description="A; current into the membrane")
+    train: tuple[
+        Literal["area", "bias", "resistance", "gyrator", "leak", "recovery_bias", "inhibition"], ...
+    ] = Field(
+        (),
+        description="trained parts: area, bias, resistance, gyrator, leak, recovery_bias, inhibition",
+    )
+    span: Annotated[Finite, Field(gt=1)] = Field(
+        2.0, description="trained parts stay between 1/span and span times their first value"
+    )
+
+
 class Amplifiers(Section):
     """Bidirectional amplifier behind every hidden node."""
 
@@ -129,6 +165,11 @@ class Network(Section):
     skips: tuple[tuple[Whole, Whole], ...] = Field(
         (), description="extra crossbars [from, to] between layers (0: input)"
     )
+    residual: Siemens | None = Field(
+        None,
+        examples=[1e-4],
+        description="S; from node k of each hidden layer to node k of the next, trained; none if left out",
+    )
     bounds: Annotated[tuple[Siemens, Siemens], AfterValidator(_rising)] = Field(
         (1e-7, 1e-5), description="S; limits of trained conductances"
     )
@@ -145,6 +186,7 @@ class Network(Section):
         Diodes(),
         description="nonlinearity: one table for all hidden layers or a list with one for each",
     )
+    neurons: Neurons | None = Field(None, description="leave the table out for diodes")
     amplifiers: Amplifiers | None = Field(None, description="leave the table out for none")
 
 
@@ -189,6 +231,10 @@ class Solver(Section):
     """What solves the operating points in training."""
 
     engine: Literal["ngspice", "ideal"] = Field("ngspice", description="ngspice or ideal (numpy)")
+    start: Literal["auto", "cold", "relax"] = Field(
+        "auto",
+        description="free phase of N-shaped devices: cold (from 0 V), relax (follows the circuit in time), auto",
+    )
     netlist: Literal["reduced", "full"] = Field(
         "reduced", description="reduced: inputs and amplifiers eliminated exactly, fast; full: every element"
     )

@@ -2,7 +2,8 @@
 
 In the scaled voltages of `circuit.reduction` a circuit of conductances and diodes is passive, and no node of a passive
 circuit leaves the range of its sources (maximum principle). This gives a bound on every output before
-anything is solved. Current sources void it, and so does a loop through amplifiers that asks for two scalings.
+anything is solved. Current sources, N-shaped devices, gyrators and branches with shared resistances void it, and so
+does a loop through amplifiers that asks for two scalings.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices import CurrentSource, Transconductor
+from eqcirc.devices import Amplifier, CurrentSource, Element, RLMesh, TwoTerminal
 from eqcirc.errors import ConfigError
 from eqcirc.typing import Array
 
@@ -20,7 +21,7 @@ SAME = 1e-9  # relative difference of two scalings that is rounding
 
 def reach(circuit: Circuit, inputs: Array) -> float:
     """Return a bound (V) on |output| over samples (n, n_features); infinite where the principle does not apply."""
-    if any(isinstance(e, CurrentSource | Transconductor) for e in circuit.elements):
+    if not all(map(_bounded, circuit.elements)):
         return float("inf")
     held = np.zeros(circuit.n_nodes)
     held[circuit.fixed_nodes] = np.abs(circuit.fixed_voltages(inputs)).max(axis=0)
@@ -36,6 +37,15 @@ def reach(circuit: Circuit, inputs: Array) -> float:
             largest = max(largest, float(np.max(held[source[pairs]] / scale[node[pairs]], initial=0.0)))
     bound = largest * float(scale[circuit.readout.nodes].max())
     return bound if circuit.readout.negative is None else 2 * bound
+
+
+def _bounded(element: Element) -> bool:
+    """Whether the element keeps to the maximum principle."""
+    if isinstance(element, TwoTerminal):
+        return element.law.steepest_fall == 0
+    if isinstance(element, RLMesh):
+        return not len(element.shared)
+    return isinstance(element, Amplifier) or (element.reciprocal and not isinstance(element, CurrentSource))
 
 
 def check_targets(circuit: Circuit, inputs: Array, targets: Array) -> None:

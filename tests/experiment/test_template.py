@@ -43,7 +43,7 @@ def test_a_template_says_what_its_experiment_says(data: str) -> None:
 def test_a_template_mentions_every_key_with_its_meaning(data: str) -> None:
     text = template(starting_point(data))
     for name in keys(Experiment):
-        assert re.search(rf"^(# )?{name} = .+  # \S.+$", text, re.MULTILINE), name
+        assert re.search(rf"^(# )*{name} = .+  # \S.+$", text, re.MULTILINE), name
 
 
 def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
@@ -54,6 +54,9 @@ def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
         assert full.network.initial
         assert full.network.amplifiers
         assert full.network.amplifiers.kappa
+        assert full.network.residual
+        assert full.network.neurons
+        assert full.network.neurons.inhibition
         assert full.solver.workers
 
 
