@@ -222,6 +222,13 @@ class Reduction:
         """Return the name of the node that stands for an unknown."""
         return self.circuit.node_names[int(np.flatnonzero(self.unknown == unknown)[-1])]
 
+    def collect(self, v: Array) -> Array:
+        """Return unknowns (..., n) of node voltages (..., node): the inverse of `expand`."""
+        free = self.circuit.free_nodes
+        u = np.empty((*v.shape[:-1], self.n))
+        u[..., self.unknown[free]] = v[..., free] / self.voltage[free]
+        return u
+
     def expand(self, u: Array, fixed: Array) -> Array:
         """Return node voltages (phase, batch, node).
 

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import Amplifier, Conductance, Crossbar, RLMesh, TwoTerminal
+from eqcirc.devices import Amplifier, Conductance, Crossbar, Gyrator, RLMesh, TwoTerminal
 from eqcirc.errors import CircuitError
 from eqcirc.typing import NodeArray
 
@@ -66,11 +66,12 @@ def _no_loose_amplifiers(circuit: Circuit) -> None:
 
 
 def _no_floating_nodes(circuit: Circuit) -> None:
-    """Every free node needs a path of conductances and amplifiers to a held node."""
+    """Every free node needs a path of conductances, amplifiers and gyrators to a held node."""
     linear = [e.connections() for e in circuit.elements if isinstance(e, Conductance | Crossbar | RLMesh)]
     amplifiers = [(e.source, e.output) for e in circuit.elements if isinstance(e, Amplifier)]
+    gyrators = [(e.a, e.b) for e in circuit.elements if isinstance(e, Gyrator)]
     fixed = circuit.fixed_nodes
-    label = components(circuit, [*linear, *amplifiers, (np.zeros_like(fixed), fixed)])
+    label = components(circuit, [*linear, *amplifiers, *gyrators, (np.zeros_like(fixed), fixed)])
     floating = np.flatnonzero(label != label[0])
     if floating.size:
         name = circuit.node_names[floating[0]]

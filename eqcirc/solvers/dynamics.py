@@ -17,11 +17,14 @@ from functools import cached_property
 
 import numpy as np
 
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.devices import RLMesh
 from eqcirc.errors import SymmetryError
 from eqcirc.solvers.equations import Equations, Linearised
-from eqcirc.typing import Array
+from eqcirc.typing import Array, Parameters
 
 EQUAL = 1e-9  # F at every node of a circuit that has neither capacitors nor inductors
 PARASITIC = 1e-3  # of the smallest capacitance: stands at unknowns that have none, in transients only
@@ -49,6 +52,16 @@ class Dynamics:
             part = slice(start, start + len(element.a))
             self._place(element, part)
             start = part.stop
+
+    @classmethod
+    def of(cls, circuit: Circuit, parameters: Parameters | None, inputs: Array) -> Dynamics:
+        """Return the equations of motion of a circuit for samples (batch, n_features)."""
+        system = ReducedSystem(Reduction(circuit), parameters)
+        return cls(Equations(system, circuit.fixed_voltages(inputs)))
+
+    def state(self, u: Array) -> Array:
+        """Return the state (row, size) at operating points u (row, n)."""
+        return np.concatenate([u, self.branch_currents(u)], axis=1)
 
     def _place(self, element: RLMesh, part: slice) -> None:
         """Enter the branches of an element as rows and columns `part`."""

@@ -45,8 +45,7 @@ def adjoint_gradient(
     plan = Reduction(circuit)
     equations = Equations(ReducedSystem(plan, parameters), circuit.fixed_voltages(inputs))
     nodes = circuit.free_nodes
-    u = np.empty((len(free), plan.n))
-    u[:, plan.unknown[nodes]] = free[:, nodes] / plan.voltage[nodes]
+    u = plan.collect(free)
     readout = circuit.readout
     pull = readout.spread(cost.gradient(readout.read(free), targets)) * plan.voltage[readout.nodes]
     rhs = np.zeros_like(u)

@@ -7,9 +7,10 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -34,12 +35,19 @@ class Limits:
 
 PULSE = 2.0  # seconds between two looks whether the parent still lives
 
+T = TypeVar("T")
+
 _session: Session | None = None  # of this worker process
 _one_at_a_time = threading.Lock()  # a Dask worker may have several threads, libngspice takes one
 
 
 def run_in_worker(netlist: Netlist, limits: Limits) -> SweepResult:
-    """Run a netlist in this process's session, opened at the first call.
+    """Run a netlist in this process's session."""
+    return in_session(lambda session: session.run(netlist), limits)
+
+
+def in_session(job: Callable[[Session], T], limits: Limits) -> T:
+    """Do something with this process's session, opened at the first call.
 
     A hang inside the library cannot be interrupted from Python; the alarm, whose default action ends the process, can.
     """
@@ -50,7 +58,7 @@ def run_in_worker(netlist: Netlist, limits: Limits) -> SweepResult:
             _session = Session()
         signal.setitimer(signal.ITIMER_REAL, limits.deadline)
         try:
-            return _session.run(netlist)
+            return job(_session)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -94,24 +102,36 @@ class Pool:
                 results[k] = self._attempt([netlist])[0]
         return results
 
+    def call(self, job: Callable[..., T], *arguments: Any) -> T:
+        """Return job(*arguments, limits), called on one worker, once.
+
+        Raises:
+            EngineError: the worker died or took too long, or ngspice refuses the netlist.
+        """
+        result = self._result(self._submit(job, *arguments))
+        if isinstance(result, str):
+            self.workers.discard()
+            raise EngineError(result)
+        return result
+
     def close(self) -> None:
         """Release the workers."""
         self.workers.close()
 
     def _attempt(self, netlists: Iterable[Netlist]) -> list[tuple[Netlist, SweepResult | str]]:
-        handed_out = [(netlist, self._submit(netlist)) for netlist in netlists]
+        handed_out = [(netlist, self._submit(run_in_worker, netlist)) for netlist in netlists]
         results = [(netlist, self._result(future)) for netlist, future in handed_out]
         if any(isinstance(result, str) for _, result in results):
             self.workers.discard()
         return results
 
-    def _submit(self, netlist: Netlist) -> Future[SweepResult] | str:
+    def _submit(self, job: Callable[..., T], *arguments: Any) -> Future[T] | str:
         try:
-            return self.workers.executor().submit(run_in_worker, netlist, self.limits)
+            return self.workers.executor().submit(job, *arguments, self.limits)
         except self.workers.died as error:  # a worker has died while it had nothing to do
             return self._epitaph(error)
 
-    def _result(self, future: Future[SweepResult] | str) -> SweepResult | str:
+    def _result(self, future: Future[T] | str) -> T | str:
         if isinstance(future, str):
             return future
         try:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,23 +111,29 @@ class Session:
 
     def _retry(self, netlist: Netlist, sample: int, result: SweepResult) -> None:
         """Put a sample that failed from a cold start into `result`: its voltages, or ngspice's words."""
-        words = "ngspice: " + (self._said() or "no operating point, and no word why")
+        words = "ngspice: " + (self.said() or "no operating point, and no word why")
         won = None if netlist.held else climb(self, netlist, sample)  # other ways lead to other states
         if won is None:
             result.messages[sample] = words
         else:
             result.voltages[sample], result.rungs[sample] = won
 
-    def analyse(self, netlist: Netlist, extra: list[str], *commands: str) -> Array:
-        """Load the netlist with extra lines, run commands, return the points (point, saved) of the last one."""
+    def analyse(
+        self, netlist: Netlist, extra: list[str], *commands: str, vectors: Sequence[str] | None = None
+    ) -> Array:
+        """Load the netlist with extra lines, run commands, return the points (point, vector) of the last one.
+
+        The vectors are the netlist's saved voltages if none are named.
+        """
+        names = netlist.saved if vectors is None else vectors
         self._load(netlist, extra)
         self._spice.words.clear()
         for command in commands:
             self._command(command)
-        points = np.empty((0, len(netlist.saved)))
+        points = np.empty((0, len(names)))
         plot = self._spice.current_plot()
         if plot.startswith(commands[-1].partition(" ")[0]):  # else there is none, or that of another analysis
-            columns = [self._spice.vector(plot, name) for name in netlist.saved]
+            columns = [self._spice.vector(plot, name) for name in names]
             length = min(len(c) for c in columns)
             points = np.stack([c[:length] for c in columns], axis=1)
         heard = list(self._spice.words)
@@ -135,6 +142,11 @@ class Session:
         self._spice.words[:] = heard
         return points
 
+    def said(self) -> str:
+        """Return what ngspice said, in the last analysis, that is not harmless."""
+        kept = dict.fromkeys(w for w in self._spice.words if not _HARMLESS.match(w))
+        return "; ".join(list(kept)[:6])
+
     def _load(self, netlist: Netlist, extra: list[str]) -> None:
         self._spice.words.clear()
         saved = [f".save v({name})" for name in netlist.saved]
@@ -142,7 +154,7 @@ class Session:
         self._check_left("loading")
         heard = [words for words in self._spice.words if not _HARMLESS.match(words)]
         if code or any(_REFUSED.search(words) for words in heard):
-            raise EngineError(f"ngspice refused the netlist: {self._said() or f'code {code}'}")
+            raise EngineError(f"ngspice refused the netlist: {self.said() or f'code {code}'}")
 
     def _command(self, command: str) -> None:
         self._spice.command(command)
@@ -150,9 +162,4 @@ class Session:
 
     def _check_left(self, during: str) -> None:
         if self._spice.left:
-            raise EngineLeftError(f"ngspice left during {during}: {self._said()}")
-
-    def _said(self) -> str:
-        """Return what ngspice said that is not harmless."""
-        kept = dict.fromkeys(w for w in self._spice.words if not _HARMLESS.match(w))
-        return "; ".join(list(kept)[:6])
+            raise EngineLeftError(f"ngspice left during {during}: {self.said()}")

@@ -190,10 +190,9 @@ class NgspiceSolver(Solver):
         """Return scaled unknowns (phase, batch, n) from what the netlist saved."""
         if not full:
             return saved
-        plan, free = self._plan, self.circuit.free_nodes
-        u = np.empty((*saved.shape[:2], plan.n))
-        u[:, :, plan.unknown[free]] = saved / plan.voltage[free]
-        return u
+        voltages = np.empty((*saved.shape[:2], self.circuit.n_nodes))
+        voltages[:, :, self.circuit.free_nodes] = saved
+        return self._plan.collect(voltages)
 
     def _judge(
         self, u: Array, status: np.ndarray, messages: dict[int, str], equations: list[Equations]
