@@ -57,11 +57,12 @@ def solve(
         "sample": [k for k in range(len(x)) for _ in shown],
         "node": [circuit.node_names[n] for _ in x for n in shown],
     }
+    rungs: dict[int, str] = {}
     for name in engines:
         with build_solver(opened.experiment, circuit, name) as solver:
-            columns[f"{name} (V)"] = (
-                solver.solve(opened.parameters, x).require().free[:, shown].ravel().tolist()
-            )
+            points = solver.solve(opened.parameters, x).require()
+        columns[f"{name} (V)"] = points.free[:, shown].ravel().tolist()
+        rungs |= points.rungs  # of ngspice, the one that has them
     if engine == "both":
         pairs = zip(columns["ngspice (V)"], columns["ideal (V)"], strict=True)
         columns["difference (V)"] = [a - b for a, b in pairs]
@@ -69,9 +70,12 @@ def solve(
     if csv is not None:
         _write_csv(table, csv)
     if as_json:
-        print_json({"columns": list(table.columns), "rows": table.to_numpy().tolist()})
+        content = {"columns": list(table.columns), "rows": table.to_numpy().tolist()}
+        print_json(content | {"retried": {str(k): rung for k, rung in sorted(rungs.items())}})
     else:
         print_table(list(table.columns), table.to_numpy().tolist())
+        for k, rung in sorted(rungs.items()):
+            typer.echo(f"sample {k} needed {rung} before ngspice found an operating point", err=True)
 
 
 def check(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from eqcirc.learning.trainer import Trainer
+from eqcirc.learning.trainer import RETRIED_BY, Trainer
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -34,6 +34,11 @@ def score_pairs(accuracy: float, loss: float, failed: int, samples: int, unit: s
     if failed:
         pairs["failed"] = f"{failed} of {samples} samples have no operating point"
     return pairs
+
+
+def retries(rungs: Mapping[str, int]) -> list[str]:
+    """Return a phrase for each rung of the ladder of retries that solved so many samples."""
+    return [f"{won} sample{'s' if won > 1 else ''} needed {rung}" for rung, won in rungs.items()]
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -132,4 +137,6 @@ def _epoch_news(row: dict[str, Any]) -> str:
         parts.append(f"validation loss {row['validation_loss']:<9.4g}")
     if row["failed"]:
         parts.append(f"{row['failed']} samples failed")
+    rungs = {key.removeprefix(RETRIED_BY): row[key] for key in row if key.startswith(RETRIED_BY)}
+    parts += retries(rungs)
     return "  ".join(parts)

@@ -7,6 +7,7 @@ A run's parameters and metrics are a function of circuit, data, plan and seed: b
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -24,6 +25,9 @@ from eqcirc.learning.reach import check_targets
 from eqcirc.learning.schedules import ScheduleName, factor
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array
+
+SUMS = ("loss", "right", "seen", "failed")  # of an epoch; beside them stand the rungs of the retries that won
+RETRIED_BY = "retried by "  # before the name of a rung in a row of the metrics
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class State:
         parameters: present values by element name.
         epoch: epochs completed.
         batch: batches of the present epoch completed.
-        sums: running loss, right answers, samples seen and failed of the present epoch.
+        sums: running loss, right answers, samples seen and failed of the present epoch; and samples that only a
+            retry solved, by the rung that won.
         metrics: a row for each completed epoch.
         audits: a row for each audit.
         best: parameters of the best epoch so far.
@@ -71,9 +76,7 @@ class State:
     parameters: dict[str, Array]
     epoch: int = 0
     batch: int = 0
-    sums: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("loss", "right", "seen", "failed"), 0.0)
-    )
+    sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SUMS, 0.0))
     metrics: list[dict[str, Any]] = field(default_factory=list)
     audits: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Array] = field(default_factory=dict)
@@ -209,10 +212,13 @@ class Trainer:
             sums["right"] += int((outputs.argmax(axis=1) == self.data.train.labels[rows][good]).sum())
         sums["seen"] += len(rows)
         sums["failed"] += int((~good).sum())
+        for rung, won in Counter(rung for k, rung in points.rungs.items() if good[k]).items():
+            sums[rung] = sums.get(rung, 0.0) + won
 
     def _end_epoch(self) -> dict[str, Any]:
         """Score the validation part, write the epoch's row and start the next epoch."""
         state, sums = self.state, self.state.sums
+        retried = {rung: int(won) for rung, won in sums.items() if rung not in SUMS}
         row: dict[str, Any] = {
             "epoch": state.epoch + 1,
             "train_loss": sums["loss"] / max(1.0, sums["seen"] - sums["failed"]),
@@ -220,6 +226,8 @@ class Trainer:
             if self.data.train.labels is not None
             else math.nan,
             "failed": int(sums["failed"]),
+            "retried": sum(retried.values()),
+            **{RETRIED_BY + rung: won for rung, won in retried.items()},
             "rate_factor": self._factor((state.epoch + 1) / self.plan.epochs),
             "at_bounds": self._share_at_bounds(),
         }
@@ -230,7 +238,7 @@ class Trainer:
             if rank > state.best_score:
                 state.best_score, state.best = rank, state.parameters
         state.metrics.append(row)
-        state.sums = dict.fromkeys(sums, 0.0)
+        state.sums = dict.fromkeys(SUMS, 0.0)
         state.epoch, state.batch = state.epoch + 1, 0
         return row
 

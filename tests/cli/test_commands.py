@@ -4,12 +4,15 @@ import csv
 import math
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from eqcirc.solvers.base import OperatingPoints
+from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.typing import Array
 
 pytestmark = pytest.mark.usefixtures("one_worker")
@@ -167,6 +170,20 @@ def test_solve_as_json_and_csv_has_full_precision(eqcirc: Command, trained: str)
         head, *rows = csv.reader(file)
     assert head == content["columns"]
     assert [[int(s), n, float(v)] for s, n, v in rows] == content["rows"]
+
+
+def test_solve_tells_of_retries(eqcirc: Command, trained: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert eqcirc("solve", trained, "--json").json["retried"] == {}
+    solve = NgspiceSolver.solve
+
+    def after_a_retry(self: NgspiceSolver, *arguments: Any) -> OperatingPoints:
+        return replace(solve(self, *arguments), rungs={1: "small steps"})
+
+    monkeypatch.setattr(NgspiceSolver, "solve", after_a_retry)
+    assert eqcirc("solve", trained, "--json").json["retried"] == {"1": "small steps"}
+    said = eqcirc("solve", trained).err
+    assert said == "sample 1 needed small steps before ngspice found an operating point\n"
+    assert eqcirc("solve", trained, "--engine", "ideal").err == ""
 
 
 def test_solve_takes_samples_from_a_file(eqcirc: Command, trained: str) -> None:

@@ -4,14 +4,16 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from eqcirc.cli.output import ProgressBar, print_json, print_pairs, print_table, score_pairs
+from eqcirc.cli.output import ProgressBar, print_json, print_pairs, print_table, retries, score_pairs
 from eqcirc.costs import SoftmaxCrossEntropy
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.trainer import Plan, Trainer
+from eqcirc.solvers.base import OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
 from tests.learning.networks import blobs, small_network
 
@@ -43,6 +45,14 @@ def test_a_score_says_how_many_samples_it_stands_for() -> None:
         "failed": "1 of 4 samples have no operating point",
     }
     assert score_pairs(math.nan, 0.125, 0, 4, "V²").keys() == {"cost"}
+
+
+def test_retries_are_told_by_rung() -> None:
+    assert retries({}) == []
+    assert retries({"small steps": 3, "relaxation": 1}) == [
+        "3 samples needed small steps",
+        "1 sample needed relaxation",
+    ]
 
 
 @pytest.fixture
@@ -77,3 +87,17 @@ def test_every_epoch_leaves_a_line(shown: Callable[..., str]) -> None:
         r"epoch (\d)  loss ([\d.]+) +train +([\d.]+)%  validation +([\d.]+)%  \d+ samples/s", shown()
     )
     assert [line[0] for line in lines] == ["1", "2"]
+
+
+def test_the_line_of_an_epoch_tells_of_retries(
+    shown: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "needed" not in shown()
+    solve = IdealSolver.solve
+
+    def after_a_retry(self: IdealSolver, *arguments: Any) -> OperatingPoints:
+        return replace(solve(self, *arguments), rungs={0: "small steps"})
+
+    monkeypatch.setattr(IdealSolver, "solve", after_a_retry)
+    lines = re.findall(r"epoch (\d)  loss .*  3 samples needed small steps  \d+ samples/s", shown())
+    assert lines == ["1", "2"]  # the batches before the run was taken up count, too

@@ -6,6 +6,7 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from eqcirc.experiment.load import load_experiment, parse
 from eqcirc.experiment.run import Run
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.trainer import Trainer
+from eqcirc.solvers.base import OperatingPoints
+from eqcirc.solvers.ideal.solver import IdealSolver
 
 pytestmark = pytest.mark.usefixtures("one_worker")
 
@@ -131,6 +134,23 @@ def test_a_run_resumed_at_any_batch_leaves_the_same_bytes(tmp_path: Path, whole:
     assert checkpoint(tmp_path / "run") == checkpoint(whole)
     for name in SAME if batches == 3 else SAME[:3]:
         assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_a_resumed_run_remembers_the_retries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solve = IdealSolver.solve
+
+    def after_a_retry(self: IdealSolver, *arguments: Any) -> OperatingPoints:
+        return replace(solve(self, *arguments), rungs={0: "small steps"})
+
+    monkeypatch.setattr(IdealSolver, "solve", after_a_retry)
+    with Run.start(experiment(), tmp_path / "whole") as run:
+        run.train()
+    with Run.start(experiment(), tmp_path / "run") as run:
+        assert not run.train(stop=after(3))
+    with Run.resume(tmp_path / "run") as run:
+        assert run.train()
+    assert [row["retried by small steps"] for row in rows(tmp_path / "run" / "metrics.csv")] == ["2"] * 4
+    assert checkpoint(tmp_path / "run") == checkpoint(tmp_path / "whole")
 
 
 def test_a_finished_run_can_be_resumed_for_nothing(tmp_path: Path, whole: Path) -> None:

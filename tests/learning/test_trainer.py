@@ -117,7 +117,7 @@ def test_the_first_row_of_metrics_is_the_score_of_the_free_phase() -> None:
     row = t.state.metrics[0]
     assert row["train_loss"] == pytest.approx(before.loss, rel=1e-12)
     assert row["train_accuracy"] == before.accuracy
-    assert (row["epoch"], row["failed"]) == (1, 0)
+    assert (row["epoch"], row["failed"], row["retried"]) == (1, 0, 0)
     after_training = evaluate(t.solver, t.parameters, t.data.validation, t.rule.cost)  # type: ignore[arg-type]
     assert (row["validation_loss"], row["validation_accuracy"]) == (
         after_training.loss,
@@ -220,6 +220,45 @@ def test_a_failed_sample_is_left_out_and_counted() -> None:
     assert row["train_accuracy"] == pytest.approx(good["train_accuracy"] * 23 / 24)  # a failure is not right
 
 
+HARD = 1.0  # V
+
+
+class Laborious(Faulty):
+    """Some samples are solved only by a retry, and some of these not even so."""
+
+    def solve(
+        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+    ) -> OperatingPoints:
+        points = super().solve(parameters, inputs, nudge)
+        points.rungs.update({k: "small steps" for k in np.flatnonzero(inputs[:, 0] > HARD).tolist()})
+        points.rungs.update({k: "relaxation" for k in np.flatnonzero(inputs[:, 0] < -HARD).tolist()})
+        return points
+
+
+def test_samples_that_a_retry_solved_are_counted_by_rung() -> None:
+    data = replace(blobs(), validation=None)
+    x = data.train.inputs[:, 0]
+    small, relaxed = int((x > HARD).sum()), int((x < -HARD).sum())
+    assert small > 0 < relaxed < 24 - small
+    t = trainer(replace(PLAN, epochs=2), data=data, solver=Laborious(small_network()))
+    t.run()
+    for row in t.state.metrics:
+        counted = (row["retried"], row["retried by small steps"], row["retried by relaxation"])
+        assert counted == (small + relaxed, small, relaxed)
+
+
+def test_a_retry_that_did_not_help_is_a_failure() -> None:
+    data = replace(blobs(), validation=None)
+    plan = replace(PLAN, epochs=1, batch_size=24, failed_limit=1.0)
+    hopeless = data.train.inputs[trainer(plan, data=data)._order(0), 0] < -HARD
+    t = trainer(plan, data=data, solver=Laborious(small_network(), lambda call, k: bool(hopeless[k])))
+    t.run()
+    (row,) = t.state.metrics
+    assert row["failed"] == hopeless.sum() > 0
+    assert row["retried"] == row["retried by small steps"] == (data.train.inputs[:, 0] > HARD).sum()
+    assert "retried by relaxation" not in row
+
+
 def test_too_many_failures_stop_the_run() -> None:
     solver = Faulty(small_network(), lambda call, sample: call == 2 and sample in (3, 7))
     t = trainer(solver=solver)
@@ -254,6 +293,7 @@ def experiments() -> list[Any]:
             ),
             id="momentum, exponential",
         ),
+        pytest.param(lambda: trainer(solver=Laborious(small_network())), id="retries"),
     ]
 
 
