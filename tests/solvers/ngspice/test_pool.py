@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +87,45 @@ def test_a_worker_killed_at_work_is_replaced(
     after = solver.solve(None, example.inputs).require()
     assert killed
     np.testing.assert_array_equal(after.voltages, before.voltages)
+
+
+def both_at_work(solver: NgspiceSolver) -> list[int]:
+    """Wait until both workers have started; return their process ids."""
+    executor = solver._pool.workers.executor()
+    while len({task.result() for task in [executor.submit(pid_after_a_while) for _ in range(2)]}) < 2:
+        pass
+    return pids(solver)
+
+
+def pid_after_a_while() -> int:
+    time.sleep(0.2)  # so that the other worker takes the other task
+    return os.getpid()
+
+
+def test_two_workers_killed_at_once_in_the_middle_of_a_batch(
+    example: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kill comes when the first of 40 sweeps is back; the others have been handed over."""
+    inputs = np.resize(example.inputs, (2000, example.inputs.shape[1]))
+    with NgspiceSolver(example.circuit, workers=2, sweep=50) as solver:
+        before = solver.solve(None, inputs).require()
+        killed = both_at_work(solver)
+        assert len(killed) == 2
+        wait, results = solver._pool._result, []
+
+        def kill_after_the_first(future: Any) -> SweepResult | str:
+            results.append(wait(future))
+            if len(results) == 1:
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+            return results[-1]
+
+        monkeypatch.setattr(solver._pool, "_result", kill_after_the_first)
+        after = solver.solve(None, inputs).require()
+        assert isinstance(results[0], SweepResult), "the batch had begun"
+        assert results.count("the ngspice process died") > 2, "and had not ended"
+        assert not set(pids(solver)) & set(killed)
+        np.testing.assert_array_equal(after.voltages, before.voltages)
 
 
 def test_a_sweep_that_always_dies_costs_only_its_own_samples(
