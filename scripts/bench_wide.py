@@ -1,0 +1,259 @@
+"""Train wide networks on all 60,000 MNIST images by the ideal solver on one core, and check its fast ways.
+
+    OPENBLAS_NUM_THREADS=1 python scripts/bench_wide.py [--data FOLDER] [--hidden 1024] [--epochs 20] [--seed 0]
+    OPENBLAS_NUM_THREADS=1 python scripts/bench_wide.py [--data FOLDER] --hidden 1024 1024 --epochs 3
+
+FOLDER holds the four idx files; without it they are downloaded. Everything that --hidden and CHANGES do not name is
+as in circuits/mnist-xs.toml. The naive way, timed in the same run on the trained network, is Newton's method on one
+sample after another with the whole Jacobian J, solved densely:
+
+    J·x = F(u),   u ← u − x .
+
+Where the solver iterates (conjugate gradients), the operating points of 100 test images are compared with those of
+Newton's method with the direct solver. Writes results/bench_wide_<hidden>.json (after every epoch), .md, .png and
+.toml. About 20 minutes for each of the two networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: one core
+
+import numpy as np
+from bench_mnist import Printer
+from common import RESULTS, ROOT, Report
+from matplotlib.figure import Figure
+
+from eqcirc import IdealSolver, Run, load_experiment
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduction import Reduction
+from eqcirc.cli.overrides import changed
+from eqcirc.experiment.load import to_toml
+from eqcirc.learning.evaluate import evaluate, targets_of
+from eqcirc.learning.trainer import Trainer
+from eqcirc.solvers.base import Nudge
+from eqcirc.solvers.equations import Linearised
+from eqcirc.solvers.ideal.choice import choose
+from eqcirc.solvers.ideal.conjugate import ConjugateGradients
+from eqcirc.solvers.ideal.elimination import LinearSolver
+from eqcirc.typing import Array
+
+CHANGES: dict[int, list[str]] = {1: []}  # by number of hidden layers, what differs from mnist-xs.toml
+PUBLISHED = {1: 1.57, 2: 1.48}  # % test error, ideal diodes, 1024 wide, 50 epochs (Scellier 2024)
+COMPARED = 100  # test images solved both ways
+NAIVE_SAMPLES = 5
+BATCH, REPEATS = 128, 3  # of the timed solve
+
+
+def main() -> None:
+    """Train, measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--hidden", type=int, nargs="+", default=[1024])
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    hidden, epochs = arguments.hidden, arguments.epochs
+    name = "-".join(map(str, hidden))
+    report = Report(f"bench_wide_{name}")
+    options = f"--hidden {' '.join(map(str, hidden))} --epochs {epochs} --seed {arguments.seed}"
+    report.content |= {
+        "command": f"python scripts/bench_wide.py {options}",
+        "network": f"2·784-{name}-10, diodes, amplifiers, 3 phases a sample, ideal solver on one core",
+    }
+    changes = ["data.validation=0.0", "solver.engine=ideal", "audit.every=0", f"network.hidden={hidden}"]
+    changes += [f"learning.epochs={epochs}", f"seed={arguments.seed}", *CHANGES[len(hidden)]]
+    changes += [f"data.path={arguments.data}"] if arguments.data else []
+    experiment = changed(load_experiment(ROOT / "circuits" / "mnist-xs.toml"), changes)
+    anywhere = experiment.model_copy(update={"data": experiment.data.model_copy(update={"path": None})})
+    (RESULTS / f"{report.name}.toml").write_text(to_toml(anywhere), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder, Run.start(experiment, Path(folder) / "run") as run:
+        curve = Curve(report)
+        run.train(curve)
+        final = run.trainer.score("test")
+        report.content["test_error"] = 100 * (1 - final.accuracy)
+        report.content["test_failed"] = final.failed
+        report.write()  # before anything else can go wrong
+        report.content |= times(run) | agreement(run)
+    claims(report, hidden, epochs)
+    report.write()
+    table(report, len(hidden))
+    draw(report)
+
+
+class Curve(Printer):
+    """Writes errors and times of each epoch; the test part is only looked at, nothing is chosen by it."""
+
+    def __init__(self, report: Report) -> None:
+        """Collect into the report."""
+        super().__init__(report.name, [], [])
+        self.report, self.test_error, self.cpu_seconds = report, [], []
+        self.cpu_began = time.process_time()
+
+    def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        """Take the epoch's errors and times; scoring the test part does not count."""
+        self.cpu_seconds.append(time.process_time() - self.cpu_began)
+        super().on_epoch(trainer, row)
+        score = evaluate(trainer.solver, trainer.state.parameters, trainer.data.test, trainer.rule.cost)
+        self.test_error.append(100 * (1 - score.accuracy))
+        print(f"test error {self.test_error[-1]:.2f} %, {self.cpu_seconds[-1]:.1f} s CPU", flush=True)
+        self.report.content |= {
+            "train_error": self.errors,
+            "test_error_by_epoch": self.test_error,
+            "epoch_seconds": self.seconds,
+            "epoch_cpu_seconds": self.cpu_seconds,
+            "epoch_s": float(np.median(self.seconds)),
+        }
+        self.report.write()
+        self.began, self.cpu_began = time.perf_counter(), time.process_time()
+
+
+class By(IdealSolver):
+    """The ideal solver with a linear solver of one's own choice."""
+
+    def __init__(self, circuit: Circuit, linear: LinearSolver) -> None:
+        """Take the linear solver."""
+        super().__init__(circuit)
+        self._linear = linear
+
+
+class Dense:
+    """The naive way: the whole Jacobian of one row after another."""
+
+    def __init__(self, plan: Reduction) -> None:
+        """Remember where entries go."""
+        self.diagonal, self.pairs, self.outputs = np.arange(plan.n), plan.pairs, plan.outputs.unknowns
+
+    def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
+        """Return x (row, n) with J·x = rhs."""
+        x = np.empty_like(rhs)
+        for row in range(len(rhs)):
+            jacobian = np.array(system.matrix)
+            jacobian[self.diagonal, self.diagonal] += at.diagonal[row]
+            np.add.at(jacobian, self.pairs, at.beside[row])
+            if at.outputs is not None:
+                jacobian[np.ix_(self.outputs, self.outputs)] += at.outputs[row]
+            x[row] = np.linalg.solve(jacobian, rhs[row])
+        return x
+
+
+def images(run: Run, samples: int) -> tuple[Array, Nudge]:
+    """Return the first test images and their nudge."""
+    rule, test = run.trainer.rule, run.data.test
+    return test.inputs[:samples], rule.nudge(targets_of(test, rule.cost)[:samples])
+
+
+def times(run: Run) -> dict[str, Any]:
+    """Return milliseconds a sample (three phases) of a batch and of the naive way, and how far apart they end."""
+    parameters = run.trainer.parameters
+    seconds = []
+    for _ in range(REPEATS):
+        inputs, nudge = images(run, BATCH)
+        began = time.perf_counter()
+        fast = run.solver.solve(parameters, inputs, nudge).require()
+        seconds.append(time.perf_counter() - began)
+    naive = By(run.circuit, Dense(Reduction(run.circuit)))
+    began = time.perf_counter()
+    one_by_one = [
+        naive.solve(parameters, inputs[k : k + 1], nudge.take(slice(k, k + 1))).require().voltages
+        for k in range(NAIVE_SAMPLES)
+    ]
+    naive_ms = (time.perf_counter() - began) / NAIVE_SAMPLES * 1e3
+    difference = np.concatenate(one_by_one, axis=1) - fast.voltages[:, :NAIVE_SAMPLES]
+    return {
+        "solve_ms": min(seconds) / BATCH * 1e3,
+        "naive_ms": naive_ms,
+        "times_faster_than_naive": naive_ms / (min(seconds) / BATCH * 1e3),
+        "naive_difference": float(np.abs(difference).max()),
+    }
+
+
+def agreement(run: Run) -> dict[str, Any]:
+    """Return the largest difference to Newton's method with the direct solver; nothing if the solver is direct."""
+    chosen = choose(Reduction(run.circuit))
+    if not isinstance(chosen, ConjugateGradients):
+        return {}
+    inputs, nudge = images(run, COMPARED)
+    parameters = run.trainer.parameters
+    fast = run.solver.solve(parameters, inputs, nudge).require()
+    direct = By(run.circuit, chosen.direct).solve(parameters, inputs, nudge).require()
+    return {
+        "direct_difference": float(np.abs(fast.voltages - direct.voltages).max()),
+        "direct_ms": direct.seconds / COMPARED * 1e3,
+        "times_faster_than_direct": direct.seconds / fast.seconds,
+        "largest_voltage": float(np.abs(direct.voltages[:, :, run.circuit.free_nodes]).max()),
+    }
+
+
+def claims(report: Report, hidden: list[int], epochs: int) -> None:
+    """Make the claims that belong to the network."""
+    content, name = report.content, "-".join(map(str, hidden))
+    if hidden == [1024]:
+        text = f"ideal solver, {name} hidden: test error after {epochs} epochs (%)"
+        report.claim(text, content["test_error"], "<= 1.9")
+    if "direct_difference" in content:
+        report.claim(
+            f"{name} hidden: conjugate gradients against Newton with the direct solver, all voltages of three "
+            f"phases of {COMPARED} test images (V)",
+            content["direct_difference"],
+            "<= 1e-9",
+        )
+    text = f"{name} hidden: fast against naive voltages, {NAIVE_SAMPLES} test images (V)"
+    report.claim(text, content["naive_difference"], "<= 1e-9")
+    text = f"{name} hidden: times faster than Newton's method with a dense solve, sample by sample"
+    report.claim(text, content["times_faster_than_naive"], ">= 50")
+
+
+def table(report: Report, depth: int) -> None:
+    """Write the table."""
+    content = report.content
+    lines = [f"{content['network']}, {len(content['train_error'])} epochs of 60,000 images", ""]
+    lines += ["| figure | measured |", "|---|---|"]
+    lines += [
+        f"| test error | {content['test_error']:.2f} % |",
+        f"| published, ideal diodes, 50 epochs (Scellier 2024) | {PUBLISHED.get(depth, float('nan')):.2f} % |",
+        f"| an epoch, median | {content['epoch_s']:.0f} s |",
+        f"| a training sample, update included | {content['epoch_s'] / 60:.3g} ms |",
+        f"| operating points of a sample, batch {BATCH} | {content['solve_ms']:.3g} ms |",
+        f"| the same, naive way | {content['naive_ms']:,.0f} ms |",
+        f"| times faster than naive | {content['times_faster_than_naive']:,.0f} |",
+    ]
+    if "direct_ms" in content:
+        lines += [
+            f"| the same, Newton with block elimination | {content['direct_ms']:,.0f} ms |",
+            f"| largest difference to it, {COMPARED} test images | {content['direct_difference']:.1e} V |",
+        ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    (RESULTS / f"{report.name}.md").write_text(text, encoding="utf-8")
+
+
+def draw(report: Report) -> None:
+    """Draw the learning curve."""
+    content = report.content
+    figure = Figure(figsize=(6, 3.8), layout="constrained")
+    axis = figure.subplots()
+    epochs = np.arange(1, len(content["train_error"]) + 1)
+    axis.semilogy(epochs, content["train_error"], "-o", ms=3, label="training, while learning")
+    label = f"test: {content['test_error']:.2f} % at the end, {content['epoch_s']:.0f} s an epoch"
+    axis.semilogy(epochs, content["test_error_by_epoch"], "-s", ms=3, label=label)
+    axis.set_xlabel("epoch")
+    axis.set_xticks(epochs)
+    axis.set_ylabel("error (%)")
+    axis.grid(alpha=0.25, which="both")
+    axis.legend(frameon=False)
+    axis.set_title(
+        "MNIST, " + content["network"].partition(",")[0] + ", real diodes, ideal solver", fontsize=10
+    )
+    figure.savefig(report.picture(), dpi=130)
+
+
+if __name__ == "__main__":
+    main()
