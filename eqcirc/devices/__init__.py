@@ -12,6 +12,7 @@ from eqcirc.devices.crossbar import Crossbar
 from eqcirc.devices.current_source import CurrentSource
 from eqcirc.devices.diode import ShockleyDiode
 from eqcirc.devices.gyrator import Gyrator
+from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.transconductor import Transconductor
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
@@ -31,6 +32,7 @@ __all__ = [
     "Gyrator",
     "Law",
     "LinearElement",
+    "PolynomialDevice",
     "RLMesh",
     "ShockleyDiode",
     "Transconductor",

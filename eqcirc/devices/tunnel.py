@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.optimize import brentq
 
 from eqcirc.devices.base import in_range, number
 from eqcirc.typing import Array
@@ -81,7 +83,7 @@ class CubicDevice:
 
 @dataclass(frozen=True)
 class EsakiDiode:
-    """Tunnel diode. The defaults are near a 1N3716.
+    """Tunnel diode. The defaults are round figures of a germanium diode of 4.7 mA; `presets` has some with a source.
 
     Attributes:
         peak_current: Ip in amperes.
@@ -109,10 +111,29 @@ class EsakiDiode:
             in_range("tunnel diode", what.replace("_", " "), getattr(self, what), 1e-3, 1e3, "V")
         in_range("tunnel diode", "excess slope", self.excess_slope, 1e-3, 1e3, "1/V")
 
-    @property
+    @cached_property
     def steepest_fall(self) -> float:
-        """A bound on −di/dv, in siemens: that of the tunnel current alone, Ip/(e·Vp) at 2·Vp."""
-        return self.peak_current / (math.e * self.peak_voltage)
+        """Largest −di/dv, in siemens; 0 if excess and diode current outweigh the fall everywhere.
+
+        The tunnel current falls beyond Vp, steepest at 2·Vp, and its slope is convex between; the other slopes grow. So
+        di/dv is convex from Vp to 2·Vp, its minimum over all voltages lies there, and d²i/dv² has one zero at most.
+        """
+        peak, twice = self.peak_voltage, 2 * self.peak_voltage
+        rises = self._curvature(peak) >= 0  # then di/dv is smallest at Vp, where it is not negative
+        steepest = peak if rises else float(brentq(self._curvature, peak, twice, xtol=1e-9 * peak))
+        _, slope = self.evaluate(np.array([steepest]))
+        return max(0.0, -float(slope[0])) * (1 + 1e-12)  # rounding leaves it a bound
+
+    def _curvature(self, v: float) -> float:
+        """Return d²i/dv² between Vp and 2·Vp, in A/V²."""
+        x = v / self.peak_voltage
+        tunnel = self.peak_current / self.peak_voltage**2 * (x - 2) * math.exp(1 - x)
+        excess = (
+            self.excess_slope**2 * self.excess_current * _exp(self.excess_slope * (v - self.valley_voltage))
+        )
+        return float(
+            tunnel + excess + self.saturation_current / self.slope_voltage**2 * _exp(v / self.slope_voltage)
+        )
 
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
@@ -128,8 +149,8 @@ class EsakiDiode:
         """Return the integral of the current from 0 to v, in watts."""
         ip, vp = self.peak_current, self.peak_voltage
         tunnel = ip * (vp * math.e - (v + vp) * _exp(1 - v / vp))
-        excess = self._excess_at_zero * (np.expm1(self.excess_slope * v) / self.excess_slope - v)
-        diode = self.saturation_current * (self.slope_voltage * np.expm1(v / self.slope_voltage) - v)
+        excess = self._excess_at_zero * (_expm1(self.excess_slope * v) / self.excess_slope - v)
+        diode = self.saturation_current * (self.slope_voltage * _expm1(v / self.slope_voltage) - v)
         return np.asarray(tunnel + excess + diode)
 
     @property
@@ -177,5 +198,9 @@ class EsakiDiode:
         return source(name, anode, cathode, law, area)
 
 
-def _exp(x: Array) -> Array:
+def _exp(x: Array | float) -> Array:
     return np.asarray(np.exp(np.minimum(x, LARGEST_EXPONENT)))
+
+
+def _expm1(x: Array) -> Array:
+    return np.asarray(np.expm1(np.minimum(x, LARGEST_EXPONENT)))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eqcirc.constants import JUNCTION_GMIN, THERMAL_VOLTAGE
-from eqcirc.devices import ClampDiode, Law, ShockleyDiode
+from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, Law, PolynomialDevice, ShockleyDiode
 from eqcirc.typing import Array
 
 LAWS: dict[str, Law] = {
@@ -19,14 +19,35 @@ LAWS: dict[str, Law] = {
     "sharp clamp": ClampDiode(1.0, 1e-4),
     "diode behind an amplifier": ShockleyDiode().scaled(4.0, 0.25),
 }
+N_SHAPED: dict[str, Law] = {
+    "cubic": CubicDevice(),
+    "small cubic": CubicDevice(3e-3, 0.05),
+    "tunnel diode": EsakiDiode(),
+    "tunnel diode of little excess": EsakiDiode(excess_current=1e-6, excess_slope=20.0),
+    "tunnel diode behind an amplifier": EsakiDiode().scaled(4.0, 0.25),
+    "polynomial": PolynomialDevice((0.007358, -0.08607, 0.2911, 0.03922, -1.693, 2.099), -0.06, 0.47),
+}
 
-laws = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+laws = pytest.mark.parametrize("law", (LAWS | N_SHAPED).values(), ids=LAWS | N_SHAPED)
+passive = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+n_shaped = pytest.mark.parametrize("law", N_SHAPED.values(), ids=N_SHAPED)
 diodes = pytest.mark.parametrize("law", [x for x in LAWS.values() if isinstance(x, ShockleyDiode)])
 
 
 def unit(law: Law) -> float:
     """The voltage over which a law bends."""
-    return law.slope_voltage if isinstance(law, ShockleyDiode) else law.knee  # type: ignore[attr-defined]
+    match law:
+        case ShockleyDiode():
+            return law.slope_voltage
+        case ClampDiode():
+            return law.knee
+        case CubicDevice():
+            return law.v0 / 6
+        case EsakiDiode():
+            return law.peak_voltage / 3
+        case PolynomialDevice():
+            return (law.high - law.low) / 20
+    raise AssertionError(law)
 
 
 def grid(law: Law) -> Array:
@@ -45,7 +66,7 @@ def test_slope_is_the_derivative_of_the_current(law: Law) -> None:
     current, slope = law.evaluate(v)
     found = slope_of(lambda x: law.evaluate(x)[0], v, h)
     rounding = 1e-15 * (np.abs(current) + current[-1] * 1e-9) / h
-    np.testing.assert_array_less(np.abs(found - slope), 1e-8 * slope + rounding)
+    np.testing.assert_array_less(np.abs(found - slope), 1e-8 * np.abs(slope) + rounding)
 
 
 @laws
@@ -60,9 +81,50 @@ def test_current_is_the_derivative_of_the_cocontent(law: Law) -> None:
 
 
 @laws
-def test_a_law_is_passive_and_rises(law: Law) -> None:
-    assert (law.evaluate(grid(law))[1] >= 0).all()
+def test_a_law_starts_at_nothing(law: Law) -> None:
+    assert law.evaluate(np.zeros(1))[0] == 0
     assert law.cocontent(np.zeros(1)) == pytest.approx(0, abs=1e-21)
+
+
+@passive
+def test_a_passive_law_rises(law: Law) -> None:
+    assert (law.evaluate(grid(law))[1] >= 0).all()
+    assert law.steepest_fall == 0
+
+
+@n_shaped
+def test_the_steepest_fall_is_a_bound_that_is_reached(law: Law) -> None:
+    v = unit(law) * np.linspace(-60, 60, 400_001)
+    fall = -law.evaluate(v)[1].min()
+    assert fall <= law.steepest_fall <= fall * (1 + 1e-6)
+
+
+def test_a_tunnel_current_below_the_excess_current_does_not_fall() -> None:
+    buried = EsakiDiode(peak_current=1e-6, excess_current=1e-2)
+    assert buried.steepest_fall == 0
+    assert (buried.evaluate(grid(buried))[1] > 0).all()
+
+
+def test_a_cubic_falls_between_its_turning_points() -> None:
+    law = CubicDevice(2e-3, 0.5)
+    current, slope = law.evaluate(np.array([-0.5, 0.0, 0.5]))
+    np.testing.assert_allclose(current, [2e-3 / 3, 0, -2e-3 / 3], rtol=1e-15)
+    np.testing.assert_allclose(slope, [0, -2e-3, 0], atol=1e-18)
+
+
+def test_a_polynomial_goes_on_straight() -> None:
+    law = N_SHAPED["polynomial"]
+    v = np.array([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0])
+    current, slope = law.evaluate(v)
+    np.testing.assert_allclose(np.diff(current[:3]), slope[0], rtol=1e-12)
+    np.testing.assert_allclose(np.diff(current[3:]), slope[-1], rtol=1e-12)
+    assert slope.min() > 0
+
+
+@n_shaped
+def test_far_voltages_leave_the_numbers_finite(law: Law) -> None:
+    v = np.array([-1e3, 1e3]) * unit(law)
+    assert all(np.isfinite(x).all() for x in (*law.evaluate(v), law.cocontent(v)))
 
 
 @laws
@@ -74,7 +136,7 @@ def test_a_scaled_law_is_what_an_amplifier_shows(law: Law, voltage: float, curre
     own, own_slope = law.evaluate(v / voltage)
     gmin = 2 * JUNCTION_GMIN * (1 + current / voltage)  # the simulator's junction conductance does not scale
     np.testing.assert_array_less(np.abs(seen - current * own), 1e-12 * np.abs(seen) + gmin * np.abs(v))
-    np.testing.assert_array_less(np.abs(slope - current / voltage * own_slope), 1e-12 * slope + gmin)
+    np.testing.assert_array_less(np.abs(slope - current / voltage * own_slope), 1e-12 * np.abs(slope) + gmin)
 
 
 @laws
