@@ -9,9 +9,10 @@ import numpy as np
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
-from eqcirc.devices import ClampDiode, ShockleyDiode
+from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, ShockleyDiode
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array
 
@@ -229,6 +230,54 @@ def gyrator() -> Case:
     return Case(b.build(np.concatenate([v, w])), ONE_INPUT, linear=True)
 
 
+def tunnel() -> Case:
+    """A tunnel diode on its falling part, held there by its load; its area is trained."""
+    b = CircuitBuilder("tunnel")
+    x, supply, out = b.input("x", gain=0.02), b.rail("supply", 0.13), b.nodes("out")
+    b.conductance("series", x, out, S, trainable=True)
+    b.conductance("load", supply, out, 4 * S, trainable=True)
+    b.current_source("bias", out, 1e-5)
+    law = EsakiDiode(4.7e-6, excess_current=0.45e-6, saturation_current=9.7e-12)
+    b.device("diode", out, GROUND, law, area=0.9, trainable=True)
+    b.capacitor("store", out, GROUND, 1e-12)
+    return Case(b.build(out), ONE_INPUT)
+
+
+def neurons() -> Case:
+    """FitzHugh-Nagumo neurons with R-L recovery; two of them share a resistance."""
+    b = CircuitBuilder("neurons")
+    x, v = b.input("x", 2), b.nodes("v", 3)
+    b.crossbar("weights", x, v, np.linspace(0.2, 0.7, 6).reshape(2, 3) * S)
+    b.conductance("chain", v[:2], v[1:], 0.3 * S, trainable=True)
+    cell = Neuron(CubicDevice(S, 0.5), RLRecovery(0.9 / S, 1e-3), 1e-11, rest=0.1, bias=0.1 * S)
+    cell.add(
+        b,
+        "cell",
+        v,
+        area=[1, 0.8, 1.1],
+        trainable=["area", "bias", "resistance"],
+        shared=[(0, 1)],
+        shared_ohms=2e4,
+    )
+    return Case(b.build(v[1:]), TWO_INPUTS)
+
+
+def coupled_neurons() -> Case:
+    """FitzHugh-Nagumo neurons with gyrators, whose recovery nodes are coupled; one of these is read."""
+    b = CircuitBuilder("coupled neurons")
+    x, v = b.input("x", 2), b.nodes("v", 3)
+    b.crossbar("weights", x, v, np.linspace(0.2, 0.7, 6).reshape(2, 3) * S)
+    b.conductance("chain", v[:2], v[1:], 0.3 * S, trainable=True)
+    cell = Neuron(
+        CubicDevice(S, 0.5), GyratorRecovery(1.3 * S, 1.2 * S, 2e-12), 1e-11, rest=0.1, bias=0.1 * S
+    )
+    parts = ["area", "bias", "gyrator", "leak", "recovery_bias"]
+    w = cell.add(b, "cell", v, area=[1, 0.8, 1.1], trainable=parts)
+    assert w is not None
+    b.conductance("inhibitor", w[:2], w[1:], 0.2 * S, trainable=True)
+    return Case(b.build([int(v[2]), int(w[0])]), TWO_INPUTS)
+
+
 def lone_transconductor() -> Case:
     b = CircuitBuilder("lone transconductor")
     x, v, w = b.input("x"), b.nodes("v"), b.nodes("w")
@@ -310,6 +359,9 @@ CASES: dict[str, Callable[[], Case]] = {
         amplifier_to_amplifier,
         transformer_loop,
         gyrator,
+        tunnel,
+        neurons,
+        coupled_neurons,
         lone_transconductor,
         cancelled_coupling,
         current_sources,

@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import Amplifier, Conductance, Crossbar, CurrentSource, Transconductor, TwoTerminal
+from eqcirc.devices import (
+    Amplifier,
+    Conductance,
+    Crossbar,
+    CurrentSource,
+    Gyrator,
+    RLMesh,
+    Transconductor,
+    TwoTerminal,
+)
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array, Parameters
 
@@ -32,6 +41,21 @@ def branches(
         elif isinstance(element, TwoTerminal):
             for a, b, area in zip(element.anode, element.cathode, value, strict=True):
                 yield a, b, area * float(element.law.evaluate(np.array([v[a] - v[b]]))[0][0])
+        elif isinstance(element, RLMesh):
+            for a, b, current in zip(element.a, element.b, mesh_currents(element, value, v), strict=True):
+                yield a, b, current
+
+
+def mesh_currents(element: RLMesh, value: Array, v: Array) -> Array:
+    """The currents of R-L branches at rest, from Kirchhoff's voltage law around every mesh."""
+    n = len(element.a)
+    drop = np.diag(value[:n])
+    for (k, l), r in zip(element.shared, value[n:], strict=True):
+        drop[k, k] += r
+        drop[l, l] += r
+        drop[k, l] -= r
+        drop[l, k] -= r
+    return np.linalg.solve(drop, v[element.a] - v[element.b])
 
 
 def leaving(circuit: Circuit, v: Array, parameters: Parameters | None = None) -> Array:
@@ -45,6 +69,12 @@ def leaving(circuit: Circuit, v: Array, parameters: Parameters | None = None) ->
         if isinstance(element, CurrentSource):
             for node, current in zip(element.node, values[element.name], strict=True):
                 total[node] -= current
+        elif isinstance(element, Gyrator):
+            ports = zip(element.a, element.b, element.reference, values[element.name], strict=True)
+            for a, b, ref, gm in ports:
+                total[a] += gm * v[b]
+                total[b] -= gm * (v[a] - v[ref])
+                total[0] += gm * (v[a] - v[ref]) - gm * v[b]
         elif isinstance(element, Transconductor):
             ports = zip(
                 element.out_p, element.out_n, element.cp, element.cn, values[element.name], strict=True

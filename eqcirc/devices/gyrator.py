@@ -58,15 +58,18 @@ class Gyrator(LinearElement):
         return np.empty(0, np.intp), np.empty(0, np.intp)
 
     def triplets(self, value: Array) -> Triplets:
-        """Return the three entries of every gyrator."""
-        a, b, ref = self.a, self.b, self.reference
+        """Return the entries of every gyrator; its currents return through ground."""
+        a, b, ref, ground = self.a, self.b, self.reference, np.zeros_like(self.a)
         return Triplets(
-            np.concatenate([a, b, b]), np.concatenate([b, a, ref]), np.concatenate([value, -value, value])
+            np.concatenate([a, b, b, ground, ground, ground]),
+            np.concatenate([b, a, ref, b, a, ref]),
+            np.concatenate([value, -value, value, -value, value, -value]),
         )
 
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return the sum over the batch of lam_a·v_b − lam_b·(v_a − v_ref), shape (n,)."""
         a, b = self.a, self.b
+        lam = lam - lam[:, :1]  # ground, which takes the currents back, is at 0 V in every adjoint system
         across = v[:, a] - v[:, self.reference]
         return np.asarray((lam[:, a] * v[:, b] - lam[:, b] * across).sum(axis=0))
 

@@ -119,7 +119,7 @@ class Dynamics:
 
     def jacobian(self, at: Linearised) -> Array:
         """Return K (row, size, size)."""
-        return self._whole(self.equations.assemble(at))
+        return self._whole(at.jacobian(self.system))
 
     def _whole(self, nodal: Array) -> Array:
         """Return K from dF/du (row, n, n), which holds the branches as conductances."""
@@ -141,7 +141,7 @@ class Dynamics:
                 beside += junction.cross_slopes(slope)
         nothing = np.zeros((1, self.n))
         at = Linearised(nothing, diagonal, np.concatenate(beside, axis=1), None, nothing, np.zeros(1, bool))
-        return np.asarray(self._whole(self.equations.assemble(at))[0])
+        return np.asarray(self._whole(at.jacobian(self.system))[0])
 
     def branch_currents(self, u: Array) -> Array:
         """Return the branch currents (row, branch) of operating points u (row, n)."""

@@ -59,6 +59,20 @@ class Linearised:
             self.solved[rows],
         )
 
+    def jacobian(self, system: ReducedSystem) -> Array:
+        """Return dF/du (row, n, n), dense."""
+        plan, matrix = system.plan, system.matrix
+        dense = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+        total = np.tile(dense, (len(self.diagonal), 1, 1))
+        diagonal = np.arange(plan.n)
+        total[:, diagonal, diagonal] += self.diagonal
+        for pair, (row, column) in enumerate(zip(*plan.pairs, strict=True)):
+            total[:, row, column] += self.beside[:, pair]
+        if self.outputs is not None:
+            k = plan.outputs.unknowns
+            total[:, k[:, None], k] += self.outputs
+        return total
+
 
 @dataclass(frozen=True, eq=False)
 class _Pull:
@@ -190,21 +204,7 @@ class Equations:
     def jacobian(self, u: Array) -> Array:
         """Return dF/du (row, n, n) at u (row, n), dense."""
         at, _ = self.linearise(u, self.system.multiply(u))
-        return self.assemble(at)
-
-    def assemble(self, at: Linearised) -> Array:
-        """Return M and what devices and nudge add to it as dense matrices (row, n, n)."""
-        matrix = self.system.matrix
-        dense = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
-        total = np.tile(dense, (len(at.diagonal), 1, 1))
-        diagonal = np.arange(self.plan.n)
-        total[:, diagonal, diagonal] += at.diagonal
-        for pair, (row, column) in enumerate(zip(*self.pairs, strict=True)):
-            total[:, row, column] += at.beside[:, pair]
-        if at.outputs is not None:
-            k = self.output_unknowns
-            total[:, k[:, None], k] += at.outputs
-        return total
+        return at.jacobian(self.system)
 
     def _add_nudge(self, u: Array, residual: Array) -> Array | None:
         """Add the nudge to `residual` in place and return its Jacobian between the output unknowns."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eqcirc.devices import Amplifier, LinearElement
+from eqcirc.devices import Amplifier, LinearElement, RLMesh
 from tests.catalogue import NAMES, case
 from tests.kirchhoff import leaving
 
@@ -25,12 +25,13 @@ def test_sensitivity_is_the_derivative_of_kirchhoffs_law(name: str) -> None:
         expected = np.zeros(element.value.shape)
         for index in np.ndindex(element.value.shape):
             change = np.zeros(element.value.shape)
-            change[index] = 0.5 * element.value[index]
+            # a resistance is the only value that currents are not linear in
+            change[index] = (1e-4 if isinstance(element, RLMesh) else 0.5) * (element.value[index] or 1e-6)
             for k in range(3):
                 flows = [leaving(circuit, v[k], {element.name: element.value + m * change}) for m in (1, -1)]
                 expected[index] += lam[k] @ (flows[0] - flows[1]) / (2 * change[index])
         found = element.sensitivity(element.value, lam, v)
-        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9 * np.abs(expected).max())
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", NAMES)

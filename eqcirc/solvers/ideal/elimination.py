@@ -20,6 +20,7 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.solvers.equations import Linearised
 from eqcirc.typing import Array, NodeArray, as_slice
 
+WEAK = 1e-6  # of the conductance at an unknown: what is left of it where an N-shaped device cancels it
 CHUNK = 4_000_000  # doubles in the largest temporary of one block
 SMALL = 40  # unknowns in K below which products of blocks are worth keeping
 
@@ -75,10 +76,14 @@ class BlockElimination:
         m = self._blocks(system)
         rows = max(1, CHUNK // max(1, len(m.kk) * max(len(m.d), len(m.kk))))
         parts = [slice(start, start + rows) for start in range(0, len(rhs), rows)]
-        return np.concatenate([self._solve(m, at.take(part), rhs[part]) for part in parts])
+        return np.concatenate([self._solve(system, at.take(part), rhs[part]) for part in parts])
 
-    def _solve(self, m: _Blocks, at: Linearised, rhs: Array) -> Array:
-        inverse = 1 / (m.d + _columns(at.diagonal, self._e))
+    def _solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
+        m = self._blocks(system)
+        pivot = m.d + _columns(at.diagonal, self._e)
+        if (np.abs(pivot) < WEAK * m.d).any():
+            return np.asarray(np.linalg.solve(at.jacobian(system), rhs[:, :, None])[:, :, 0])
+        inverse = 1 / pivot
         b_e, b_k = _columns(rhs, self._e), _columns(rhs, self._k)
         rest = b_k - (b_e * inverse) @ m.ke.T
         x_k = np.linalg.solve(self._schur(m, at, inverse), rest[:, :, None])[:, :, 0]
