@@ -26,15 +26,18 @@ from eqcirc.devices import (
     Conductance,
     Crossbar,
     CurrentSource,
+    DualRailCrossbar,
     Element,
     Gyrator,
     Law,
     RLMesh,
+    SignedCrossbar,
     Transconductor,
     TwoTerminal,
 )
 from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.devices.rail import Rail
+from eqcirc.devices.signed import DEFAULT_BOUNDS as SIGNED_BOUNDS
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -119,6 +122,62 @@ class CircuitBuilder:
         value = np.array(np.broadcast_to(np.asarray(siemens, np.float64), (len(rows), len(columns))))
         self._add(
             Crossbar(name=name, value=value, trainable=trainable, bounds=bounds, rows=rows, columns=columns)
+        )
+
+    def signed_crossbar(
+        self,
+        name: str,
+        rows: Nodes,
+        columns: Nodes,
+        siemens: ArrayLike,
+        *,
+        loaded: bool = True,
+        trainable: bool = True,
+        bounds: Bounds = SIGNED_BOUNDS,
+    ) -> None:
+        """Add a dense block of ideal couplings (rows, columns) in siemens, of either sign; `loaded`: with loads |W|."""
+        rows, columns = self._known(name, rows), self._known(name, columns)
+        value = np.array(np.broadcast_to(np.asarray(siemens, np.float64), (len(rows), len(columns))))
+        self._add(
+            SignedCrossbar(
+                name=name,
+                value=value,
+                trainable=trainable,
+                bounds=bounds,
+                rows=rows,
+                columns=columns,
+                loaded=loaded,
+            )
+        )
+
+    def dual_rail_crossbar(
+        self,
+        name: str,
+        rows: Nodes,
+        columns: Nodes,
+        siemens: ArrayLike,
+        *,
+        trainable: bool = True,
+        bounds: Bounds = DEFAULT_BOUNDS,
+    ) -> None:
+        """Add signed weights made of resistors between pairs of nodes.
+
+        Args:
+            name: of the crossbar.
+            rows: nodes (2m,), the + nodes and then the − nodes.
+            columns: nodes (2n,), likewise.
+            siemens: (2, m, n) conductances between like rails, and between crossed rails.
+            trainable: whether learning may change them.
+            bounds: interval of trained conductances.
+        """
+        rows, columns = self._known(name, rows), self._known(name, columns)
+        value = np.array(
+            np.broadcast_to(np.asarray(siemens, np.float64), (2, len(rows) // 2, len(columns) // 2))
+        )
+        self._add(
+            DualRailCrossbar(
+                name=name, value=value, trainable=trainable, bounds=bounds, rows=rows, columns=columns
+            )
         )
 
     def device(

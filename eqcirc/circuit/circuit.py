@@ -139,6 +139,14 @@ class Circuit:
             self.check(parameters)
         return {e.name: e.value for e in self.elements} | dict(parameters or {})
 
+    def resistors(self, parameters: Parameters | None = None) -> Array:
+        """Return the conductance (n,) of every programmable resistor: how many there are, and their sum, is the area.
+
+        Those within R-L branches, amplifiers and gyrators are not counted, nor are ideal signed couplings.
+        """
+        values = self.values(parameters)
+        return np.concatenate([np.empty(0), *(e.resistors(values[e.name]) for e in self.elements)])
+
     def fixed_voltages(self, inputs: Array) -> Array:
         """Return voltages (batch, fixed node) for samples (batch, n_features).
 

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
 
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices import Capacitor, Crossbar
+from eqcirc.devices import Block, Capacitor
 from eqcirc.devices.base import Triplets
 from eqcirc.typing import Array, NodeArray, Parameters, as_slice
 
 
 class Coupling(NamedTuple):
-    """A crossbar between unknowns: a dense block of M beside the diagonal, and the block across from it.
+    """A block between unknowns: a dense part of M beside the diagonal, and the block across from it.
 
     Attributes:
         rows: unknowns of its rows.
@@ -58,11 +58,10 @@ class ReducedSystem:
         plan = self.plan
         diagonal = np.array(self._scattered[0].diagonal())
         for element in plan.blocks:
-            g = self.values[element.name]
-            r, c = element.rows, element.columns
-            diagonal[plan.unknown[c]] += plan.current[c] * plan.voltage[c] * g.sum(axis=0)
+            value, r, c = self.values[element.name], element.rows, element.columns
+            diagonal[plan.unknown[c]] += plan.current[c] * plan.voltage[c] * element.column_loads(value)
             if plan.unknown[r[0]] >= 0:
-                diagonal[plan.unknown[r]] += plan.current[r] * plan.voltage[r] * g.sum(axis=1)
+                diagonal[plan.unknown[r]] += plan.current[r] * plan.voltage[r] * element.row_loads(value)
         return diagonal
 
     @cached_property
@@ -78,11 +77,11 @@ class ReducedSystem:
         """The dense blocks of M."""
         return [self._coupling(element) for element in self.plan.couplings]
 
-    def _coupling(self, element: Crossbar) -> Coupling:
-        plan, g = self.plan, self.values[element.name]
+    def _coupling(self, element: Block) -> Coupling:
+        plan, k = self.plan, element.coupling(self.values[element.name])
         r, c = element.rows, element.columns
-        forward = -plan.voltage[r][:, None] * g * plan.current[c]
-        backward = forward.T if plan.reciprocal else -plan.voltage[c][:, None] * g.T * plan.current[r]
+        forward = -plan.voltage[r][:, None] * k * plan.current[c]
+        backward = forward.T if plan.reciprocal else -plan.voltage[c][:, None] * k.T * plan.current[r]
         return Coupling(as_slice(plan.unknown[r]), as_slice(plan.unknown[c]), forward, backward)
 
     @cached_property
@@ -169,8 +168,8 @@ class ReducedSystem:
         for element in plan.blocks:
             if plan.unknown[element.rows[0]] < 0:
                 held = fixed[:, as_slice(plan.fixed_index[element.rows])]
-                c = element.columns
-                total[:, plan.unknown[c]] += (held @ self.values[element.name]) * plan.current[c]
+                c, k = element.columns, element.coupling(self.values[element.name])
+                total[:, plan.unknown[c]] += (held @ k) * plan.current[c]
         for source in plan.sources:
             node = source.node
             free = plan.circuit.is_free[node]

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array, eye_array
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import amplifier_scaling
-from eqcirc.devices import Crossbar, CurrentSource, Law, LinearElement, TwoTerminal
+from eqcirc.devices import Block, CurrentSource, Law, LinearElement, TwoTerminal
 from eqcirc.typing import Array, NodeArray, as_slice
 
 LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
@@ -143,15 +143,15 @@ class Reduction:
         self.fixed_index[circuit.fixed_nodes] = np.arange(len(circuit.fixed_nodes))
         self.dense = self.n <= LARGEST_DENSE
         linear = [e for e in circuit.elements if isinstance(e, LinearElement)]
-        self.blocks = [e for e in linear if isinstance(e, Crossbar) and self._is_block(e)]
+        self.blocks = [e for e in linear if isinstance(e, Block) and self._is_block(e)]
         self.scattered = [e for e in linear if e not in self.blocks]
         self.sources = [e for e in circuit.elements if isinstance(e, CurrentSource)]
         self.outputs = self._outputs()
         self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal)]
 
-    def _is_block(self, crossbar: Crossbar) -> bool:
-        """Whether a crossbar is one dense block: distinct unknowns, except that all rows may be held."""
-        rows, columns = self.unknown[crossbar.rows], self.unknown[crossbar.columns]
+    def _is_block(self, block: Block) -> bool:
+        """Whether a block stays one in the unknowns: all are distinct, except that all rows may be held."""
+        rows, columns = self.unknown[block.rows], self.unknown[block.columns]
         both = np.concatenate([rows[rows >= 0], columns])
         pure = (rows < 0).all() or (rows >= 0).all()
         return bool(pure and (columns >= 0).all() and np.unique(both).size == both.size)
@@ -165,7 +165,7 @@ class Reduction:
         return Outputs(unknowns, (sign * self.voltage[nodes]) @ place, sign * self.current[nodes], place)
 
     @cached_property
-    def couplings(self) -> list[Crossbar]:
+    def couplings(self) -> list[Block]:
         """The blocks between unknowns."""
         return [e for e in self.blocks if self.unknown[e.rows[0]] >= 0]
 

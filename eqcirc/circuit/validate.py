@@ -8,7 +8,16 @@ from scipy.sparse.csgraph import connected_components
 
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import Amplifier, Conductance, Crossbar, Gyrator, RLMesh, TwoTerminal
+from eqcirc.devices import (
+    Amplifier,
+    Block,
+    Conductance,
+    Element,
+    Gyrator,
+    RLMesh,
+    SignedCrossbar,
+    TwoTerminal,
+)
 from eqcirc.errors import CircuitError
 from eqcirc.typing import NodeArray
 
@@ -67,7 +76,7 @@ def _no_loose_amplifiers(circuit: Circuit) -> None:
 
 def _no_floating_nodes(circuit: Circuit) -> None:
     """Every free node needs a path of conductances, amplifiers and gyrators to a held node."""
-    linear = [e.connections() for e in circuit.elements if isinstance(e, Conductance | Crossbar | RLMesh)]
+    linear = [e.connections() for e in circuit.elements if _conducts(e)]
     amplifiers = [(e.source, e.output) for e in circuit.elements if isinstance(e, Amplifier)]
     gyrators = [(e.a, e.b) for e in circuit.elements if isinstance(e, Gyrator)]
     fixed = circuit.fixed_nodes
@@ -83,6 +92,13 @@ def _no_floating_nodes(circuit: Circuit) -> None:
         raise CircuitError(
             f"node {name!r}{more} is floating: {why}; give it a conductance to ground, a rail or an input"
         )
+
+
+def _conducts(element: Element) -> bool:
+    """Whether an element draws a current from a node that its neighbours leave at a voltage of its own."""
+    if isinstance(element, SignedCrossbar):
+        return element.loaded
+    return isinstance(element, Conductance | Block | RLMesh)
 
 
 def _readable(circuit: Circuit) -> None:

@@ -5,21 +5,25 @@ To add one, see `docs/add-a-device.md`.
 
 from eqcirc.devices.amplifier import Amplifier
 from eqcirc.devices.base import Bounds, Element, Law, LinearElement
+from eqcirc.devices.block import Block
 from eqcirc.devices.capacitor import Capacitor
 from eqcirc.devices.clamp import ClampDiode
 from eqcirc.devices.conductance import Conductance
 from eqcirc.devices.crossbar import Crossbar
 from eqcirc.devices.current_source import CurrentSource
 from eqcirc.devices.diode import ShockleyDiode
+from eqcirc.devices.dual_rail import DualRailCrossbar
 from eqcirc.devices.gyrator import Gyrator
 from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.rl_mesh import RLMesh
+from eqcirc.devices.signed import SignedCrossbar
 from eqcirc.devices.transconductor import Transconductor
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.devices.two_terminal import TwoTerminal
 
 __all__ = [
     "Amplifier",
+    "Block",
     "Bounds",
     "Capacitor",
     "ClampDiode",
@@ -27,6 +31,7 @@ __all__ = [
     "Crossbar",
     "CubicDevice",
     "CurrentSource",
+    "DualRailCrossbar",
     "Element",
     "EsakiDiode",
     "Gyrator",
@@ -35,6 +40,7 @@ __all__ = [
     "PolynomialDevice",
     "RLMesh",
     "ShockleyDiode",
+    "SignedCrossbar",
     "Transconductor",
     "TwoTerminal",
 ]

@@ -80,6 +80,10 @@ class Element(ABC):
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return SPICE lines for the whole group; `node` maps node index to SPICE node name."""
 
+    def resistors(self, value: Array) -> Array:
+        """Return the conductance (n,) of every programmable resistor that the group is made of; none by default."""
+        return np.empty(0)
+
     def check(self, value: Array) -> None:
         """Raise `CircuitError` if `value` is not usable for this element."""
         if value.shape != self.value.shape:

@@ -77,6 +77,10 @@ class Conductance(LinearElement):
         contrast = (lam[:, self.a] - lam[:, self.b]) * (v[:, self.a] - v[:, self.b])
         return np.asarray(contrast.sum(axis=0))
 
+    def resistors(self, value: Array) -> Array:
+        """Return one for each conductance."""
+        return value
+
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return one resistor line for each conductance."""
         pairs = zip(self.a.tolist(), self.b.tolist(), value.tolist(), strict=True)

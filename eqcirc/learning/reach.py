@@ -2,8 +2,8 @@
 
 In the scaled voltages of `circuit.reduction` a circuit of conductances and diodes is passive, and no node of a passive
 circuit leaves the range of its sources (maximum principle). This gives a bound on every output before
-anything is solved. Current sources, N-shaped devices, gyrators and branches with shared resistances void it, and so
-does a loop through amplifiers that asks for two scalings.
+anything is solved. Current sources, N-shaped devices, gyrators, signed couplings without loads and branches with
+shared resistances void it, and so does a loop through amplifiers that asks for two scalings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices import Amplifier, CurrentSource, Element, RLMesh, TwoTerminal
+from eqcirc.devices import Amplifier, CurrentSource, Element, RLMesh, SignedCrossbar, TwoTerminal
 from eqcirc.errors import ConfigError
 from eqcirc.typing import Array
 
@@ -45,6 +45,8 @@ def _bounded(element: Element) -> bool:
         return element.law.steepest_fall == 0
     if isinstance(element, RLMesh):
         return not len(element.shared)
+    if isinstance(element, SignedCrossbar):
+        return element.loaded
     return isinstance(element, Amplifier) or (element.reciprocal and not isinstance(element, CurrentSource))
 
 

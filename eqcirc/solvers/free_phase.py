@@ -4,7 +4,8 @@
     relax   what the circuit does: a transient from rest until it stands still, then Newton's method from there
     auto    cold with a certificate, relax without one
 
-Circuits without N-shaped devices have one solution and need no certificate.
+Circuits without N-shaped devices and without signed couplings that lack loads have one solution and need no
+certificate.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import TwoTerminal
+from eqcirc.devices import SignedCrossbar, TwoTerminal
 from eqcirc.errors import SolverError
 from eqcirc.solvers.base import Status
 from eqcirc.solvers.dynamics import Dynamics
@@ -36,8 +37,12 @@ def close(found: Array, here: Array) -> np.ndarray:
 
 
 def is_active(circuit: Circuit) -> bool:
-    """Whether a device of the circuit has a falling current."""
-    return any(isinstance(e, TwoTerminal) and e.law.steepest_fall > 0 for e in circuit.elements)
+    """Whether a part of the circuit can outweigh the conductances: a falling current, a coupling without load."""
+    return any(
+        (isinstance(e, TwoTerminal) and e.law.steepest_fall > 0)
+        or (isinstance(e, SignedCrossbar) and not e.loaded)
+        for e in circuit.elements
+    )
 
 
 class FreePhase:
@@ -60,7 +65,8 @@ class FreePhase:
         if start == "cold" and not known.unique:
             raise SolverError(
                 "the free phase cannot start cold: nothing proves that there is one operating point (the "
-                "falling part of the N-shaped devices is steeper than the conductance around them); use start "
+                "falling part of N-shaped devices, or signed couplings without loads, outweigh the conductance "
+                "around them); use start "
                 '= "relax", which follows the circuit in time'
             )
 

@@ -32,8 +32,8 @@ def choose(plan: Reduction) -> LinearSolver:
         direct = SparseLU(plan.outputs.unknowns, plan.pairs)
     else:
         direct = BlockElimination(plan.n, eliminated, plan.outputs.unknowns, plan.pairs)
-    in_crossbars = sum(2 * element.value.size for element in plan.couplings)
-    if kept > ITERATED_KEPT and plan.reciprocal and in_crossbars > 0.5 * pattern.nnz:
+    in_blocks = sum(2 * len(element.rows) * len(element.columns) for element in plan.couplings)
+    if kept > ITERATED_KEPT and plan.reciprocal and in_blocks > 0.5 * pattern.nnz:
         return ConjugateGradients(plan, eliminated, direct)
     return direct
 
