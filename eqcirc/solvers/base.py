@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
 from eqcirc.errors import ConfigError, SolverError
 from eqcirc.typing import Array, Parameters
+
+if TYPE_CHECKING:
+    from eqcirc.solvers.waveforms import Course, Waveforms
 
 
 class Status(IntEnum):
@@ -153,6 +157,15 @@ class Solver(ABC):
             DataError: unusable inputs.
             EngineError: the simulator is missing or refuses the netlist.
         """
+
+    def transient(self, course: Course) -> Waveforms:
+        """Follow the circuit in time, one sample in the free phase.
+
+        Raises:
+            CircuitError: nothing in the circuit stores energy, or the start does not fit to it.
+            SolverError: the solver cannot follow it, or gave up on the way.
+        """
+        raise SolverError(f"the {self.name or type(self).__name__} solver has no transients")
 
     def close(self) -> None:  # noqa: B027  a solver without processes has nothing to release
         """Release processes, if there are any."""

@@ -14,7 +14,8 @@ from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, Start
 from eqcirc.solvers.ideal.choice import choose
 from eqcirc.solvers.ideal.newton import newton
-from eqcirc.solvers.ideal.transient import relax
+from eqcirc.solvers.ideal.transient import follow, relax
+from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
 
 
@@ -56,3 +57,7 @@ class IdealSolver(Solver):
                 mark_branches(phases, status, nudge)
         voltages = self._plan.expand(phases, fixed)
         return OperatingPoints(voltages, status, iterations, time.perf_counter() - began, messages)
+
+    def transient(self, course: Course) -> Waveforms:
+        """See `Solver.transient`."""
+        return follow(self._plan, course)

@@ -5,19 +5,28 @@ All rows are integrated together, as one system whose Jacobian has a block for e
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.integrate import OdeSolution, solve_ivp
-from scipy.sparse import block_diag, csc_array
+import time
 
+import numpy as np
+from scipy.integrate import solve_ivp
+from scipy.optimize import OptimizeResult
+from scipy.sparse import block_diag, csc_array, csr_array
+
+from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduction import Reduction
+from eqcirc.errors import SolverError
 from eqcirc.solvers.base import Status
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
+from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, close
 from eqcirc.solvers.ideal.elimination import LinearSolver
 from eqcirc.solvers.ideal.newton import newton
 from eqcirc.solvers.stability import stability
+from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array
 
-RTOL, ATOL = 1e-4, 1e-7  # of a transient; a few microvolts decide no basin of attraction
+RTOL, ATOL = 1e-4, 1e-7  # of a relaxation; a few microvolts decide no basin of attraction
+SMALL = 1e-3  # V; voltages below it have an absolute accuracy
 
 
 class Motion:
@@ -30,24 +39,43 @@ class Motion:
         own = np.diag(q)[: dynamics.n]
         missing = np.flatnonzero(own == 0)
         q[missing, missing] = PARASITIC * own[own > 0].min() if own.any() else EQUAL
-        self._inverse = np.linalg.inv(q)
+        own = np.diag(q)
+        separate = np.array_equal(q, np.diag(own))  # a large lattice has its inverse at once, and sparse
+        self._inverse = csr_array(np.diag(1 / own) if separate else np.linalg.inv(q))
 
     def rate(self, x: Array) -> Array:
         """Return dx/dt (row, size)."""
         d = self.dynamics
         u = x[:, : d.n]
         at, _ = d.equations.linearise(u, d.system.multiply(u))
-        return -d.flow(x, at) @ self._inverse.T
+        return -np.asarray(self._inverse @ d.flow(x, at).T).T
 
     def jacobian(self, x: Array) -> csc_array:
         """Return its derivative, one block for each row."""
         d = self.dynamics
         u = x[:, : d.n]
         at, _ = d.equations.linearise(u, d.system.multiply(u))
-        return csc_array(block_diag(list(-self._inverse @ d.jacobian(at)), format="csc"))
+        blocks = [-(self._inverse @ k) for k in d.jacobian(at)]
+        return csc_array(block_diag(blocks, format="csc"))
 
-    def run(self, x: Array, duration: float, *, dense: bool = False) -> tuple[Array, OdeSolution | None]:
-        """Return the state (row, size) after a while, and the whole course if wanted."""
+    def run(
+        self,
+        x: Array,
+        duration: float,
+        *,
+        rtol: float = RTOL,
+        atol: float | Array = ATOL,
+        longest_step: float = np.inf,
+    ) -> tuple[Array, OptimizeResult]:
+        """Return the state (row, size) after a while, and scipy's account of the way: instants t and states y.
+
+        Args:
+            x: (row, size) where to start.
+            duration: seconds.
+            rtol: relative error of a step.
+            atol: absolute error, a number or one for each state.
+            longest_step: seconds.
+        """
         shape = x.shape
         course = solve_ivp(
             lambda _, y: self.rate(y.reshape(shape)).ravel(),
@@ -55,11 +83,40 @@ class Motion:
             x.ravel(),
             method="BDF",
             jac=lambda _, y: self.jacobian(y.reshape(shape)),
-            rtol=RTOL,
-            atol=ATOL,
-            dense_output=dense,
+            rtol=rtol,
+            atol=atol,
+            max_step=longest_step,
         )
-        return course.y[:, -1].reshape(shape), course.sol
+        return course.y[:, -1].reshape(shape), course
+
+
+def follow(plan: Reduction, course: Course) -> Waveforms:
+    """Integrate a course.
+
+    Raises:
+        SolverError: the integrator gave up.
+    """
+    began, circuit = time.perf_counter(), plan.circuit
+    held = course.held(circuit)
+    dynamics = Dynamics(Equations(ReducedSystem(plan, course.parameters), held))
+    start = np.concatenate([plan.collect(course.voltages(circuit)), course.branch_currents(circuit)])
+    volts = SMALL * course.accuracy
+    atol = np.concatenate([np.full(dynamics.n, volts), volts / np.diag(dynamics.resistance)])
+    _, way = Motion(dynamics).run(
+        start[None],
+        course.duration,
+        rtol=course.accuracy,
+        atol=atol,
+        longest_step=course.duration / course.steps,
+    )
+    if not way.success:
+        raise SolverError(
+            f"the transient of {circuit.name!r} stopped at {way.t[-1]:.3g} of {course.duration:.3g} s: "
+            f"{way.message}"
+        )
+    u, currents = np.split(way.y.T, [dynamics.n], axis=1)
+    voltages = plan.expand(u[None], np.repeat(held, len(u), axis=0))[0]
+    return Waveforms(circuit, way.t, voltages, currents, time.perf_counter() - began)
 
 
 def relax(dynamics: Dynamics, linear: LinearSolver) -> tuple[Array, np.ndarray, int]:

@@ -120,7 +120,10 @@ class Pool:
 
     def _attempt(self, netlists: Iterable[Netlist]) -> list[tuple[Netlist, SweepResult | str]]:
         handed_out = [(netlist, self._submit(run_in_worker, netlist)) for netlist in netlists]
-        results = [(netlist, self._result(future)) for netlist, future in handed_out]
+        results: list[tuple[Netlist, SweepResult | str]] = []
+        for netlist, future in handed_out:
+            result = self._result(future)
+            results.append((netlist, result))
         if any(isinstance(result, str) for _, result in results):
             self.workers.discard()
         return results

@@ -19,7 +19,9 @@ from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, full_netlist, reduced_netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
 from eqcirc.solvers.ngspice.session import SweepResult
+from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
+from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
 
 MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
@@ -108,6 +110,10 @@ class NgspiceSolver(Solver):
             messages=swept.messages,
             rungs=swept.rungs,
         )
+
+    def transient(self, course: Course) -> Waveforms:
+        """See `Solver.transient`. It is the full netlist that is followed."""
+        return follow(self.circuit, course, self._pool)
 
     def _relax(
         self, dynamics: Dynamics, system: ReducedSystem, fixed: Array, nudge: Nudge | None
