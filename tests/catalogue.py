@@ -14,7 +14,7 @@ from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, ShockleyDiode
 from eqcirc.solvers.base import Nudge
-from eqcirc.typing import Array
+from eqcirc.typing import Array, NodeArray
 
 S = 1e-5  # a common conductance, in siemens
 
@@ -278,6 +278,57 @@ def coupled_neurons() -> Case:
     return Case(b.build([int(v[2]), int(w[0])]), TWO_INPUTS)
 
 
+def signed() -> Case:
+    """Loaded weights of either sign; the skip connection has rows that are held and rows that are not."""
+    b = CircuitBuilder("signed")
+    x, bias = b.input("x", 2, gain=2.0), b.rail("bias", 1.0)
+    hidden, out = b.nodes("hidden", 3), b.nodes("out", 2)
+    b.signed_crossbar("first", x, hidden, np.array([[3, -2, 1.5], [-1, 0.5, 2]]) * S)
+    b.signed_crossbar("second", hidden, out, np.array([[-2, 1], [0.7, -1], [3, 2]]) * S)
+    b.signed_crossbar("skip", np.concatenate([bias, hidden[:1]]), out, np.array([[1, -0.5], [-0.3, 0.4]]) * S)
+    b.device("up", hidden, GROUND, ShockleyDiode())
+    b.device("down", GROUND, hidden, ShockleyDiode())
+    return Case(b.build(out), TWO_INPUTS)
+
+
+def coupling() -> Case:
+    """Weights without loads between neurons and leaky nodes; one weight is zero."""
+    b = CircuitBuilder("coupling")
+    x, v, out = b.input("x", 2), b.nodes("v", 3), b.nodes("out", 2)
+    b.signed_crossbar("first", x, v, np.array([[0.6, -0.4, 0.3], [-0.2, 0.1, 0.5]]) * S, loaded=False)
+    b.signed_crossbar("second", v, out, np.array([[-0.4, 0.3], [0, 0.35], [0.2, 0.3]]) * S, loaded=False)
+    b.conductance("leak", out, GROUND, 2 * S, trainable=True)
+    cell = Neuron(CubicDevice(S, 0.5), RLRecovery(0.7 / S, 1e-3), 1e-11)
+    cell.add(b, "cell", v, trainable=["area", "resistance"])
+    return Case(b.build(out), TWO_INPUTS)
+
+
+def _dual_rail(hidden: NodeArray, behind: NodeArray, b: CircuitBuilder) -> Case:
+    rng = np.random.default_rng(0)
+    x = np.concatenate([b.input("x", 2, gain=2.0), b.input("xn", 2, gain=-2.0)])
+    bias = np.concatenate([b.rail("biasp", 1.0), b.rail("biasn", -1.0)])
+    out = np.concatenate([b.nodes("op", 2), b.nodes("on", 2)])
+    for label, rows, columns in (("first", x, hidden), ("second", behind, out), ("bias", bias, hidden)):
+        shape = (2, len(rows) // 2, len(columns) // 2)
+        b.dual_rail_crossbar(label, rows, columns, rng.uniform(0.1, 3, shape) * S)
+    b.device("up", hidden, GROUND, ShockleyDiode())
+    b.device("down", GROUND, hidden, ShockleyDiode())
+    return Case(b.build(out[:2], out[2:]), TWO_INPUTS)
+
+
+def dual_rail() -> Case:
+    b = CircuitBuilder("dual rail")
+    hidden = np.concatenate([b.nodes("hp", 3), b.nodes("hn", 3)])
+    return _dual_rail(hidden, hidden, b)
+
+
+def amplified_dual_rail() -> Case:
+    b = CircuitBuilder("amplified dual rail")
+    hidden, behind = b.nodes("h", 4), b.nodes("y", 4)
+    b.amplifier("amp", hidden, behind, 4.0)
+    return _dual_rail(hidden, behind, b)
+
+
 def lone_transconductor() -> Case:
     b = CircuitBuilder("lone transconductor")
     x, v, w = b.input("x"), b.nodes("v"), b.nodes("w")
@@ -362,6 +413,10 @@ CASES: dict[str, Callable[[], Case]] = {
         tunnel,
         neurons,
         coupled_neurons,
+        signed,
+        coupling,
+        dual_rail,
+        amplified_dual_rail,
         lone_transconductor,
         cancelled_coupling,
         current_sources,

@@ -15,13 +15,34 @@ from eqcirc.devices import (
     Conductance,
     Crossbar,
     CurrentSource,
+    DualRailCrossbar,
+    Element,
     Gyrator,
     RLMesh,
+    SignedCrossbar,
     Transconductor,
     TwoTerminal,
 )
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array, Parameters
+
+
+def resistors(element: Element, value: Array) -> Iterator[tuple[int, int, float]]:
+    """Every resistor of an element: nodes a and b, and the conductance between them."""
+    if isinstance(element, Conductance):
+        yield from zip(element.a, element.b, value, strict=True)
+    elif isinstance(element, Crossbar):
+        for (i, j), g in np.ndenumerate(value):
+            yield element.rows[i], element.columns[j], g
+    elif isinstance(element, DualRailCrossbar):
+        (plus_r, minus_r), (plus_c, minus_c) = (np.split(x, 2) for x in (element.rows, element.columns))
+        for (i, j), like in np.ndenumerate(value[0]):
+            crossed = value[1, i, j]
+            yield from ((plus_r[i], plus_c[j], like), (minus_r[i], minus_c[j], like))
+            yield from ((plus_r[i], minus_c[j], crossed), (minus_r[i], plus_c[j], crossed))
+    elif isinstance(element, SignedCrossbar) and element.loaded:
+        for (i, j), w in np.ndenumerate(value):
+            yield from ((element.rows[i], 0, abs(w)), (element.columns[j], 0, abs(w)))
 
 
 def branches(
@@ -31,14 +52,9 @@ def branches(
     values = circuit.values(parameters)
     for element in circuit.elements:
         value = values[element.name]
-        if isinstance(element, Conductance):
-            for a, b, g in zip(element.a, element.b, value, strict=True):
-                yield a, b, g * (v[a] - v[b])
-        elif isinstance(element, Crossbar):
-            for i, a in enumerate(element.rows):
-                for j, b in enumerate(element.columns):
-                    yield a, b, value[i, j] * (v[a] - v[b])
-        elif isinstance(element, TwoTerminal):
+        for a, b, g in resistors(element, value):
+            yield a, b, g * (v[a] - v[b])
+        if isinstance(element, TwoTerminal):
             for a, b, area in zip(element.anode, element.cathode, value, strict=True):
                 yield a, b, area * float(element.law.evaluate(np.array([v[a] - v[b]]))[0][0])
         elif isinstance(element, RLMesh):
@@ -69,6 +85,12 @@ def leaving(circuit: Circuit, v: Array, parameters: Parameters | None = None) ->
         if isinstance(element, CurrentSource):
             for node, current in zip(element.node, values[element.name], strict=True):
                 total[node] -= current
+        elif isinstance(element, SignedCrossbar):
+            for (i, j), w in np.ndenumerate(values[element.name]):
+                a, b = element.rows[i], element.columns[j]
+                for here, there in ((a, b), (b, a)):
+                    total[here] -= w * (v[there] - v[0])
+                    total[0] += w * (v[there] - v[0])
         elif isinstance(element, Gyrator):
             ports = zip(element.a, element.b, element.reference, values[element.name], strict=True)
             for a, b, ref, gm in ports:

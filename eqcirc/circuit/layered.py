@@ -5,7 +5,10 @@
 
 Layer 0 are the driven nodes, layers 1…n hidden, the last one the outputs. Names: crossbars w<l> into layer l, biases
 b<l>, skip connections skip<k>to<l>, residuals res<l> from hidden layer l to the next, neurons n<l>_…, nodes h<l> and
-(behind amplifiers) y<l>, outputs o (op and on if differential).
+(behind amplifiers) y<l>, outputs o (op and on if differential), leaks leak<l>.
+
+How weights get a sign: conductances have none, but inputs can be doubled and outputs differential; signed weights are
+ideal couplings between single nodes; dual-rail weights are resistors between pairs of nodes (h<l> and h<l>n, …).
 """
 
 from __future__ import annotations
@@ -55,28 +58,38 @@ class Biases:
     current: float = 1e-5
 
 
+Weights = Literal["conductance", "signed", "dual_rail"]
+
+
 @dataclass(frozen=True)
 class Layered:
     """What to build; `build` makes the circuit.
 
     Attributes:
-        hidden: number of nodes of each hidden layer.
+        hidden: number of nodes of each hidden layer, pairs of nodes for dual-rail weights.
+        weights: "conductance"; "signed": couplings of either sign (`devices.signed`); "dual_rail": four resistors for
+            each weight (`devices.dual_rail`), all nodes in pairs, inputs doubled, outputs differential.
+        loaded: whether signed weights load their nodes; if not, the nodes need a leak or neurons.
         input_gain: volts at a driven node for a feature of one.
-        double_inputs: drive a second node with −x for each feature, so that positive conductances can subtract.
+        double_inputs: drive a second node with −x for each feature, so that conductances can subtract; of no effect
+            with other weights.
         biases: trainable offsets.
         diodes: nonlinearity, one for all hidden layers or one for each; None for a linear layer.
         neurons: of all hidden layers, in place of the diodes.
         gain: voltage gain of the amplifier behind every hidden node; None for no amplifiers.
         kappa: reverse current gain of the amplifiers; None for 1/gain.
-        differential: read each output as the difference of two nodes.
+        differential: read each output as the difference of two nodes; of no effect but with conductances.
+        leak: conductance from every hidden and output node to ground, in siemens; 0 for none.
         skips: pairs (from, to) of layers that are not neighbours, joined by a further crossbar.
         residual: first value, in siemens, of trained conductances from node k of each hidden layer to node k of the
             next; all have one width. None for none.
-        bounds: limits of trained conductances, in siemens.
-        initial: range that initial conductances are drawn from, uniformly, in siemens; None for the bounds.
+        bounds: limits of trained conductances or signed weights, in siemens.
+        initial: range that first values are drawn from, uniformly, in siemens; None for the bounds.
     """
 
     hidden: tuple[int, ...] = (64,)
+    weights: Weights = "conductance"
+    loaded: bool = True
     input_gain: float = 1.0
     double_inputs: bool = True
     biases: Biases = Biases()
@@ -85,6 +98,7 @@ class Layered:
     gain: float | None = 4.0
     kappa: float | None = None
     differential: bool = True
+    leak: float = 0.0
     skips: tuple[tuple[int, int], ...] = ()
     residual: float | None = None
     bounds: Bounds = DEFAULT_BOUNDS
@@ -101,9 +115,15 @@ class Layered:
 
     def _check(self) -> None:
         """Check what only shows when the parts are put together, or during training."""
-        if not LOWEST <= self.bounds.lower < self.bounds.upper <= HIGHEST:
+        lower, upper = self.bounds
+        if self.weights == "signed" and not -HIGHEST <= lower < 0 < upper <= HIGHEST:
             raise CircuitError(
-                f"bounds {self.bounds.lower:g} to {self.bounds.upper:g} S: expected a range of conductances "
+                f"bounds {lower:g} to {upper:g} S: expected a range of signed weights around 0, such as "
+                f"{-abs(upper):g} to {abs(upper):g} S, of up to {HIGHEST:g} S in magnitude"
+            )
+        if self.weights != "signed" and not LOWEST <= lower < upper <= HIGHEST:
+            raise CircuitError(
+                f"bounds {lower:g} to {upper:g} S: expected a range of conductances "
                 f"between {LOWEST:g} and {HIGHEST:g} S"
             )
         low, high = self.initial or self.bounds
@@ -144,7 +164,7 @@ class _Assembly:
         plan, last = self.plan, len(self.plan.hidden) + 1
         senders = {0: self._inputs()}  # nodes that a layer presents to later ones
         for layer, size in enumerate(plan.hidden, start=1):
-            nodes = self.b.nodes(f"h{layer}", size)
+            nodes = self._nodes(f"h{layer}", size)
             self._feed(layer, nodes, senders)
             if plan.residual is not None and layer > 1:
                 self.b.conductance(
@@ -153,7 +173,7 @@ class _Assembly:
                     nodes,
                     plan.residual,
                     trainable=True,
-                    bounds=plan.bounds,
+                    bounds=Bounds(max(LOWEST, plan.bounds.lower), plan.bounds.upper),
                 )
             if plan.neurons is None:
                 self._diodes(layer, nodes)
@@ -168,12 +188,23 @@ class _Assembly:
     def _inputs(self) -> NodeArray:
         gain = self.plan.input_gain
         x = self.b.input("x", self.n_features, gain=gain)
-        if not self.plan.double_inputs:
+        if not self._both_signs(self.plan.double_inputs):
             return x
         return np.concatenate([x, self.b.input("xn", self.n_features, gain=-gain)])
 
+    def _both_signs(self, wanted: bool) -> bool:
+        """Whether there is a node of either sign: always with dual rails, never with signed weights."""
+        return self.plan.weights == "dual_rail" or (self.plan.weights == "conductance" and wanted)
+
+    def _nodes(self, name: str, size: int) -> NodeArray:
+        """Add the nodes of a hidden layer; with dual rails the + nodes and then the − nodes."""
+        nodes = self.b.nodes(name, size)
+        if self.plan.weights != "dual_rail":
+            return nodes
+        return np.concatenate([nodes, self.b.nodes(f"{name}n", size)])
+
     def _outputs(self) -> tuple[NodeArray, NodeArray | None]:
-        if not self.plan.differential:
+        if not self._both_signs(self.plan.differential):
             return self.b.nodes("o", self.n_outputs), None
         return self.b.nodes("op", self.n_outputs), self.b.nodes("on", self.n_outputs)
 
@@ -181,14 +212,22 @@ class _Assembly:
         if self.plan.biases.kind != "rail":
             return np.empty(0, np.intp)
         v = self.plan.biases.voltage
-        return np.concatenate([self.b.rail("biasp", v), self.b.rail("biasn", -v)])
+        positive = self.b.rail("biasp", v)
+        return np.concatenate([positive, self.b.rail("biasn", -v)]) if self._both_signs(True) else positive
 
-    def _random(self, rows: int, columns: int) -> Array:
+    def _random(self, *shape: int) -> Array:
         low, high = self.plan.initial or self.plan.bounds
-        return self.rng.uniform(low, high, (rows, columns))
+        return self.rng.uniform(low, high, shape)
 
     def _crossbar(self, name: str, rows: NodeArray, columns: NodeArray) -> None:
-        self.b.crossbar(name, rows, columns, self._random(len(rows), len(columns)), bounds=self.plan.bounds)
+        m, n, bounds = len(rows), len(columns), self.plan.bounds
+        if self.plan.weights == "conductance":
+            self.b.crossbar(name, rows, columns, self._random(m, n), bounds=bounds)
+        elif self.plan.weights == "signed":
+            loaded = self.plan.loaded
+            self.b.signed_crossbar(name, rows, columns, self._random(m, n), loaded=loaded, bounds=bounds)
+        else:
+            self.b.dual_rail_crossbar(name, rows, columns, self._random(2, m // 2, n // 2), bounds=bounds)
 
     def _feed(self, layer: int, nodes: NodeArray, senders: dict[int, NodeArray]) -> None:
         """Connect a layer to the one before it, to its skip connections and to its bias."""
@@ -201,6 +240,8 @@ class _Assembly:
         elif self.plan.biases.kind == "current":
             limit = self.plan.biases.current
             self.b.current_source(f"b{layer}", nodes, 0.0, trainable=True, bounds=Bounds(-limit, limit))
+        if self.plan.leak:
+            self.b.conductance(f"leak{layer}", nodes, GROUND, self.plan.leak)
 
     def _diodes(self, layer: int, nodes: NodeArray) -> None:
         d = self.plan.diodes[layer - 1] if isinstance(self.plan.diodes, tuple) else self.plan.diodes
@@ -225,6 +266,6 @@ class _Assembly:
     def _amplified(self, layer: int, nodes: NodeArray) -> NodeArray:
         if self.plan.gain is None:
             return nodes
-        outputs = self.b.nodes(f"y{layer}", len(nodes))
+        outputs = self._nodes(f"y{layer}", self.plan.hidden[layer - 1])
         self.b.amplifier(f"a{layer}", nodes, outputs, self.plan.gain, self.plan.kappa)
         return outputs

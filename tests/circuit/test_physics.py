@@ -67,8 +67,15 @@ def test_reciprocity_of_a_resistor_network() -> None:
     np.testing.assert_allclose(response, np.transpose(response), rtol=1e-12)
 
 
-ACTIVE = ("amplifier", "amplifier_chain", "two_stages", "amplifier_to_amplifier", "uneven_differential")
-CONTROLLED = ("gyrator", "coupled_neurons", "lone_transconductor", "cancelled_coupling")
+ACTIVE = (
+    "amplifier",
+    "amplifier_chain",
+    "two_stages",
+    "amplifier_to_amplifier",
+    "uneven_differential",
+    "amplified_dual_rail",
+)
+CONTROLLED = ("gyrator", "coupled_neurons", "lone_transconductor", "cancelled_coupling", "signed", "coupling")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ACTIVE + CONTROLLED])

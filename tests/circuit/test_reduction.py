@@ -68,7 +68,8 @@ def test_a_hidden_coupling_stays_in_the_pattern() -> None:
 
 def test_dense_blocks_and_single_resistors_are_one_circuit() -> None:
     """A crossbar summed as a block has the matrix of its resistors."""
-    for example in (case("differential"), random_layered(np.random.default_rng(0), (5, 4))):
+    some = [case(name) for name in ("differential", "signed", "coupling", "dual_rail", "amplified_dual_rail")]
+    for example in (*some, random_layered(np.random.default_rng(0), (5, 4))):
         whole, pieces = Reduction(example.circuit), Reduction(example.circuit)
         assert whole.blocks
         pieces.scattered, pieces.blocks = [*pieces.scattered, *pieces.blocks], []
