@@ -76,6 +76,13 @@ def stability(dynamics: Dynamics, u: Array) -> Stability:
     )
 
 
+def curvature(dynamics: Dynamics, u: Array) -> Array:
+    """Return the smallest eigenvalue (row,) of the reduced Hessian at u (row, n); NaN without a scaling."""
+    at, _ = dynamics.equations.linearise(u, dynamics.system.multiply(u))
+    every = [_curvatures(dynamics, k) for k in dynamics.jacobian(at)]
+    return np.array([c.min() if len(c) else np.nan for c in every])
+
+
 def _leading(dynamics: Dynamics, k: Array) -> complex:
     """Return the eigenvalue of −Q⁻¹·K with the largest real part."""
     k, q = _moving(dynamics, k)

@@ -55,6 +55,7 @@ class IdealSolver(Solver):
                 status = np.where(status == Status.CONVERGED, worst, status)
                 iterations += more
                 mark_branches(phases, status, nudge)
+                phase.judge_branches(phases, status)
         voltages = self._plan.expand(phases, fixed)
         return OperatingPoints(voltages, status, iterations, time.perf_counter() - began, messages)
 

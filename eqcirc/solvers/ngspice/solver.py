@@ -101,6 +101,7 @@ class NgspiceSolver(Solver):
         phase.judge(u[0], status, swept.messages)
         if nudge is not None:
             mark_branches(u, status, nudge)
+            phase.judge_branches(u, status)
         if self._quarantine is not None:
             self._keep(np.flatnonzero(status != Status.CONVERGED), system, fixed, nudge)
         return OperatingPoints(

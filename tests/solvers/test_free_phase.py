@@ -1,0 +1,144 @@
+"""Where the free phase starts: certificates, relaxation, branches, samples that must not see each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
+from eqcirc.costs import SquaredError
+from eqcirc.devices import CubicDevice
+from eqcirc.errors import SolverError
+from eqcirc.learning.eqprop import EqProp
+from eqcirc.solvers.base import Solver, Status
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.typing import Array
+from eqcirc.verify.stability import stability_report
+
+Make = Callable[..., Solver]
+
+
+@pytest.fixture(params=["ideal", "ngspice"])
+def engine(request: pytest.FixtureRequest, spice: Callable[..., NgspiceSolver]) -> Make:
+    return IdealSolver if request.param == "ideal" else spice
+
+
+def ring(gyration: float, leak: float, store: float = 1e-10, n: int = 5) -> Circuit:
+    rng = np.random.default_rng(0)
+    b = CircuitBuilder("ring")
+    x, v = b.input("x"), b.nodes("v", n)
+    b.crossbar("w", x, v, rng.uniform(0.05e-3, 0.2e-3, (1, n)))
+    b.conductance("ring", v, np.roll(v, 1), 0.05e-3, trainable=True)
+    Neuron(CubicDevice(), GyratorRecovery(gyration, leak, store)).add(b, "cell", v)
+    return b.build(v[:2])
+
+
+BISTABLE = ring(1e-3, 4e-3)
+UNIQUE = ring(1.5e-3, 1.5e-3)
+OSCILLATING = ring(1.5e-3, 1.5e-3, store=4e-9, n=3)
+INPUTS = np.array([[0.4], [-0.3], [0.15], [-0.45]])
+
+
+def nudged(
+    circuit: Circuit, solver: Solver, inputs: Array, beta: float = 1e-6
+) -> tuple[EqProp, Array, np.ndarray]:
+    rule = EqProp(circuit, SquaredError(), beta)
+    points = solver.solve(None, inputs, rule.nudge(np.zeros((len(inputs), circuit.readout.n_outputs))))
+    return rule, points.voltages, points.status
+
+
+def test_a_cold_start_needs_a_certificate(engine: Make) -> None:
+    with pytest.raises(SolverError, match="nothing proves that there is one"):
+        engine(BISTABLE, start="cold").solve(None, INPUTS)
+    cold = engine(UNIQUE, start="cold").solve(None, INPUTS).require()
+    relaxed = engine(UNIQUE, start="relax").solve(None, INPUTS).require()
+    np.testing.assert_allclose(cold.voltages, relaxed.voltages, rtol=0, atol=1e-10)
+
+
+def test_relaxation_finds_stable_states_where_newton_from_0_volts_does_not(engine: Make) -> None:
+    points = engine(BISTABLE).solve(None, INPUTS).require()
+    assert stability_report(BISTABLE, None, INPUTS, points.free).stable.all()
+    membranes = points.free[:, [k for k, name in enumerate(BISTABLE.node_names) if name.startswith("v_")]]
+    assert (np.abs(membranes) > 0.5).all(), "every neuron has taken a side"
+    assert (np.sign(INPUTS[:, 0]) == np.sign(membranes).T).all(), "the side that its input pulls to"
+
+
+def test_both_engines_relax_to_the_same_states(spice: Callable[..., NgspiceSolver]) -> None:
+    one, other = (nudged(BISTABLE, solver, INPUTS)[1] for solver in (IdealSolver(BISTABLE), spice(BISTABLE)))
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
+
+
+def test_samples_do_not_see_their_neighbours(engine: Make) -> None:
+    solver = engine(BISTABLE)
+    _, together, _ = nudged(BISTABLE, solver, INPUTS)
+    order = [2, 0, 3, 1]
+    _, shuffled, _ = nudged(BISTABLE, solver, INPUTS[order])
+    np.testing.assert_allclose(shuffled, together[:, order], rtol=0, atol=1e-10)
+    for k in range(len(INPUTS)):
+        np.testing.assert_allclose(
+            nudged(BISTABLE, solver, INPUTS[k : k + 1])[1][:, 0], together[:, k], rtol=0, atol=1e-10
+        )
+
+
+def test_nudged_states_stay_on_the_branch_of_their_free_state(engine: Make) -> None:
+    _, v, status = nudged(BISTABLE, engine(BISTABLE), INPUTS, beta=1e-5)
+    assert (status == Status.CONVERGED).all()
+    assert (np.sign(v[1:]) == np.sign(v[0])).all()
+
+
+def test_a_nudge_that_flips_neurons_is_noticed(engine: Make) -> None:
+    """Targets at the other side, and a beta that overpowers the neurons."""
+    rule = EqProp(BISTABLE, SquaredError(), 1e-3)
+    targets = -np.sign(INPUTS) * np.ones((4, 2))
+    points = engine(BISTABLE).solve(None, INPUTS, rule.nudge(targets))
+    assert not points.converged.any()
+
+
+def test_a_circuit_that_oscillates_has_no_equilibrium(engine: Make) -> None:
+    points = engine(OSCILLATING, start="relax").solve(None, INPUTS[:1])
+    assert points.status.tolist() == [Status.NO_EQUILIBRIUM]
+    with pytest.raises(SolverError, match="does not come to rest"):
+        points.require()
+
+
+def test_an_operating_point_that_the_circuit_would_leave_is_refused(engine: Make) -> None:
+    """It is the only one, so a cold start is allowed and finds it; but it is unstable."""
+    points = engine(OSCILLATING, start="cold").solve(None, INPUTS[:2])
+    assert (points.status == Status.UNSTABLE).all()
+    with pytest.raises(SolverError, match=r"unstable.*oscillates.*grow at .* Hz"):
+        points.require()
+
+
+def test_without_capacitors_all_nodes_count_as_equal(engine: Make) -> None:
+    b = CircuitBuilder("memory")
+    x, v = b.input("x"), b.nodes("v", 2)
+    b.conductance("w", x, v, 0.2e-3, trainable=True)
+    b.conductance("load", v, GROUND, 0.2e-3)
+    b.device("cell", v, GROUND, CubicDevice())
+    circuit = b.build(v)
+    points = engine(circuit).solve(None, np.array([[0.3], [-0.3]])).require()
+    assert (np.sign(points.free[:, v]) == [[1, 1], [-1, -1]]).all()
+    assert (np.abs(points.free[:, v]) > 1).all()
+
+
+def test_r_l_neurons_relax_through_the_coil_of_the_netlist(spice: Callable[..., NgspiceSolver]) -> None:
+    b = CircuitBuilder("coils")
+    x, v = b.input("x"), b.nodes("v", 3)
+    b.crossbar("w", x, v, 0.2e-3)
+    cell = Neuron(CubicDevice(), RLRecovery(2e3, 1e-4))
+    cell.add(b, "cell", v, trainable=["resistance"], shared=[(0, 1)], shared_ohms=500.0)
+    circuit = b.build(v)
+    one, other = (nudged(circuit, solver, INPUTS)[1] for solver in (IdealSolver(circuit), spice(circuit)))
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
+
+
+def test_passive_circuits_start_cold_without_a_certificate(engine: Make) -> None:
+    b = CircuitBuilder("passive")
+    x, v = b.input("x"), b.nodes("v")
+    b.conductance("w", x, v, 1e-4, trainable=True)
+    assert engine(b.build(v), start="cold").solve(None, INPUTS).converged.all()

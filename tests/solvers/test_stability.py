@@ -1,0 +1,212 @@
+"""Stability: eigenvalues against textbook formulas and against what transients do; certificates against states."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
+from eqcirc.devices import CubicDevice, EsakiDiode
+from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ideal.transient import Motion
+from eqcirc.solvers.stability import certificate, stability
+from eqcirc.typing import Array
+from eqcirc.verify.stability import stability_certificate, stability_report
+
+NOTHING = np.empty((1, 0))
+
+
+def neuron(recovery: RLRecovery | GyratorRecovery | None, g1: float = 1e-3, load: float = 1e-5) -> Circuit:
+    """One cubic neuron at rest at 0 V, with a load."""
+    b = CircuitBuilder("neuron")
+    v = b.nodes("v")
+    b.conductance("load", v, GROUND, load)
+    Neuron(CubicDevice(g1), recovery, 1e-9).add(b, "cell", v)
+    return b.build(v)
+
+
+def resting(circuit: Circuit) -> Array:
+    return np.zeros((1, circuit.n_nodes))
+
+
+def test_a_capacitor_discharges_through_its_conductance() -> None:
+    b = CircuitBuilder("rc")
+    v = b.nodes("v", 2)
+    b.conductance("load", v, GROUND, [1e-3, 2e-3])
+    b.capacitor("store", v, GROUND, [1e-9, 4e-9])
+    circuit = b.build(v)
+    found = stability_report(circuit, None, NOTHING, resting(circuit))
+    assert found.growth == pytest.approx([-2e-3 / 4e-9])
+    assert found.frequency == pytest.approx([0])
+    assert found.curvature == pytest.approx([1e-3])
+    assert found.stable.all()
+
+
+def test_a_ringing_circuit_has_the_frequency_of_its_coil_and_capacitor() -> None:
+    r, inductance, c = 10.0, 1e-4, 1e-9
+    b = CircuitBuilder("rlc")
+    v = b.nodes("v")
+    b.rl_branches("coil", v, GROUND, r, inductance)
+    b.capacitor("store", v, GROUND, c)
+    circuit = b.build(v)
+    found = stability_report(circuit, None, NOTHING, resting(circuit))
+    assert found.growth == pytest.approx([-r / (2 * inductance)])
+    omega = np.sqrt(1 / (inductance * c) - (r / (2 * inductance)) ** 2)
+    assert found.frequency == pytest.approx([omega / (2 * np.pi)])
+
+
+@pytest.mark.parametrize("recovery", ["rl", "gyrator"])
+@pytest.mark.parametrize(("ratio", "stable"), [(1.0, True), (2.0, False)])
+def test_a_neuron_oscillates_when_its_recovery_is_too_slow(recovery: str, ratio: float, stable: bool) -> None:
+    """The Jacobian [[g1 − g, −gm], [gm, −gw]] over C and Cw: same determinant sign, trace of either sign."""
+    g1, gm, gw, c, cw = 1e-3, 1.5e-3, 1.5e-3, 1e-9, ratio * 1e-9
+    part = GyratorRecovery(gm, gw, cw) if recovery == "gyrator" else RLRecovery(gw / gm**2, cw / gm**2)
+    circuit = neuron(part)
+    expected = np.linalg.eigvals([[(g1 - 1e-5) / c, -gm / c], [gm / cw, -gw / cw]])
+    found = stability_report(circuit, None, NOTHING, resting(circuit))
+    assert found.growth == pytest.approx([expected.real.max()])
+    assert found.frequency == pytest.approx([np.abs(expected.imag).max() / (2 * np.pi)])
+    assert found.curvature == pytest.approx([1e-5 - g1 + gm**2 / gw])
+    assert found.stable.tolist() == [stable]
+    assert stability_certificate(circuit).unique
+    assert stability_certificate(circuit).stable == stable
+    assert ("oscillates" in found.explain(0)) != stable
+
+
+def test_nodes_without_a_capacitor_follow_at_once() -> None:
+    """As the limit of smaller and smaller capacitors."""
+
+    def growth(farads: float | None) -> float:
+        b = CircuitBuilder("follower")
+        v, middle = b.nodes("v", 2), b.nodes("middle")
+        b.conductance("arms", v, middle, [1e-3, 2e-3])
+        b.conductance("load", np.concatenate([v, middle]), GROUND, [1e-4, 3e-4, 5e-4])
+        b.capacitor("store", v, GROUND, [1e-9, 3e-9])
+        if farads:
+            b.capacitor("small", middle, GROUND, farads)
+        circuit = b.build(v)
+        return float(stability_report(circuit, None, NOTHING, resting(circuit)).growth[0])
+
+    assert growth(None) == pytest.approx(growth(1e-15), rel=1e-5)
+    assert growth(None) != pytest.approx(growth(1e-9), rel=1e-2)
+
+
+def test_degenerate_directions_are_counted() -> None:
+    """Two neurons whose load just cancels the device, coupled: moving them together costs nothing."""
+    b = CircuitBuilder("degenerate")
+    v = b.nodes("v", 2)
+    b.conductance("load", v, GROUND, 1e-3)
+    b.conductance("between", v[0], v[1], 1e-4)
+    b.device("cell", v, GROUND, CubicDevice(1e-3))
+    circuit = b.build(v)
+    found = stability_report(circuit, None, NOTHING, resting(circuit))
+    assert found.degenerate.tolist() == [1]
+    assert stability_report(circuit, None, NOTHING, resting(circuit) + 0.5).degenerate.tolist() == [0]
+
+
+def test_without_a_scaling_only_the_dynamics_tell() -> None:
+    b = CircuitBuilder("one way")
+    v = b.nodes("v", 2)
+    b.conductance("load", v, GROUND, 1e-3)
+    b.transconductor("forth", (v[1], GROUND), (v[0], GROUND), 1e-3)
+    b.device("cell", v[1], GROUND, CubicDevice(0.5e-3))
+    circuit = b.build(v)
+    found = stability_report(circuit, None, NOTHING, resting(circuit))
+    assert np.isnan(found.curvature).all()
+    assert found.stable.all()
+    assert not stability_certificate(circuit).unique
+
+
+def random_neurons(seed: int, recovery: str) -> tuple[Circuit, Array]:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 6))
+    b = CircuitBuilder("random")
+    x, v = b.input("x"), b.nodes("v", n)
+    b.crossbar("w", x, v, rng.uniform(1e-5, 5e-4, (1, n)))
+    b.conductance("chain", v[:-1], v[1:], rng.uniform(1e-5, 5e-4, n - 1))
+    r, c = rng.uniform(0.3, 2.0) * 1e3, 10 ** rng.uniform(-10, -8)
+    part = {
+        "rl": RLRecovery(r, r * r * c),
+        "gyrator": GyratorRecovery(1e-3, 1e-6 * r, c),
+        "none": None,
+    }[recovery]
+    law = CubicDevice() if seed % 2 else EsakiDiode(1e-4)
+    w = Neuron(law, part, 1e-9, bias=rng.uniform(0, 1e-4)).add(b, "cell", v, area=rng.uniform(0.5, 1.5, n))
+    if w is not None:
+        b.conductance("inhibitor", w[:-1], w[1:], rng.uniform(1e-5, 1e-3, n - 1))
+    return b.build(v), rng.uniform(-2, 2, (3, 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["rl", "gyrator", "none"]))
+def test_what_is_certified_holds_at_any_voltages(seed: int, recovery: str) -> None:
+    """Wherever the devices stand, curvature is positive; and no eigenvalue grows if stability is certified too."""
+    circuit, inputs = random_neurons(seed, recovery)
+    dynamics = Dynamics.of(circuit, None, inputs)
+    known = certificate(dynamics)
+    u = np.random.default_rng(seed).normal(0, 0.2, (3, dynamics.n))
+    found = stability(dynamics, u)
+    if known.unique:
+        assert (found.curvature > 0).all()
+    if known.stable:
+        assert found.stable.all()
+    assert known.unique or not known.stable
+
+
+def test_some_random_circuits_are_certified_and_some_are_not() -> None:
+    """So that the property above says something."""
+    known = [
+        stability_certificate(random_neurons(k, kind)[0]) for k in range(20) for kind in ("rl", "gyrator")
+    ]
+    unique, stable = [c.unique for c in known], [c.stable for c in known]
+    assert 5 < sum(unique) < 35
+    assert 0 < sum(stable) < sum(unique)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.2, 1.8, 3.0])
+def test_eigenvalues_agree_with_what_a_transient_does(ratio: float) -> None:
+    """A small push dies out, or grows, at the rate of the leading eigenvalue."""
+    circuit = neuron(GyratorRecovery(1.5e-3, 1.5e-3, ratio * 1e-9))
+    dynamics = Dynamics.of(circuit, None, NOTHING)
+    growth = float(stability(dynamics, np.zeros((1, 2))).growth[0])
+    push = np.array([[1e-4, 0.0]])
+    end, _ = Motion(dynamics).run(push, 6 / abs(growth))
+    assert (np.abs(end).max() > 1e-3) == (growth > 0)
+    assert (np.abs(end).max() < 2e-5) == (growth < 0)
+
+
+def test_flow_vanishes_at_an_operating_point_and_its_jacobian_is_its_derivative() -> None:
+    circuit, inputs = random_neurons(3, "rl")
+    dynamics = Dynamics.of(circuit, None, inputs)
+    u = dynamics.plan.collect(IdealSolver(circuit).solve(None, inputs).require().free)
+    x = dynamics.state(u)
+    at, _ = dynamics.equations.linearise(u, dynamics.system.multiply(u))
+    np.testing.assert_allclose(dynamics.flow(x, at), 0, atol=1e-13)
+    exact, h = dynamics.jacobian(at), 1e-6
+    for k in range(dynamics.size):
+        moved = []
+        for sign in (1, -1):
+            y = x.copy()
+            y[:, k] += sign * h
+            here = y[:, : dynamics.n]
+            there, _ = dynamics.equations.linearise(here, dynamics.system.multiply(here))
+            moved.append(dynamics.flow(y, there))
+        np.testing.assert_allclose((moved[0] - moved[1]) / (2 * h), exact[:, :, k], rtol=1e-6, atol=1e-9)
+
+
+def test_the_scaled_jacobian_is_a_symmetric_hessian_of_both_signs() -> None:
+    for kind in ("rl", "gyrator"):
+        circuit, inputs = random_neurons(5, kind)
+        dynamics = Dynamics.of(circuit, None, inputs)
+        u = np.zeros((3, dynamics.n))
+        at, _ = dynamics.equations.linearise(u, dynamics.system.multiply(u))
+        t = dynamics.scaling
+        assert t is not None
+        hessian = t[:, None] * dynamics.jacobian(at)
+        np.testing.assert_allclose(hessian, hessian.transpose(0, 2, 1), rtol=1e-12, atol=1e-18)
+        assert (np.sign(t) == 1).sum() == (np.sign(t) == -1).sum()
