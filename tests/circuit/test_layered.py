@@ -8,10 +8,25 @@ import pytest
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
-from eqcirc.devices import Amplifier, Bounds, ClampDiode, Crossbar, CurrentSource, ShockleyDiode, TwoTerminal
+from eqcirc.costs import SquaredError
+from eqcirc.devices import (
+    Amplifier,
+    Bounds,
+    ClampDiode,
+    Crossbar,
+    CurrentSource,
+    DualRailCrossbar,
+    ShockleyDiode,
+    SignedCrossbar,
+    TwoTerminal,
+)
+from eqcirc.devices.conductance import LOWEST
 from eqcirc.errors import CircuitError
+from eqcirc.learning.eqprop import EqProp
+from eqcirc.learning.optimizers import Adam
+from eqcirc.solvers.ideal.solver import IdealSolver
 
-BOUNDS = Bounds(1e-7, 1e-5)
+BOUNDS, SIGNED = Bounds(1e-7, 1e-5), Bounds(-1e-5, 1e-5)
 BARE = Layered(
     hidden=(3,),
     double_inputs=False,
@@ -136,6 +151,77 @@ def test_skips_join_what_layers_present_to_later_ones() -> None:
     assert circuit.element("skip0to3").value.shape == (2, 2)
 
 
+def test_signed_weights_join_single_nodes() -> None:
+    plan = replace(BARE, weights="signed", double_inputs=True, differential=True, biases=Biases("rail", 2.0))
+    circuit = build(replace(plan, bounds=SIGNED, leak=3e-6, loaded=False))
+    assert circuit.node_names == ("0", "biasp", "x_0", "x_1", "h1_0", "h1_1", "h1_2", "o_0", "o_1")
+    assert names(circuit, SignedCrossbar) == ["w1", "b1", "w2", "b2"]
+    assert circuit.readout.negative is None
+    w1 = circuit.element("w1")
+    assert isinstance(w1, SignedCrossbar)
+    assert not w1.loaded
+    assert w1.bounds == SIGNED
+    assert w1.value.min() < 0 < w1.value.max()
+    assert ends(circuit, "leak1") == [(f"h1_{k}", "0") for k in range(3)]
+    assert ends(circuit, "leak2") == [("o_0", "0"), ("o_1", "0")]
+    assert (circuit.element("leak2").value == 3e-6).all()
+    loaded = build(replace(plan, bounds=SIGNED)).element("w2")
+    assert isinstance(loaded, SignedCrossbar)
+    assert loaded.loaded
+
+
+def test_dual_rail_weights_join_pairs_of_nodes() -> None:
+    plan = replace(BARE, weights="dual_rail", biases=Biases("rail", 2.0), gain=3.0, diodes=LayerDiodes())
+    circuit = build(replace(plan, skips=((0, 2),)))
+    assert names(circuit, DualRailCrossbar) == ["w1", "b1", "w2", "skip0to2", "b2"]
+    assert circuit.element("w1").value.shape == (2, 2, 3)
+    assert circuit.element("b2").value.shape == (2, 1, 2)
+    assert set(ends(circuit, "w1")) == {
+        (f"{x}_{i}", f"{h}_{j}")
+        for x in ("x", "xn")
+        for h in ("h1", "h1n")
+        for i in (0, 1)
+        for j in (0, 1, 2)
+    }
+    assert ends(circuit, "w2")[0] == ("y1_0", "op_0")
+    assert ends(circuit, "w2")[-1] == ("y1n_2", "on_1")
+    assert len(ends(circuit, "up1")) == len(ends(circuit, "down1")) == 6
+    amplifier = circuit.element("a1")
+    assert isinstance(amplifier, Amplifier)
+    assert [circuit.node_names[n] for n in amplifier.output[2:4]] == ["y1_2", "y1n_0"]
+    assert circuit.readout.negative is not None
+
+
+@pytest.mark.parametrize("diodes", [LayerDiodes(rail=0.1), LayerDiodes(kind="one_sided", rail=0.0)])
+@pytest.mark.parametrize("biases", ["rail", "current"])
+def test_a_dual_rail_network_stays_odd_when_trained(diodes: LayerDiodes, biases: Any) -> None:
+    """Biases and residual conductances at both rails are values of their own, but their gradients mirror."""
+    plan = replace(BARE, weights="dual_rail", hidden=(3, 3), diodes=diodes, input_gain=3.0, residual=2e-6)
+    circuit = build(replace(plan, biases=Biases(biases)))
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(0, 1, (5, 2)), rng.normal(0, 0.1, (5, 2))
+    rule, solver, adam = EqProp(circuit, SquaredError(), 1e-8), IdealSolver(circuit), Adam()
+    values = circuit.parameters
+    for _ in range(20):
+        points = solver.solve(values, inputs, rule.nudge(targets)).require()
+        steps = adam.steps(rule.gradient(points, values), dict.fromkeys(values, 2e-8))
+        values = {n: np.clip(v + steps[n], *circuit.element(n).bounds) for n, v in values.items()}
+    assert all((values[name] != value).any() for name, value in circuit.parameters.items())
+    free = solver.solve(values, inputs).require().free
+    for name in ("h1", "h2"):
+        plus, minus = (
+            [k for k, node in enumerate(circuit.node_names) if node.startswith(f"{rail}_")]
+            for rail in (name, f"{name}n")
+        )
+        assert np.abs(free[:, plus]).max() > 1e-2
+        np.testing.assert_allclose(free[:, minus], -free[:, plus], rtol=0, atol=1e-9)
+
+
+def test_residual_conductances_stay_positive_beside_signed_weights() -> None:
+    circuit = build(replace(BARE, weights="signed", hidden=(2, 2), residual=1e-6, bounds=SIGNED))
+    assert circuit.element("res1").bounds == Bounds(LOWEST, 1e-5)
+
+
 def test_initial_conductances_fill_their_range_and_follow_the_generator() -> None:
     plan = replace(BARE, hidden=(40,), initial=(1e-6, 2e-6))
     one, same, other = (build(plan, seed).parameters for seed in (0, 0, 1))
@@ -180,6 +266,16 @@ def test_initial_conductances_fill_their_range_and_follow_the_generator() -> Non
         (
             {"bounds": Bounds(0.0, 1e-5)},
             "bounds 0 to 1e-05 S: expected a range of conductances between 1e-12 and",
+        ),
+        (
+            {"weights": "signed"},
+            "bounds 1e-07 to 1e-05 S: expected a range of signed weights around 0, such as -1e-05 to 1e-05 S",
+        ),
+        ({"weights": "signed", "bounds": Bounds(-1e4, 1e4)}, "of up to 1000 S in magnitude"),
+        ({"weights": "dual_rail", "bounds": Bounds(-1e-5, 1e-5)}, "expected a range of conductances"),
+        (
+            {"weights": "signed", "bounds": Bounds(-1e-5, 1e-5), "loaded": False},
+            r"node 'h1_0' \(and 4 more\) is floating",
         ),
         ({"bounds": Bounds(1e-5, 1e-5)}, "bounds 1e-05 to 1e-05 S"),
         ({"bounds": Bounds(1e-5, np.nan)}, "bounds 1e-05 to nan S"),
