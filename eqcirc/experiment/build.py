@@ -61,6 +61,8 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
     n = experiment.network
     plan = Layered(
         hidden=n.hidden,
+        weights=n.weights,
+        loaded=n.loaded,
         input_gain=n.input_gain,
         double_inputs=n.double_inputs,
         biases=Biases(n.biases.kind, n.biases.voltage, n.biases.current),
@@ -69,6 +71,7 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
         gain=None if n.amplifiers is None else n.amplifiers.gain,
         kappa=None if n.amplifiers is None else n.amplifiers.kappa,
         differential=n.differential,
+        leak=n.leak,
         skips=n.skips,
         residual=n.residual,
         bounds=Bounds(*n.bounds),

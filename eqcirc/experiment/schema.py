@@ -18,6 +18,7 @@ from pydantic import (
     Tag,
     ValidationInfo,
 )
+from pydantic_core import PydanticKnownError
 
 from eqcirc.devices.conductance import HIGHEST, LOWEST
 
@@ -43,6 +44,17 @@ def _rising(window: tuple[float, float]) -> tuple[float, float]:
     if window[0] >= window[1]:
         raise ValueError(f"expected a lower value, then a higher one, got {list(window)}")
     return window
+
+
+def _of_its_sign(siemens: float, info: ValidationInfo) -> float:
+    """Let signed weights have either sign, and conductances none."""
+    lowest = -HIGHEST if info.data.get("weights") == "signed" else LOWEST
+    if siemens < lowest:
+        raise PydanticKnownError("greater_than_equal", {"ge": lowest})
+    return siemens
+
+
+Weight = Annotated[Finite, Field(le=HIGHEST), AfterValidator(_of_its_sign)]
 
 
 def _one_or_many(value: Any) -> str:
@@ -159,9 +171,19 @@ class Network(Section):
     """The circuit: a layered resistive network."""
 
     hidden: tuple[Count, ...] = Field((64,), description="nodes of each hidden layer; [] for none")
+    weights: Literal["conductance", "signed", "dual_rail"] = Field(
+        "conductance",
+        description="conductance; signed: ideal, either sign; dual_rail: four resistors between pairs of nodes",
+    )
+    loaded: Switch = Field(True, description="signed: each weight loads its nodes with its magnitude")
     input_gain: Finite = Field(10.0, description="V at a driven node for an input of 1")
-    double_inputs: Switch = Field(True, description="drive a second node with -x for each input")
-    differential: Switch = Field(True, description="read each output as the difference of two nodes")
+    double_inputs: Switch = Field(
+        True, description="conductance: drive a second node with -x for each input; dual_rail always does"
+    )
+    differential: Switch = Field(
+        True, description="conductance: read outputs as differences of two nodes; dual_rail always does"
+    )
+    leak: NotNegative = Field(0.0, description="S; from every hidden and output node to ground, 0 for none")
     skips: tuple[tuple[Whole, Whole], ...] = Field(
         (), description="extra crossbars [from, to] between layers (0: input)"
     )
@@ -170,13 +192,13 @@ class Network(Section):
         examples=[1e-4],
         description="S; from node k of each hidden layer to node k of the next, trained; none if left out",
     )
-    bounds: Annotated[tuple[Siemens, Siemens], AfterValidator(_rising)] = Field(
-        (1e-7, 1e-5), description="S; limits of trained conductances"
+    bounds: Annotated[tuple[Weight, Weight], AfterValidator(_rising)] = Field(
+        (1e-7, 1e-5), description="S; limits of trained weights; of either sign if signed: [-1e-5, 1e-5]"
     )
-    initial: tuple[Siemens, Siemens] | None = Field(
+    initial: tuple[Weight, Weight] | None = Field(
         None,
         examples=[(1e-7, 3e-6)],
-        description="S; range of initial conductances (uniform), the bounds if left out",
+        description="S; range of initial weights (uniform), the bounds if left out",
     )
     biases: Biases = Field(Biases(), description="offsets")
     diodes: Annotated[

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
-from eqcirc.devices import Amplifier, ClampDiode, CurrentSource, ShockleyDiode, TwoTerminal
-from eqcirc.errors import ConfigError, DataError, EngineError
+from eqcirc.devices import (
+    Amplifier,
+    ClampDiode,
+    CurrentSource,
+    DualRailCrossbar,
+    ShockleyDiode,
+    SignedCrossbar,
+    TwoTerminal,
+)
+from eqcirc.errors import CircuitError, ConfigError, DataError, EngineError
 from eqcirc.experiment.build import (
     build_circuit,
     build_cost,
@@ -78,6 +86,20 @@ def test_the_keys_of_the_network_reach_the_circuit() -> None:
     assert (amplifier.gain, amplifier.current_gain) == (2.0, 0.3)
     assert {"skip0to2", "up1", "down1"} < {e.name for e in circuit.elements}
     assert not {"up2", "down2"} & {e.name for e in circuit.elements}
+
+
+def test_weights_of_either_sign_reach_the_circuit() -> None:
+    network = {"weights": "signed", "bounds": [-2e-5, 1e-5], "initial": [-1e-6, 1e-6], "leak": 3e-6}
+    circuit = build_circuit(experiment(network=network | {"loaded": False}), 2, 2)
+    w1 = circuit.element("w1")
+    assert isinstance(w1, SignedCrossbar)
+    assert (tuple(w1.bounds), w1.loaded) == ((-2e-5, 1e-5), False)
+    assert -1e-6 <= w1.value.min() < 0 < w1.value.max() <= 1e-6
+    assert (circuit.element("leak1").value == 3e-6).all()
+    dual = build_circuit(experiment(network={"weights": "dual_rail"}), 2, 2)
+    assert isinstance(dual.element("w1"), DualRailCrossbar)
+    with pytest.raises(CircuitError, match="expected a range of signed weights around 0"):
+        build_circuit(experiment(network={"weights": "signed"}), 2, 2)
 
 
 def test_without_diodes_and_amplifiers_the_network_is_linear() -> None:
