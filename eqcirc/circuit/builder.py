@@ -38,6 +38,7 @@ from eqcirc.devices import (
 from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.devices.rail import Rail
 from eqcirc.devices.signed import DEFAULT_BOUNDS as SIGNED_BOUNDS
+from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -185,14 +186,19 @@ class CircuitBuilder:
         name: str,
         anode: Nodes,
         cathode: Nodes,
-        law: Law,
+        law: Law | TunnelDiode,
         *,
         area: ArrayLike = 1.0,
         trainable: bool = False,
         bounds: Bounds = AREA_BOUNDS,
     ) -> None:
-        """Add nonlinear two-terminal devices, for example `ShockleyDiode`; what can be trained is their area."""
+        """Add nonlinear two-terminal devices, for example `ShockleyDiode`; what can be trained is their area.
+
+        Whole tunnel diodes get leads and capacitances too, which stay those of the first area.
+        """
         anode, cathode, value = self._group(name, anode, cathode, area)
+        if isinstance(law, TunnelDiode):
+            anode, law = self._behind_leads(name, anode, cathode, law, value), law.law
         self._add(
             TwoTerminal(
                 name=name,
@@ -204,6 +210,21 @@ class CircuitBuilder:
                 law=law,
             )
         )
+
+    def _behind_leads(
+        self, name: str, anode: NodeArray, cathode: NodeArray, diode: TunnelDiode, area: Array
+    ) -> NodeArray:
+        """Add leads and capacitances of tunnel diodes and return the anodes of their junctions."""
+        inner, ohms = anode, diode.series_resistance / area
+        if diode.series_resistance:
+            inner = self.nodes(f"{name}_inner", len(anode))
+            if diode.inductance:
+                self.rl_branches(f"{name}_lead", anode, inner, ohms, diode.inductance)
+            else:
+                self.conductance(f"{name}_lead", anode, inner, 1 / ohms)
+        if diode.capacitance:
+            self.capacitor(f"{name}_junction", inner, cathode, diode.capacitance * area)
+        return inner
 
     def capacitor(self, name: str, a: Nodes, b: Nodes, farads: ArrayLike) -> None:
         """Add capacitors between nodes a and b; they decide stability, not operating points."""

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.devices import Bounds, CubicDevice, Law
+from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError
 from eqcirc.typing import NodeArray
 
@@ -63,6 +64,7 @@ class Neuron:
         capacitance: C of the membrane, in farads.
         rest: E, the voltage that recovery pulls the membrane to, in volts.
         bias: current into the membrane, in amperes.
+        diode: a whole tunnel diode, with leads and capacitance, for the device; `law` is then that of its junction.
     """
 
     law: Law | None = field(default_factory=CubicDevice)
@@ -70,6 +72,12 @@ class Neuron:
     capacitance: float = 1e-9
     rest: float = 0.0
     bias: float = 0.0
+    diode: TunnelDiode | None = None
+
+    def __post_init__(self) -> None:
+        """Take the diode's law."""
+        if self.diode:
+            object.__setattr__(self, "law", self.diode.law)
 
     @property
     def parts(self) -> dict[str, float]:
@@ -113,7 +121,7 @@ class Neuron:
         """
         part = _Trained(self, name, trainable, bounds or {})
         if self.law:
-            b.device(f"{name}_device", membrane, GROUND, self.law, area=area, **part("area"))
+            b.device(f"{name}_device", membrane, GROUND, self.diode or self.law, area=area, **part("area"))
         b.capacitor(f"{name}_membrane", membrane, GROUND, self.capacitance)
         if self.bias or "bias" in trainable:
             b.current_source(f"{name}_bias", membrane, self.bias, **part("bias"))

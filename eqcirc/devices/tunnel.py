@@ -1,9 +1,11 @@
 """N-shaped devices: between two voltages their current falls as the voltage grows.
 
 Laws      cubic   i = g1·(v³/(3·V0²) − v)                                              falls for |v| < V0
-          Esaki   i = Ip·(v/Vp)·exp(1 − v/Vp) + Ix·(e^(A2·(v − Vv)) − e^(−A2·Vv)) + Is·(e^(v/Vs) − 1)
-                      tunnel current       excess current                        diode current
-Source    cubic: FitzHugh 1961, Nagumo et al. 1962. Esaki: Sze, "Physics of Semiconductor Devices", tunnel diodes.
+          Esaki   i = Ip·x·exp((1 − x^m)/m) + Ix·(e^(A2·(v − Vv)) − e^(−A2·Vv)) + Is·(e^(v/Vs) − 1),   x = v/Vp
+                      tunnel current          excess current                       diode current
+                  for v < 0 the tunnel current is Ip·x·exp(1/m − x)
+Source    cubic: FitzHugh 1961, Nagumo et al. 1962. Esaki: Sze, "Physics of Semiconductor Devices", tunnel diodes,
+          where m = 1; Demassa & Knott 1970 (Solid-State Electronics 13) give m from 1 to 3 for measured diodes
 Range     currents 1e-15 A to 1e3 A, conductances 1e-12 S to 1e3 S, voltages 1 mV to 1 kV, slopes A2 to 1e3/V
 SPICE     b<name> anode cathode i=<law> m=<area>
           An expression keeps 11 digits of a number, `m` keeps all: so areas can be trained, constants cannot.
@@ -17,6 +19,7 @@ from functools import cached_property
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.special import gamma, gammainc
 
 from eqcirc.devices.base import in_range, number
 from eqcirc.typing import Array
@@ -93,6 +96,7 @@ class EsakiDiode:
         valley_voltage: Vv in volts.
         saturation_current: Is in amperes.
         slope_voltage: Vs = N·kT/q in volts.
+        fall_exponent: m, 1 to 3: the larger, the steeper the tunnel current falls.
     """
 
     peak_current: float = 4.7e-3
@@ -100,8 +104,9 @@ class EsakiDiode:
     excess_current: float = 0.45e-3
     excess_slope: float = 4.0
     valley_voltage: float = 0.35
-    saturation_current: float = 9.7e-9
+    saturation_current: float = 9.7e-12
     slope_voltage: float = 25.85e-3
+    fall_exponent: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -110,48 +115,61 @@ class EsakiDiode:
         for what in ("peak_voltage", "valley_voltage", "slope_voltage"):
             in_range("tunnel diode", what.replace("_", " "), getattr(self, what), 1e-3, 1e3, "V")
         in_range("tunnel diode", "excess slope", self.excess_slope, 1e-3, 1e3, "1/V")
+        in_range("tunnel diode", "fall exponent", self.fall_exponent, 1.0, 3.0, "")
 
     @cached_property
     def steepest_fall(self) -> float:
         """Largest −di/dv, in siemens; 0 if excess and diode current outweigh the fall everywhere.
 
-        The tunnel current falls beyond Vp, steepest at 2·Vp, and its slope is convex between; the other slopes grow. So
-        di/dv is convex from Vp to 2·Vp, its minimum over all voltages lies there, and d²i/dv² has one zero at most.
+        Beyond Vp the tunnel current falls, steepest where x^m = 1 + m, and up to there its slope is convex (m ≤ 3); the
+        slopes of the other currents grow and are convex. So the smallest di/dv lies between, where d²i/dv² is zero.
         """
-        peak, twice = self.peak_voltage, 2 * self.peak_voltage
+        m = self.fall_exponent
+        peak, inflection = self.peak_voltage, self.peak_voltage * (1 + m) ** (1 / m)
         rises = self._curvature(peak) >= 0  # then di/dv is smallest at Vp, where it is not negative
-        steepest = peak if rises else float(brentq(self._curvature, peak, twice, xtol=1e-9 * peak))
+        steepest = peak if rises else float(brentq(self._curvature, peak, inflection, xtol=1e-9 * peak))
         _, slope = self.evaluate(np.array([steepest]))
         return max(0.0, -float(slope[0])) * (1 + 1e-12)  # rounding leaves it a bound
 
     def _curvature(self, v: float) -> float:
-        """Return d²i/dv² between Vp and 2·Vp, in A/V²."""
-        x = v / self.peak_voltage
-        tunnel = self.peak_current / self.peak_voltage**2 * (x - 2) * math.exp(1 - x)
-        excess = (
-            self.excess_slope**2 * self.excess_current * _exp(self.excess_slope * (v - self.valley_voltage))
-        )
+        """Return d²i/dv² above 0 V, in A/V²."""
+        m, x = self.fall_exponent, v / self.peak_voltage
+        tunnel = x ** (m - 1) * (x**m - 1 - m) * math.exp((1 - x**m) / m)
+        excess = self.excess_current * _exp(self.excess_slope * (v - self.valley_voltage))
+        diode = self.saturation_current * _exp(v / self.slope_voltage)
         return float(
-            tunnel + excess + self.saturation_current / self.slope_voltage**2 * _exp(v / self.slope_voltage)
+            self.peak_current / self.peak_voltage**2 * tunnel
+            + self.excess_slope**2 * excess
+            + diode / self.slope_voltage**2
         )
 
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         x = v / self.peak_voltage
-        tunnel = self.peak_current * _exp(1 - x)
+        m = self.fall_exponent
+        if m == 1:
+            power, rest = x, 1 - x
+        else:
+            forward, back = np.maximum(x, 0) ** m, np.minimum(x, 0)
+            power, rest = forward + back, (1 - forward) / m - back
+        tunnel = self.peak_current * _exp(rest)
         excess = self.excess_current * _exp(self.excess_slope * (v - self.valley_voltage))
         diode = self.saturation_current * _exp(v / self.slope_voltage)
         current = tunnel * x + (excess - self._excess_at_zero) + (diode - self.saturation_current)
-        slope = tunnel * (1 - x) / self.peak_voltage + self.excess_slope * excess + diode / self.slope_voltage
+        slope = (
+            tunnel * (1 - power) / self.peak_voltage + self.excess_slope * excess + diode / self.slope_voltage
+        )
         return current, slope
 
     def cocontent(self, v: Array) -> Array:
         """Return the integral of the current from 0 to v, in watts."""
-        ip, vp = self.peak_current, self.peak_voltage
-        tunnel = ip * (vp * math.e - (v + vp) * _exp(1 - v / vp))
+        m, x = self.fall_exponent, v / self.peak_voltage
+        forward = m ** (2 / m - 1) * gamma(2 / m) * gammainc(2 / m, np.maximum(x, 0) ** m / m)
+        back = np.minimum(x, 0)
+        tunnel = math.exp(1 / m) * (forward + 1 - (1 + back) * _exp(-back))
         excess = self._excess_at_zero * (_expm1(self.excess_slope * v) / self.excess_slope - v)
         diode = self.saturation_current * (self.slope_voltage * _expm1(v / self.slope_voltage) - v)
-        return np.asarray(tunnel + excess + diode)
+        return np.asarray(self.peak_current * self.peak_voltage * tunnel + excess + diode)
 
     @property
     def _excess_at_zero(self) -> float:
@@ -171,6 +189,7 @@ class EsakiDiode:
             self.valley_voltage * voltage,
             self.saturation_current * current,
             self.slope_voltage * voltage,
+            self.fall_exponent,
         )
 
     def model(self, name: str) -> list[str]:
@@ -179,7 +198,7 @@ class EsakiDiode:
 
     def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
         """Return the B line."""
-        ip, vp, ix, a2, vv, i_s, vs = (
+        ip, vp, ix, a2, vv, i_s, vs, m = (
             number(x)
             for x in (
                 self.peak_current,
@@ -189,12 +208,12 @@ class EsakiDiode:
                 self.valley_voltage,
                 self.saturation_current,
                 self.slope_voltage,
+                self.fall_exponent,
             )
         )
-        law = (
-            f"{ip}*{{v}}/{vp}*exp(1-{{v}}/{vp})+{ix}*(exp({a2}*({{v}}-{vv}))-exp(-{a2}*{vv}))"
-            f"+{i_s}*(exp({{v}}/{vs})-1)"
-        )
+        x = f"{{v}}/{vp}"
+        rest = f"1-{x}" if self.fall_exponent == 1 else f"(1-max({x},0)**{m})/{m}-min({x},0)"
+        law = f"{ip}*{x}*exp({rest})+{ix}*(exp({a2}*({{v}}-{vv}))-exp(-{a2}*{vv}))+{i_s}*(exp({{v}}/{vs})-1)"
         return source(name, anode, cathode, law, area)
 
 

@@ -24,6 +24,8 @@ N_SHAPED: dict[str, Law] = {
     "small cubic": CubicDevice(3e-3, 0.05),
     "tunnel diode": EsakiDiode(),
     "tunnel diode of little excess": EsakiDiode(excess_current=1e-6, excess_slope=20.0),
+    "tunnel diode of steep fall": EsakiDiode(fall_exponent=1.6),
+    "tunnel diode of steepest fall": EsakiDiode(excess_current=2e-3, fall_exponent=3.0),
     "tunnel diode behind an amplifier": EsakiDiode().scaled(4.0, 0.25),
     "polynomial": PolynomialDevice((0.007358, -0.08607, 0.2911, 0.03922, -1.693, 2.099), -0.06, 0.47),
 }

@@ -1,0 +1,241 @@
+"""Fits of N-shaped laws to a measured curve, by weighted least squares.
+
+    Esaki     all parameters but Vv, which only names where the excess current is Ix: it is held at the measured
+              valley. Logarithms are fitted, so that every parameter stays positive. Points below 0 V are left out.
+    cubic     i = ic + g1·(u³/(3·V0²) − u), u = v − vc, to the N: the points with currents from valley to peak. Its
+              centre (vc, ic) is fitted too; where the device stands for the diode, biases have to supply it.
+
+Weights   1/(|i| + valley current) for Esaki: peak and valley count alike, the diode current beyond does not drown them.
+Errors    covariance (JᵀJ)⁻¹·Jᵀ·diag(r²)·J·(JᵀJ)⁻¹·n/(n − p), right for noise of any strength along the curve
+          (White 1980). A parameter at a limit of its range, or one that could be zero, is not determined by the table.
+Source    the Esaki law: see `tunnel`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import OptimizeResult, least_squares
+
+from eqcirc.devices.iv_curve import IVCurve, Point
+from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
+from eqcirc.devices.tunnel_diode import TunnelDiode
+from eqcirc.errors import DataError
+from eqcirc.typing import Array
+
+Shape = Literal["esaki", "cubic"]
+
+EXCESS_SLOPES, SLOPE_VOLTAGES, FALL_EXPONENT = (
+    (2.0, 10.0),
+    (0.026, 0.05),
+    1.3,
+)  # 1/V and V: starts of the search
+LEAST_FALLING = 5  # points on the fall that fix a cubic
+LEAST_VALLEY = 0.02  # of the peak current: smaller valley currents weigh no more
+NOT_DETERMINED = 1.0  # relative standard error from which a parameter could as well be zero
+SEARCH = 2000  # evaluations of the law at most
+FAR_OFF = 1e6  # of the noise: exponentials on the way may be further off, but squares must stay finite
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A law and how well it fits.
+
+    Attributes:
+        law: of the junction.
+        centre: of a cubic law, in volts and amperes; (0, 0) of a tunnel diode.
+        errors: standard error of each fitted value, by name, in its unit; infinite where the table does not tell.
+        measured: junction voltages and currents, those that were not fitted included.
+        within: lowest and highest voltage of the fitted points.
+        series_resistance: in ohms, that was taken off the measured voltages.
+    """
+
+    law: EsakiDiode | CubicDevice
+    centre: Point
+    errors: dict[str, float]
+    measured: IVCurve
+    within: tuple[float, float]
+    series_resistance: float = 0.0
+
+    def current(self, v: Array) -> Array:
+        """Return the law's current in amperes at junction voltages v."""
+        current, _ = self.law.evaluate(v - self.centre.voltage)
+        return current + self.centre.current
+
+    @property
+    def turns(self) -> tuple[Point, Point]:
+        """Peak and valley of the law."""
+        if isinstance(self.law, CubicDevice):
+            ends = self.centre.voltage + self.law.v0 * np.array([-1.0, 1.0])
+            peak, valley = zip(ends.tolist(), self.current(ends).tolist(), strict=True)
+            return Point(*peak), Point(*valley)
+        v = np.linspace(*self.within, 4001)
+        fine = IVCurve(v, self.current(v), "fitted law")
+        return fine.peak, fine.valley
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The fitted values, by name."""
+        centre = {"centre_voltage": self.centre.voltage, "centre_current": self.centre.current}
+        known = vars(self.law) | centre
+        return {name: float(known[name]) for name in self.errors}
+
+    @property
+    def rms(self) -> float:
+        """Root of the mean squared difference of the fitted points, in amperes."""
+        return self._rms(self.within[1])
+
+    @property
+    def rms_to_valley(self) -> float:
+        """The same for those up to the measured valley."""
+        return self._rms(self.measured.valley.voltage)
+
+    def _rms(self, highest: float) -> float:
+        v, i = self.measured.voltage, self.measured.current
+        part = (v >= self.within[0]) & (v <= highest)
+        return float(np.sqrt(np.mean((self.current(v[part]) - i[part]) ** 2)))
+
+    @property
+    def diode(self) -> TunnelDiode:
+        """The diode, ready for a circuit or a file."""
+        where = "" if isinstance(self.law, EsakiDiode) else f", around {self.centre.voltage:.4g} V"
+        source = f"fit to {self.measured.name}{where}"
+        return TunnelDiode(self.law, self.series_resistance, source=source)
+
+
+def fit(curve: IVCurve, shape: Shape = "esaki", series_resistance: float = 0.0) -> Fit:
+    """Fit a law to a measured curve.
+
+    Args:
+        curve: voltages across the whole diode, and currents.
+        shape: which law.
+        series_resistance: known resistance of leads and bulk, in ohms; its voltage is taken off first.
+
+    Raises:
+        DataError: the curve has no falling part, or the resistance is too large for it.
+    """
+    if not 0 <= series_resistance < np.inf:
+        raise DataError(f"expected a series resistance of 0 ohm or more, got {series_resistance:g}")
+    if series_resistance:
+        curve = _junction(curve, series_resistance)
+    result = _esaki(curve) if shape == "esaki" else _cubic(curve)
+    return replace(result, series_resistance=series_resistance)
+
+
+def _junction(curve: IVCurve, ohms: float) -> IVCurve:
+    voltage = curve.voltage - ohms * curve.current
+    if (np.diff(voltage[curve.voltage <= curve.peak.voltage]) < 0).any() or voltage[-1] <= 0:
+        raise DataError(
+            f"{curve.name}: {ohms:g} ohm of series resistance leave a junction voltage that falls before the peak; "
+            f"expected less, below {curve.peak.voltage / curve.peak.current:.3g} ohm"
+        )
+    return IVCurve(voltage, curve.current, curve.name)
+
+
+_ESAKI = {  # ranges of the search
+    "peak_current": (1e-15, 1e3),
+    "peak_voltage": (1e-3, 1e3),
+    "excess_current": (1e-15, 1e3),
+    "excess_slope": (0.1, 100.0),
+    "saturation_current": (1e-15, 1.0),
+    "slope_voltage": (0.01, 0.3),
+    "fall_exponent": (1.0, 3.0),
+}
+
+
+def _esaki(curve: IVCurve) -> Fit:
+    peak, valley = curve.peak, curve.valley
+    forward = curve.voltage >= 0
+    v, i = curve.voltage[forward], curve.current[forward]
+    lowest, highest = np.log(list(_ESAKI.values())).T
+
+    def law(x: Array) -> EsakiDiode:
+        return EsakiDiode(**dict(zip(_ESAKI, np.exp(x).tolist(), strict=True)), valley_voltage=valley.voltage)
+
+    def start(excess_slope: float, slope_voltage: float) -> Array:
+        diode = max(i[-1] - valley.current, 0.1 * valley.current)
+        saturation = diode * np.exp(-v[-1] / slope_voltage)
+        excess = 0.5 * valley.current
+        guess = [peak.current, peak.voltage, excess, excess_slope, saturation, slope_voltage, FALL_EXPONENT]
+        return np.asarray(np.clip(np.log(guess), lowest + 1e-3, highest - 1e-3))
+
+    noise = np.abs(i) + max(valley.current, LEAST_VALLEY * peak.current)
+    starts = [start(a, s) for a in EXCESS_SLOPES for s in SLOPE_VOLTAGES]
+    best = _search(lambda x: (law(x).evaluate(v)[0] - i) / noise, starts, lowest, highest)
+    values, relative = np.exp(best.x), _standard_errors(best)
+    errors = np.where(relative < NOT_DETERMINED, relative * values, np.inf)
+    named = dict(zip(_ESAKI, errors.tolist(), strict=True))
+    return Fit(law(best.x), Point(0.0, 0.0), named, curve, (float(v[0]), float(v[-1])))
+
+
+_CUBIC = ("g1", "v0", "centre_voltage", "centre_current")
+
+
+def _cubic(curve: IVCurve) -> Fit:
+    peak, valley = curve.peak, curve.valley
+    part = _n_shape(curve)
+    v, i = curve.voltage[part], curve.current[part]
+    falling = int(((v >= peak.voltage) & (v <= valley.voltage)).sum())
+    if falling < LEAST_FALLING:
+        raise DataError(
+            f"{curve.name}: expected at least {LEAST_FALLING} points from peak to valley, got {falling}; measure more"
+        )
+    width, fall = valley.voltage - peak.voltage, peak.current - valley.current
+    unit = np.array([1.0, 1.0, width, fall])  # logarithms of g1 and V0, then the centre in units of the fall
+
+    def law(x: Array) -> CubicDevice:
+        return CubicDevice(*np.exp(x[:2]).tolist())
+
+    def residual(x: Array) -> Array:
+        current, _ = law(x).evaluate(v - x[2] * width)
+        return np.asarray((current + x[3] * fall - i) / fall)
+
+    start = np.array(
+        [
+            np.log(1.5 * fall / width),
+            np.log(width / 2),
+            (peak.voltage + valley.voltage) / 2 / width,
+            (peak.current + valley.current) / 2 / fall,
+        ]
+    )
+    reach = np.array([3.0, 3.0, 5.0, 5.0])
+    best = _search(residual, [start], start - reach, start + reach)
+    scale = unit * np.append(np.exp(best.x[:2]), [1.0, 1.0])
+    errors = dict(zip(_CUBIC, (_standard_errors(best) * scale).tolist(), strict=True))
+    centre = Point(float(best.x[2] * width), float(best.x[3] * fall))
+    return Fit(law(best.x), centre, errors, curve, (float(v[0]), float(v[-1])))
+
+
+def _n_shape(curve: IVCurve) -> slice:
+    """Return the points from where the current reaches that of the valley to where it is again that of the peak."""
+    before = np.flatnonzero((curve.voltage < curve.peak.voltage) & (curve.current < curve.valley.current))
+    after = np.flatnonzero((curve.voltage > curve.valley.voltage) & (curve.current > curve.peak.current))
+    return slice(int(before.max(initial=-1)) + 1, int(after.min(initial=len(curve.voltage))))
+
+
+def _search(
+    residual: Callable[[Array], Array], starts: Sequence[Array], lowest: Array, highest: Array
+) -> OptimizeResult:
+    """Return the best of all searches."""
+
+    def limited(x: Array) -> Array:
+        return np.clip(residual(x), -FAR_OFF, FAR_OFF)
+
+    results = [least_squares(limited, x, bounds=(lowest, highest), max_nfev=SEARCH) for x in starts]
+    return min(results, key=lambda result: float(result.cost))
+
+
+def _standard_errors(result: OptimizeResult) -> Array:
+    """Return the standard error of every unknown; infinite at a limit of its range or without influence."""
+    free = np.flatnonzero(result.active_mask == 0)
+    j, r = result.jac[:, free], result.fun
+    size = np.linalg.norm(j, axis=0)
+    free, j, size = free[size > 0], j[:, size > 0], size[size > 0]
+    inverse = np.linalg.pinv(j / size)  # columns of equal length: what is weak is not taken for zero
+    more = len(r) / max(1, len(r) - len(free))
+    errors = np.full(len(result.x), np.inf)
+    errors[free] = np.sqrt(more * ((inverse * r) ** 2).sum(axis=1)) / size
+    return errors

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eqcirc.devices import CubicDevice, EsakiDiode
+from eqcirc.devices.fit import fit
+from eqcirc.devices.iv_curve import IVCurve
+from eqcirc.devices.presets import PRESETS
+from eqcirc.errors import DataError
+
+V = np.linspace(-0.05, 0.53, 117)
+DIODES = {
+    "germanium": EsakiDiode(),
+    "steep": EsakiDiode(fall_exponent=1.7, valley_voltage=0.25),
+    "small": EsakiDiode(1e-4, 0.05, 8e-6, 8.0, 0.25, 3e-11, 0.035, 1.3),
+}
+diodes = pytest.mark.parametrize("diode", DIODES.values(), ids=DIODES)
+
+
+def measured(diode: EsakiDiode, noise: float = 0.0, seed: int = 0, ohms: float = 0.0) -> IVCurve:
+    current, _ = diode.evaluate(V)
+    noise = (
+        noise
+        * np.random.default_rng(seed).normal(size=len(V))
+        * (np.abs(current) + 0.02 * diode.peak_current)
+    )
+    return IVCurve(V + ohms * current, current + noise)
+
+
+@diodes
+def test_a_fit_finds_the_law_that_made_the_curve(diode: EsakiDiode) -> None:
+    """Vv is held at the measured valley, so that Ix is the excess current there."""
+    found = fit(measured(diode))
+    v = V[V >= 0]
+    np.testing.assert_allclose(
+        found.current(v), diode.evaluate(v)[0], rtol=1e-4, atol=1e-5 * diode.peak_current
+    )
+    assert found.values["peak_current"] == pytest.approx(diode.peak_current, rel=1e-3)
+    assert found.values["fall_exponent"] == pytest.approx(diode.fall_exponent, rel=1e-3)
+    there = np.exp(diode.excess_slope * (found.law.valley_voltage - diode.valley_voltage))  # type: ignore[union-attr]
+    assert found.values["excess_current"] == pytest.approx(diode.excess_current * there, rel=1e-2)
+
+
+def test_standard_errors_are_those_of_many_measurements() -> None:
+    """The scatter of fits to 25 noisy curves, against the error that each fit states."""
+    diode = EsakiDiode(fall_exponent=1.4)
+    fits = [fit(measured(diode, 0.01, seed)) for seed in range(25)]
+    for name in ("peak_current", "peak_voltage", "slope_voltage", "fall_exponent"):
+        scatter = np.std([f.values[name] for f in fits])
+        stated = np.median([f.errors[name] for f in fits])
+        assert 0.6 < stated / scatter < 1.6, name
+        off = np.mean([f.values[name] for f in fits]) - getattr(diode, name)
+        assert abs(off) < scatter, name
+
+
+@diodes
+def test_peak_and_valley_of_the_fit_are_those_of_the_data(diode: EsakiDiode) -> None:
+    found = fit(measured(diode, 0.01))
+    np.testing.assert_allclose(found.turns[0], found.measured.peak, rtol=0.05)
+    np.testing.assert_allclose(found.turns[1], found.measured.valley, rtol=0.05)
+
+
+def test_a_table_that_ends_early_does_not_determine_the_diode_current() -> None:
+    whole = measured(EsakiDiode(), 0.005)
+    part = whole.voltage < 0.41
+    found = fit(IVCurve(whole.voltage[part], whole.current[part]))
+    assert np.isinf(found.errors["saturation_current"])
+    assert np.isfinite(found.errors["peak_current"])
+
+
+def test_known_series_resistance_is_taken_off() -> None:
+    diode = EsakiDiode()
+    curve = measured(diode, ohms=3.0)
+    with_it = fit(curve, series_resistance=3.0)
+    assert with_it.values["peak_voltage"] == pytest.approx(diode.peak_voltage, rel=1e-3)
+    assert fit(curve).values["peak_voltage"] > 1.1 * diode.peak_voltage
+    assert with_it.diode.series_resistance == 3.0
+    with pytest.raises(DataError, match="expected less, below"):
+        fit(curve, series_resistance=100.0)
+    with pytest.raises(DataError, match="got -1"):
+        fit(curve, series_resistance=-1.0)
+
+
+def test_a_cubic_is_found_with_its_centre() -> None:
+    true = CubicDevice(2e-3, 0.1)
+    v = np.linspace(0.0, 0.5, 101)
+    noise = 2e-7 * np.random.default_rng(0).normal(size=len(v))
+    found = fit(IVCurve(v, true.evaluate(v - 0.2)[0] + 1e-3 + noise), "cubic")
+    expected = {"g1": 2e-3, "v0": 0.1, "centre_voltage": 0.2, "centre_current": 1e-3}
+    for name, value in found.values.items():
+        assert abs(value - expected[name]) < 5 * found.errors[name] < 0.05 * value, name
+    np.testing.assert_allclose(found.turns[0].voltage, 0.1, rtol=1e-2)
+
+
+def test_a_cubic_around_the_fall_of_a_diode() -> None:
+    found = fit(measured(EsakiDiode()), "cubic")
+    assert found.rms < 0.12 * 4.7e-3
+    assert found.measured.peak.voltage < found.centre.voltage < found.measured.valley.voltage
+
+
+def test_a_cubic_needs_points_on_the_fall() -> None:
+    sparse = np.concatenate([np.linspace(0, 0.06, 10), [0.13, 0.2], np.linspace(0.37, 0.5, 10)])
+    with pytest.raises(DataError, match="at least 5 points from peak to valley, got 4"):
+        fit(IVCurve(sparse, EsakiDiode().evaluate(sparse)[0]), "cubic")
+
+
+@pytest.mark.parametrize(("name", "bound"), [("mbd1057", 0.08), ("mbd2057", 0.04), ("mbd3057", 0.09)])
+def test_a_published_curve_is_met_roughly(name: str, bound: float) -> None:
+    """The makers' polynomials are no Esaki laws: the fit comes near them, not to them."""
+    v = np.linspace(-0.06, 0.47, 107)
+    curve = IVCurve(v, PRESETS[name].law.evaluate(v)[0])
+    found = fit(curve)
+    assert found.rms_to_valley < bound * curve.peak.current
+    assert found.values["fall_exponent"] > 1.3, "they fall more steeply than the textbook's law"

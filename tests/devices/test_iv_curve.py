@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eqcirc.data.iv_table import read_curve
+from eqcirc.devices import CubicDevice, EsakiDiode, ShockleyDiode
+from eqcirc.devices.iv_curve import IVCurve
+from eqcirc.errors import DataError
+
+V = np.linspace(-0.05, 0.45, 101)
+I, _ = EsakiDiode().evaluate(V)
+
+
+def table(
+    path: Path, header: str = "V,I", separator: str = ",", volt: float = 1.0, ampere: float = 1.0
+) -> Path:
+    rows = [f"{v / volt!r}{separator}{i / ampere!r}" for v, i in zip(V.tolist(), I.tolist(), strict=True)]
+    path.write_text("\n".join([*header.splitlines(), *rows, ""]), "utf-8")
+    return path
+
+
+def test_peak_and_valley_of_a_cubic_are_known() -> None:
+    v = np.linspace(0, 6, 601)
+    current, _ = CubicDevice(1e-3, 1.0).evaluate(v - 3)
+    curve = IVCurve(v[::-1], current[::-1] + 1e-3)
+    np.testing.assert_allclose(curve.peak, (2.0, 1e-3 + 2e-3 / 3), rtol=5e-3)
+    np.testing.assert_allclose(curve.valley, (4.0, 1e-3 / 3), rtol=5e-3)
+
+
+def test_noise_moves_peak_and_valley_little() -> None:
+    noise = np.random.default_rng(0).normal(size=(2, len(V)))
+    curve = IVCurve(V + 5e-4 * noise[0], I + 4e-5 * noise[1])
+    np.testing.assert_allclose(curve.peak, (0.0665, 4.73e-3), rtol=0.08)
+    np.testing.assert_allclose(curve.valley, (0.372, 0.634e-3), rtol=0.08)
+
+
+@pytest.mark.parametrize(
+    ("v", "i", "message"),
+    [
+        (V, np.where(V > 0.2, np.nan, I), r"got 0\.205 V, nan A at point 51 .*, 50 such"),
+        (V[:9], I[:9], "expected at least 12 points, got 9"),
+        (V, I[:-1], "as many voltages as currents"),
+        (V, ShockleyDiode().evaluate(V)[0], "expected a falling part"),
+        (V, 1e-3 * V, "expected a falling part"),
+        (V[:45], I[:45], "still falls at the last voltage, 0.17 V; measure beyond the valley"),
+        (-V - 0.06, -I, "connected the other way"),
+    ],
+)
+def test_curves_that_cannot_be_used_are_refused(v: np.ndarray, i: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        _ = IVCurve(v, i).peak
+
+
+@pytest.mark.parametrize(
+    ("header", "separator", "volt", "ampere"),
+    [
+        ("", ",", 1, 1),
+        ("V,I", ", ", 1, 1),
+        ("# diode 7, 300 K\n# V (mV), I (uA)", ",", 1e-3, 1e-6),
+        ("voltage_mV current_mA", " ", 1e-3, 1e-3),
+        ("\ufeffVoltage [V]\tCurrent [µA]", "\t", 1, 1e-6),
+        ("curve 7\nV_d/mV;I_d/mA", ";", 1e-3, 1e-3),
+        ("v(a)   i(v1)", "   ", 1, 1),
+    ],
+)
+def test_headers_separators_and_units_are_understood(
+    header: str, separator: str, volt: float, ampere: float, tmp_path: Path
+) -> None:
+    curve = read_curve(table(tmp_path / "iv.csv", header, separator, volt, ampere))
+    np.testing.assert_allclose(curve.voltage, V, rtol=1e-12)
+    np.testing.assert_allclose(curve.current, I, rtol=1e-12)
+
+
+def test_columns_may_be_the_other_way_round_and_numbers_have_a_decimal_comma(tmp_path: Path) -> None:
+    rows = [f"{i * 1e3!r};{v!r};".replace(".", ",") for v, i in zip(V.tolist(), I.tolist(), strict=True)]
+    (tmp_path / "iv.txt").write_text("\n".join(["I (mA); V (V);", *rows]))
+    curve = read_curve(tmp_path / "iv.txt")
+    np.testing.assert_allclose(curve.current, I, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected lines of two numbers, a voltage and a current, found none"),
+        ("V,I\n", "found none"),
+        ("V,I\n0.0,1.0\n0.1,2.0,3.0\n", r"line 3: expected two numbers.*got '0\.1,2\.0,3\.0'"),
+        ("V,I\n0.0,1.0\n0.1,\n", "line 3: expected two numbers"),
+        ("V,I\n0.1,x\n0.2,1.0\n", "line 2: expected two numbers"),
+        ("V,I\n0,05 1,2\n", "line 2: expected two numbers"),
+        ("V,I\n" + "0.1,nan\n" * 20, "expected finite numbers, got 0.1 V, nan A"),
+    ],
+)
+def test_bad_tables_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "iv.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=f"iv.csv.*{message}"):
+        read_curve(path)
+
+
+def test_a_missing_table_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected a file here, found none"):
+        read_curve(tmp_path / "iv.csv")
+
+
+@pytest.mark.parametrize(("volt", "ampere"), [(1e-3, 1), (1, 1e-3), (1e-3, 1e-3)])
+def test_unnamed_millivolts_and_milliamperes_are_noticed(volt: float, ampere: float, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"is that of no tunnel diode.*V \(mV\), I \(mA\)"):
+        read_curve(table(tmp_path / "iv.csv", "V,I", ",", volt, ampere))
