@@ -10,15 +10,16 @@ import time
 import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import OptimizeResult
-from scipy.sparse import block_diag, csc_array, csr_array
+from scipy.sparse import block_diag, coo_array, csc_array, csr_array, diags_array
 
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import SolverError
 from eqcirc.solvers.base import Status
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
-from eqcirc.solvers.equations import Equations
+from eqcirc.solvers.equations import Equations, Linearised
 from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, close
+from eqcirc.solvers.ideal.choice import SPARSE_FILL, SPARSE_KEPT
 from eqcirc.solvers.ideal.elimination import LinearSolver
 from eqcirc.solvers.ideal.newton import newton
 from eqcirc.solvers.stability import stability
@@ -42,6 +43,9 @@ class Motion:
         own = np.diag(q)
         separate = np.array_equal(q, np.diag(own))  # a large lattice has its inverse at once, and sparse
         self._inverse = csr_array(np.diag(1 / own) if separate else np.linalg.inv(q))
+        m = csr_array(dynamics.system.matrix)
+        lattice = dynamics.n > SPARSE_KEPT and m.nnz < SPARSE_FILL * dynamics.n**2 and not dynamics.n_branches
+        self._matrix = m if lattice else None
 
     def rate(self, x: Array) -> Array:
         """Return dx/dt (row, size)."""
@@ -55,8 +59,15 @@ class Motion:
         d = self.dynamics
         u = x[:, : d.n]
         at, _ = d.equations.linearise(u, d.system.multiply(u))
-        blocks = [-(self._inverse @ k) for k in d.jacobian(at)]
+        nodal = d.jacobian(at) if self._matrix is None else self._sparse(self._matrix, at)
+        blocks = [csr_array(self._inverse @ -k) for k in nodal]  # a dense block would keep its zeros
         return csc_array(block_diag(blocks, format="csc"))
+
+    def _sparse(self, m: csr_array, at: Linearised) -> list[csr_array]:
+        """Return K of every row of a large lattice, which has no branches."""
+        pairs = self.dynamics.equations.pairs
+        beside = [coo_array((entries, pairs), shape=m.shape) for entries in at.beside]
+        return [m + diags_array(own) + rest for own, rest in zip(at.diagonal, beside, strict=True)]
 
     def run(
         self,

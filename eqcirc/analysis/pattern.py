@@ -1,0 +1,143 @@
+"""Grow a pattern: noise on the uniform state of a lattice, a transient, and a judgement of where it ends.
+
+At the end of the transient Newton's method looks for the operating point close by, whose stability is reported: a
+pattern is a state of the circuit only if it is at rest there and small perturbations die out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from eqcirc.analysis.turing import Dispersion, dispersion, recovery_state, uniform_state
+from eqcirc.analysis.wavelength import wavelength
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.lattice import Lattice
+from eqcirc.devices import Gyrator
+from eqcirc.solvers.base import Solver, Status
+from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.solvers.free_phase import close
+from eqcirc.solvers.ideal.choice import choose
+from eqcirc.solvers.ideal.newton import newton
+from eqcirc.solvers.stability import Stability, stability
+from eqcirc.solvers.waveforms import Course, Waveforms, at_rest, meshes
+from eqcirc.typing import Array
+
+GROWTHS = 500.0  # e-foldings of the fastest mode: defects of a pattern heal slowly, near 1 % of that rate
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """What became of a lattice.
+
+    Attributes:
+        lattice: the lattice.
+        theory: its linear theory.
+        uniform: membrane voltage of its uniform state.
+        waveforms: the transient.
+        state: (node,) voltages of the operating point at its end; None if it does not end near one.
+        stability: of that operating point, one row.
+    """
+
+    lattice: Lattice
+    theory: Dispersion
+    uniform: float
+    waveforms: Waveforms
+    state: Array | None
+    stability: Stability | None
+
+    @property
+    def membranes(self) -> Array:
+        """Membrane voltages at the end, in the shape of the lattice."""
+        return self.on_lattice(self.waveforms.end)
+
+    @cached_property
+    def wavelength(self) -> float:
+        """Measured wavelength at the end, in sites; NaN if the end is flat."""
+        return wavelength(self.membranes)
+
+    @property
+    def amplitude(self) -> float:
+        """Half the range of the membrane voltages at the end, in volts."""
+        return float(np.ptp(self.membranes)) / 2
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the transient came to rest."""
+        return at_rest(self.waveforms)
+
+    @property
+    def stable(self) -> bool:
+        """Whether the end is an operating point that the circuit stays at."""
+        return self.stability is not None and bool(self.stability.stable[0])
+
+    @property
+    def distance(self) -> float:
+        """Largest difference between the end of the transient and the operating point, in volts; NaN without one."""
+        return math.nan if self.state is None else float(np.abs(self.state - self.waveforms.end).max())
+
+    def on_lattice(self, voltages: Array) -> Array:
+        """Return membrane voltages (..., *shape) out of node voltages (..., node)."""
+        membranes = voltages[..., self.waveforms.circuit.readout.positive]
+        return np.asarray(membranes.reshape(*voltages.shape[:-1], *self.lattice.shape))
+
+
+def grow(
+    lattice: Lattice,
+    solver: Solver,
+    seed: int = 0,
+    *,
+    noise: float = 0.01,
+    duration: float | None = None,
+    accuracy: float = 1e-5,
+) -> Pattern:
+    """Let a pattern grow out of noise.
+
+    Args:
+        lattice: the lattice.
+        solver: of its circuit, `lattice.build(...)`.
+        seed: of the noise.
+        noise: standard deviation of the membrane voltages at the first instant, in volts.
+        duration: seconds; None for 500 times as long as the fastest mode takes to grow by e (or to die out).
+        accuracy: of the transient.
+
+    Raises:
+        CircuitError: there is no uniform state.
+        SolverError: the transient was given up.
+    """
+    circuit, theory = solver.circuit, dispersion(lattice)
+    seconds = GROWTHS / abs(theory.rate) if duration is None else duration
+    start, currents = uniform_start(lattice, circuit)
+    start[circuit.readout.positive] += np.random.default_rng(seed).normal(0, noise, math.prod(lattice.shape))
+    waveforms = solver.transient(Course(seconds, start=start, currents=currents, accuracy=accuracy))
+    state, judged = operating_point_near(circuit, waveforms.end)
+    return Pattern(lattice, theory, uniform_state(lattice.neuron), waveforms, state, judged)
+
+
+def uniform_start(lattice: Lattice, circuit: Circuit) -> tuple[Array, Array]:
+    """Return node voltages (node,) and branch currents (branch,) of the uniform state."""
+    v = uniform_state(lattice.neuron)
+    w = recovery_state(lattice.neuron, v)
+    start = np.zeros(circuit.n_nodes)
+    start[circuit.readout.positive] = v
+    for gyrator in (e for e in circuit.elements if isinstance(e, Gyrator)):
+        start[gyrator.b] = w
+    return start, np.full(sum(len(mesh.a) for mesh in meshes(circuit)), w)
+
+
+def operating_point_near(circuit: Circuit, voltages: Array) -> tuple[Array | None, Stability | None]:
+    """Return node voltages (node,) of the operating point next to `voltages` (node,), and its stability.
+
+    Both are None if Newton's method finds none within a few percent. The circuit has no inputs.
+    """
+    dynamics = Dynamics.of(circuit, None, np.zeros((1, 0)))
+    equations = dynamics.equations
+    plan = equations.plan
+    here = plan.collect(voltages[None])
+    found, status, _ = newton(equations, choose(plan), here)
+    if status[0] != Status.CONVERGED or not close(found, here)[0]:
+        return None, None
+    return plan.expand(found[None], equations.fixed)[0, 0], stability(dynamics, found)
