@@ -16,6 +16,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import Cost
+from eqcirc.devices import SignedCrossbar
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.equations import Equations
 from eqcirc.typing import Array, Parameters
@@ -74,9 +75,11 @@ def finite_differences(
     """
     gradient = np.empty(len(entries))
     for k, (name, index) in enumerate(entries):
-        bounds = solver.circuit.element(name).bounds
+        element, size = solver.circuit.element(name), abs(parameters[name][index])
         # a conductance must stay positive; a current may be zero and then has no size of its own
-        h = STEP * (parameters[name][index] if bounds.lower > 0 else max(map(abs, bounds)))
+        h = STEP * (size if element.bounds.lower > 0 else max(map(abs, element.bounds)))
+        if isinstance(element, SignedCrossbar) and size > 0:
+            h = min(h, size / 4)  # the load |W| has a kink at 0
         points = _stencil(solver, parameters, inputs, name, index, h)
         while np.abs(points[2] - points[-2]).max() > MOVE:
             h /= 4

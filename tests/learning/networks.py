@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.circuit.layered import Biases, LayerDiodes, Layered, Weights
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset, Splits
 from eqcirc.devices import Bounds, ClampDiode, Law, ShockleyDiode
@@ -28,7 +28,7 @@ class Problem:
     targets: Array
 
 
-def random_problem(seed: int) -> Problem:
+def random_problem(seed: int, weights: Weights = "conductance") -> Problem:
     """Return a network in which seed decides on every feature, and four samples."""
     rng = np.random.default_rng(seed)
 
@@ -56,7 +56,11 @@ def random_problem(seed: int) -> Problem:
         skips=tuple(skip for skip in skips if rng.random() < 0.5),
         bounds=BOUNDS,
         initial=(3e-7, 3e-6),
+        weights=weights,
     )
+    if weights == "signed":
+        loads = {"loaded": True} if seed % 2 else {"loaded": False, "leak": 3e-5}
+        plan = replace(plan, bounds=Bounds(-1e-5, 1e-5), initial=(-3e-6, 3e-6), **loads)
     n_features, n_outputs = int(rng.integers(2, 4)), int(rng.integers(2, 4))
     circuit = plan.build(f"random {seed}", n_features, n_outputs, rng)
     inputs = rng.uniform(-1, 1, (4, n_features))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import LayerDiodes, Layered
+from eqcirc.circuit.layered import LayerDiodes, Layered, Weights
 from eqcirc.costs import SquaredError
 from eqcirc.devices import ClampDiode, ShockleyDiode
 from eqcirc.errors import ConfigError, SymmetryError
@@ -65,6 +65,23 @@ def test_ngspice_measures_the_exact_gradient_too(
     spice: Callable[..., NgspiceSolver], seed: int, netlist: str
 ) -> None:
     problem = random_problem(seed)
+    assert error(problem, spice(problem.circuit, netlist=netlist), SMALL) < 1e-6
+
+
+@pytest.mark.parametrize("weights", ["signed", "dual_rail"])
+@pytest.mark.parametrize("seed", range(16))
+def test_the_contrast_of_signed_weights_is_the_exact_gradient(seed: int, weights: Weights) -> None:
+    problem = random_problem(seed, weights)
+    assert error(problem, IdealSolver(problem.circuit), SMALL) < 1e-6
+
+
+@pytest.mark.parametrize("weights", ["signed", "dual_rail"])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("netlist", ["reduced", "full"])
+def test_ngspice_measures_the_gradient_of_signed_weights(
+    spice: Callable[..., NgspiceSolver], seed: int, netlist: str, weights: Weights
+) -> None:
+    problem = random_problem(seed, weights)
     assert error(problem, spice(problem.circuit, netlist=netlist), SMALL) < 1e-6
 
 

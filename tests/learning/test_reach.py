@@ -6,21 +6,25 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.layered import Weights
 from eqcirc.errors import ConfigError
 from eqcirc.learning.reach import check_targets, reach
 from eqcirc.solvers.ideal.solver import IdealSolver
 from tests.catalogue import NAMES, case
-from tests.learning.networks import BOUNDS, random_problem
+from tests.learning.networks import random_problem
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10**6), st.integers(0, 10**6))
-def test_no_conductances_lead_beyond_the_bound(seed: int, values: int) -> None:
-    problem = random_problem(seed)
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.sampled_from(("conductance", "signed", "dual_rail")))
+def test_no_weights_lead_beyond_the_bound(seed: int, values: int, weights: Weights) -> None:
+    problem = random_problem(seed, weights)
     bound = reach(problem.circuit, problem.inputs)
     assume(np.isfinite(bound))
     rng = np.random.default_rng(values)
-    extreme = {name: rng.choice(BOUNDS, value.shape) for name, value in problem.circuit.parameters.items()}
+    limits = {e.name: e.bounds for e in problem.circuit.trainable}
+    extreme = {
+        name: rng.choice(limits[name], value.shape) for name, value in problem.circuit.parameters.items()
+    }
     for parameters in (None, extreme):
         free = IdealSolver(problem.circuit).solve(parameters, problem.inputs).require().free
         assert np.abs(problem.circuit.readout.read(free)).max() <= bound * (1 + 1e-9)
@@ -42,7 +46,9 @@ def test_bounds_by_hand() -> None:
     )  # bias rail of 1 V, on either side
 
 
-@pytest.mark.parametrize("name", ["current_sources", "gyrator", "lone_transconductor", "transformer_loop"])
+@pytest.mark.parametrize(
+    "name", ["current_sources", "gyrator", "lone_transconductor", "transformer_loop", "coupling"]
+)
 def test_there_is_no_bound_where_the_principle_does_not_hold(name: str) -> None:
     some = case(name)
     assert reach(some.circuit, some.inputs) == np.inf

@@ -9,7 +9,13 @@ from eqcirc.devices import Bounds
 from eqcirc.learning.eqprop import flat
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array
-from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random_entries, relative_error
+from eqcirc.verify.gradients import (
+    Entry,
+    adjoint_gradient,
+    finite_differences,
+    random_entries,
+    relative_error,
+)
 from tests.catalogue import NAMES, Case, case
 from tests.kirchhoff import derivative, residual
 from tests.learning.networks import random_problem
@@ -114,6 +120,20 @@ def test_a_small_conductance_in_wide_bounds_stays_positive() -> None:
         solver, values, inputs, targets, SquaredError(), [("tiny", (0,)), ("load", (0,))]
     )
     assert relative_error(found, np.concatenate([exact["tiny"], exact["load"]])) < 1e-6
+
+
+def test_a_small_signed_weight_keeps_its_sign() -> None:
+    """Its load |W| has a kink at 0."""
+    some = case("signed")
+    nudge, first = some.nudge(), some.circuit.element("first").value.copy()
+    first[0, 0], first[1, 2] = 1e-9, -2e-9
+    values = some.circuit.parameters | {"first": first}
+    solver = IdealSolver(some.circuit)
+    free = solver.solve(values, some.inputs).require().free
+    exact = adjoint_gradient(some.circuit, values, some.inputs, nudge.targets, nudge.cost, free)["first"]
+    entries: list[Entry] = [("first", (0, 0)), ("first", (1, 2))]
+    found = finite_differences(solver, values, some.inputs, nudge.targets, nudge.cost, entries)
+    assert relative_error(found, exact[[0, 1], [0, 2]]) < 1e-6
 
 
 def test_random_entries_are_spread_over_the_elements() -> None:

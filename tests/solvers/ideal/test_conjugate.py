@@ -9,11 +9,12 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import LayerDiodes, Layered
+from eqcirc.circuit.layered import LayerDiodes, Layered, Weights
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
-from eqcirc.devices import ShockleyDiode
+from eqcirc.devices import Bounds, ShockleyDiode
+from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.base import OperatingPoints, Status
 from eqcirc.solvers.equations import Linearised
@@ -64,11 +65,23 @@ def layered(k: int) -> Case:
     return random_layered(rng, hidden, amplifiers=k % 2 == 0, differential=k % 3 == 0)
 
 
-def wide(hidden: tuple[int, ...], skips: tuple[tuple[int, int], ...] = ()) -> Case:
+def wide(
+    hidden: tuple[int, ...], skips: tuple[tuple[int, int], ...] = (), weights: Weights = "conductance"
+) -> Case:
     rng = np.random.default_rng(4)
     gain = None if skips else 4.0  # an amplifier that is passed by has no scaling
     diodes = LayerDiodes(rail=0.0)
-    plan = Layered(hidden, input_gain=20.0, diodes=diodes, gain=gain, differential=False, skips=skips)
+    bounds = Bounds(-1e-4, 1e-4) if weights == "signed" else DEFAULT_BOUNDS
+    plan = Layered(
+        hidden,
+        weights,
+        input_gain=20.0,
+        diodes=diodes,
+        gain=gain,
+        differential=False,
+        skips=skips,
+        bounds=bounds,
+    )
     return Case(plan.build("wide", 20, 10, rng), rng.uniform(0, 1, (8, 20)))
 
 
@@ -95,13 +108,20 @@ def test_any_circuit_is_solved_or_handed_over(name: str, cost: Cost) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hidden", "skips"),
-    [((256, 256), ()), ((80, 70, 60), ()), ((70, 80), ((1, 3),)), ((70, 80, 90), ((1, 3),))],
+    ("hidden", "skips", "weights"),
+    [
+        ((256, 256), (), "conductance"),
+        ((80, 70, 60), (), "conductance"),
+        ((70, 80), ((1, 3),), "conductance"),
+        ((70, 80, 90), ((1, 3),), "conductance"),
+        ((90, 80), (), "signed"),
+        ((50, 40), (), "dual_rail"),
+    ],
 )
 def test_wide_networks_are_iterated_and_agree_with_the_direct_solver(
-    hidden: tuple[int, ...], skips: tuple[tuple[int, int], ...]
+    hidden: tuple[int, ...], skips: tuple[tuple[int, int], ...], weights: Weights
 ) -> None:
-    example = wide(hidden, skips)
+    example = wide(hidden, skips, weights)
     cost = SquaredError()
     nudge = EqProp(example.circuit, cost, 1e-7).nudge(cost.targets(np.arange(8), 10))
     solver = IdealSolver(example.circuit)
