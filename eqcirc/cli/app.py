@@ -12,6 +12,7 @@ import typer
 
 from eqcirc.cli import inspect, runs
 from eqcirc.cli.doctor import doctor
+from eqcirc.cli.fit import fit
 from eqcirc.errors import EqcircError
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     inspect.solve,
     inspect.check,
     inspect.netlist,
+    fit,
     doctor,
 )
 for _command in _COMMANDS:

@@ -126,13 +126,13 @@ def fit(curve: IVCurve, shape: Shape = "esaki", series_resistance: float = 0.0) 
 
 
 def _junction(curve: IVCurve, ohms: float) -> IVCurve:
-    voltage = curve.voltage - ohms * curve.current
-    if (np.diff(voltage[curve.voltage <= curve.peak.voltage]) < 0).any() or voltage[-1] <= 0:
+    most = curve.peak.voltage / curve.peak.current
+    if ohms >= most:
         raise DataError(
-            f"{curve.name}: {ohms:g} ohm of series resistance leave a junction voltage that falls before the peak; "
-            f"expected less, below {curve.peak.voltage / curve.peak.current:.3g} ohm"
+            f"{curve.name}: {ohms:g} ohm of series resistance take more than the voltage at the peak; "
+            f"expected less than {most:.3g} ohm"
         )
-    return IVCurve(voltage, curve.current, curve.name)
+    return IVCurve(curve.voltage - ohms * curve.current, curve.current, curve.name)
 
 
 _ESAKI = {  # ranges of the search
@@ -140,7 +140,7 @@ _ESAKI = {  # ranges of the search
     "peak_voltage": (1e-3, 1e3),
     "excess_current": (1e-15, 1e3),
     "excess_slope": (0.1, 100.0),
-    "saturation_current": (1e-15, 1.0),
+    "saturation_current": (1e-30, 1.0),
     "slope_voltage": (0.01, 0.3),
     "fall_exponent": (1.0, 3.0),
 }

@@ -6,7 +6,7 @@ Laws      cubic   i = g1·(v³/(3·V0²) − v)                                 
                   for v < 0 the tunnel current is Ip·x·exp(1/m − x)
 Source    cubic: FitzHugh 1961, Nagumo et al. 1962. Esaki: Sze, "Physics of Semiconductor Devices", tunnel diodes,
           where m = 1; Demassa & Knott 1970 (Solid-State Electronics 13) give m from 1 to 3 for measured diodes
-Range     currents 1e-15 A to 1e3 A, conductances 1e-12 S to 1e3 S, voltages 1 mV to 1 kV, slopes A2 to 1e3/V
+Range     currents 1e-15 A to 1e3 A (Is 1e-30 A), conductances 1e-12 S to 1e3 S, voltages 1 mV to 1 kV, A2 to 1e3/V
 SPICE     b<name> anode cathode i=<law> m=<area>
           An expression keeps 11 digits of a number, `m` keeps all: so areas can be trained, constants cannot.
 """
@@ -110,7 +110,8 @@ class EsakiDiode:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for what in ("peak_current", "excess_current", "saturation_current"):
+        in_range("tunnel diode", "saturation current", self.saturation_current, 1e-30, 1e3, "A")
+        for what in ("peak_current", "excess_current"):
             in_range("tunnel diode", what.replace("_", " "), getattr(self, what), 1e-15, 1e3, "A")
         for what in ("peak_voltage", "valley_voltage", "slope_voltage"):
             in_range("tunnel diode", what.replace("_", " "), getattr(self, what), 1e-3, 1e3, "V")

@@ -76,7 +76,7 @@ def test_known_series_resistance_is_taken_off() -> None:
     assert with_it.values["peak_voltage"] == pytest.approx(diode.peak_voltage, rel=1e-3)
     assert fit(curve).values["peak_voltage"] > 1.1 * diode.peak_voltage
     assert with_it.diode.series_resistance == 3.0
-    with pytest.raises(DataError, match="expected less, below"):
+    with pytest.raises(DataError, match="expected less than"):
         fit(curve, series_resistance=100.0)
     with pytest.raises(DataError, match="got -1"):
         fit(curve, series_resistance=-1.0)

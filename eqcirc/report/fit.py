@@ -1,0 +1,68 @@
+"""Picture of a fit: measured points, law, and what is between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from eqcirc.devices.fit import Fit
+from eqcirc.devices.tunnel import CubicDevice
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DATA, LAW = "#57606a", "#d1242f"
+SHOWN_ABOVE, SHOWN_BELOW = 1.3, 0.2  # peak currents: what is beyond would squeeze the rest
+
+
+def fit_figure(path: Path | str | BinaryIO, fit: Fit, *, title: str = "") -> None:
+    """Draw the curve with its turning points, and the residual below.
+
+    Args:
+        path: PNG file to write.
+        fit: what to draw.
+        title: of the picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    exponent = 3 * int(np.floor(np.log10(fit.measured.peak.current) / 3))
+    unit = {0: "A", -3: "mA", -6: "µA", -9: "nA"}.get(exponent, f"1e{exponent} A")
+    _curves(above, fit, 10.0**-exponent)
+    above.set_ylabel(f"current ({unit})")
+    _residual(below, fit, 10.0**-exponent)
+    below.set_ylabel(f"law − data ({unit})")
+    below.set_xlabel("junction voltage (V)" if fit.series_resistance else "voltage (V)")
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path, format="png", dpi=130)
+
+
+def _curves(axis: Axes, fit: Fit, scale: float) -> None:
+    v, i = fit.measured.voltage, fit.measured.current
+    low, high = fit.within
+    fine = np.linspace(low, high, 1001)
+    name = "cubic" if isinstance(fit.law, CubicDevice) else "Esaki law"
+    error = f"rms error {fit.rms_to_valley / fit.measured.peak.current:.2%} of the peak current"
+    axis.plot(v, i * scale, "o", ms=3, color=DATA, alpha=0.7, label="measured")
+    axis.plot(fine, fit.current(fine) * scale, color=LAW, lw=1.5, label=f"{name}: {error}, up to the valley")
+    turns = np.array([fit.measured.peak, fit.measured.valley]), np.array(fit.turns)
+    for points, marker, colour in zip(turns, ("D", "x"), (DATA, LAW), strict=True):
+        axis.plot(points[:, 0], points[:, 1] * scale, marker, ms=8, mfc="none", color=colour)
+    most = SHOWN_ABOVE * max(fit.measured.peak.current, fit.turns[0].current)
+    least = min(0.0, max(float(i.min()), -SHOWN_BELOW * most))
+    axis.set_ylim((least - 0.03 * most) * scale, most * scale)
+    axis.legend(frameon=False, fontsize=8)
+    axis.grid(alpha=0.25)
+
+
+def _residual(axis: Axes, fit: Fit, scale: float) -> None:
+    v, i = fit.measured.voltage, fit.measured.current
+    shown = (v >= fit.within[0]) & (v <= fit.within[1]) & (i <= SHOWN_ABOVE * fit.measured.peak.current)
+    axis.axhline(0, color="0.4", lw=1)
+    axis.plot(v[shown], (fit.current(v[shown]) - i[shown]) * scale, "o", ms=3, color=LAW)
+    axis.grid(alpha=0.25)
