@@ -14,11 +14,14 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
+    Block,
     ClampDiode,
     Conductance,
     Crossbar,
     CurrentSource,
+    DualRailCrossbar,
     ShockleyDiode,
+    SignedCrossbar,
     Transconductor,
     TwoTerminal,
 )
@@ -63,20 +66,37 @@ def _conductance(target: Any, element: Conductance, value: Array, names: Sequenc
         target.R(f"{element.name}_{k}", names[a], names[b], 1 / g)
 
 
-def _crossbar(target: Any, element: Crossbar, value: Array, names: Sequence[str]) -> None:
-    """Add one subcircuit for each tile of at most TILE rows and columns, and its instance."""
+def _crossbar(target: Any, element: Block, value: Array, names: Sequence[str]) -> None:
+    """Add one subcircuit of resistors for each tile of at most TILE rows and columns, and its instance."""
     from PySpice.Spice.Netlist import SubCircuit
 
+    conductances = element.coupling(value)
     for i in range(0, len(element.rows), TILE):
         for j in range(0, len(element.columns), TILE):
             rows, columns = element.rows[i : i + TILE], element.columns[j : j + TILE]
             ports = [f"r{k}" for k in range(len(rows))] + [f"c{k}" for k in range(len(columns))]
             tile = SubCircuit(f"{element.name}_tile_{i}_{j}", *ports)
-            for (r, c), g in np.ndenumerate(value[i : i + TILE, j : j + TILE]):
+            for (r, c), g in np.ndenumerate(conductances[i : i + TILE, j : j + TILE]):
                 tile.R(f"{r}_{c}", f"r{r}", f"c{c}", 1 / float(g))
             target.subcircuit(tile)
             nodes = [names[n] for n in (*rows.tolist(), *columns.tolist())]
             target.X(f"{element.name}_{i}_{j}", tile.name, *nodes)
+
+
+def _signed(target: Any, element: SignedCrossbar, value: Array, names: Sequence[str]) -> None:
+    """Add two transconductors for each weight that is not zero, and the loads."""
+    name, ground = element.name, target.gnd
+    rows, columns = ([names[k] for k in side.tolist()] for side in (element.rows, element.columns))
+    for (i, j), w in np.ndenumerate(value):
+        if w != 0:
+            ends = {"f": (columns[j], rows[i]), "b": (rows[i], columns[j])}
+            for way, (out, control) in ends.items():
+                siemens = -float(w)
+                target.VCCS(f"{name}_{i}_{j}_{way}", out, ground, control, ground, transconductance=siemens)
+    loads = [*element.row_loads(value).tolist(), *element.column_loads(value).tolist()]
+    for k, (node, load) in enumerate(zip([*rows, *columns], loads, strict=True)):
+        if load != 0:
+            target.R(f"{name}_{k}", node, ground, 1 / load)
 
 
 def _two_terminal(target: Any, element: TwoTerminal, value: Array, names: Sequence[str]) -> None:
@@ -120,6 +140,8 @@ def _transconductor(target: Any, element: Transconductor, value: Array, names: S
 _WRITERS: dict[type, Any] = {
     Conductance: _conductance,
     Crossbar: _crossbar,
+    DualRailCrossbar: _crossbar,
+    SignedCrossbar: _signed,
     TwoTerminal: _two_terminal,
     CurrentSource: _current_source,
     Amplifier: _amplifier,

@@ -20,6 +20,8 @@ PLANS = {
     "clamps, no amplifiers": Layered(
         hidden=(6,), gain=None, diodes=LayerDiodes(ClampDiode(), "one_sided", 0.0)
     ),
+    "signed": Layered(hidden=(4,), weights="signed", bounds=Bounds(-1e-4, 1e-4), gain=None),
+    "dual rail": Layered(hidden=(3,), weights="dual_rail"),
     "current biases": Layered(hidden=(4,), biases=Biases("current"), differential=False),
 }
 
