@@ -1,18 +1,15 @@
 """Dual-rail crossbar: signed weights made of resistors, between neurons that have a + and a − node each.
 
-                 g+                          like rails     v_r+ — v_c+  and  v_r− — v_c−
-    v_r ± ══════════════ v_c ±
-                 g−                          crossed rails  v_r+ — v_c−  and  v_r− — v_c+
-
-Law       four resistors of two values for each weight; in terms of `block`  K = [[g+, g−], [g−, g+]], loads = its sums
-          where v− = −v+ (odd devices, opposite inputs, differential outputs), one rail obeys the law of a single
-          circuit with the signed weight g+ − g− and the load g+ + g−: the half circuit
-Learning  dC/dg+ and dC/dg−: the sums over the two resistors that have the value, so the circuit stays odd
-SPICE     r<name>_<row>_<column> row column <1/g>, rows and columns counted over + nodes and then − nodes
+Law       g+ joins v_r+ with v_c+ and v_r− with v_c−, g− joins v_r+ with v_c− and v_r− with v_c+: four resistors of two
+          values for each weight; in terms of `block`, K = [[g+, g−], [g−, g+]] and the loads are its sums
+Oddness   where v− = −v+ (odd devices, opposite inputs, differential outputs) either rail obeys the law of a circuit
+          of single nodes with the signed weight g+ − g− and the load g+ + g−: the half circuit
+Learning  dC/dg+ and dC/dg−: the sums over the two resistors of one value, so that training keeps the circuit odd
+SPICE     r<name>_<row>_<column> row column <1/g>, rows and columns counted over the + nodes and then the − nodes
 Range     that of `conductance`
 
-What the half circuit does not show: disturbances that move both rails alike see the weight g+ + g−. With N-shaped
-devices they can grow where the odd ones die out.
+The half circuit does not show what moves both rails alike: that sees the weight g+ + g−. It has the smallest curvature,
+and with N-shaped devices it can grow where all that is odd dies out.
 """
 
 from __future__ import annotations

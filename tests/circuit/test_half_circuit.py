@@ -169,3 +169,22 @@ def test_what_moves_both_rails_alike_sees_the_sum_of_the_conductances() -> None:
             dynamics = Dynamics.of(circuit, None, network.inputs)
             least.append(stability(dynamics, dynamics.plan.collect(v)).curvature)
         assert (least[0] < least[1]).all()
+
+
+def test_both_rails_can_run_away_where_the_half_circuit_rests() -> None:
+    """A weight of zero, g+ = g−, leaves the half circuit's neuron alone with its load; the whole sees 2g."""
+    results = []
+    for whole in (True, False):
+        rails = (1, -1) if whole else (1,)
+        b = CircuitBuilder("pair")
+        x = np.concatenate([b.input(f"x{'pn'[sign < 0]}", gain=sign) for sign in rails])
+        h, o = b.nodes("h", len(rails)), b.nodes("o", len(rails))
+        if whole:
+            b.dual_rail_crossbar("w", h, o, [[[S]], [[S]]])
+        else:
+            b.conductance("load", [int(h[0]), int(o[0])], GROUND, 2 * S)
+        b.conductance("feed", x, h, 0.1 * S)
+        b.conductance("leak", o, GROUND, 0.1 * S)
+        b.device("n", h, GROUND, CubicDevice(S, 0.3))
+        results.append(IdealSolver(b.build(h)).solve(None, np.array([[0.5]])))
+    assert [points.converged.all() for points in results] == [False, True]
