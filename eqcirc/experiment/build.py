@@ -13,8 +13,10 @@ from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecov
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Splits, load_splits, scale
 from eqcirc.devices import Bounds, ClampDiode, CubicDevice, EsakiDiode, Law, ShockleyDiode
+from eqcirc.devices.presets import find_diode
+from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError
-from eqcirc.experiment.schema import Diodes, Experiment, Neurons
+from eqcirc.experiment.schema import Diode, Diodes, Experiment, Neurons
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
@@ -168,15 +170,20 @@ def _diodes(section: Diodes) -> LayerDiodes | None:
 
 def _neurons(section: Neurons) -> LayerNeurons:
     n = section
-    laws: dict[str, Law | None] = {
-        "cubic": CubicDevice(n.g1, n.v0),
-        "esaki": EsakiDiode(),
-        "none": None,
-    }
     recoveries: dict[str, RLRecovery | GyratorRecovery | None] = {
         "rl": RLRecovery(n.resistance, n.inductance),
         "gyrator": GyratorRecovery(n.gyration, n.leak, n.recovery_capacitance),
         "none": None,
     }
-    neuron = Neuron(laws[n.device], recoveries[n.recovery], n.capacitance, n.rest, n.bias)
+    law = CubicDevice(n.g1, n.v0) if n.device == "cubic" else None
+    diode = None if n.device in ("cubic", "none") else _diode(n)
+    neuron = Neuron(law, recoveries[n.recovery], n.capacitance, n.rest, n.bias, diode)
     return LayerNeurons(neuron, n.inhibition, n.train, n.span)
+
+
+def _diode(section: Neurons) -> TunnelDiode:
+    if section.device != "esaki":
+        return find_diode(section.device)
+    numbers = (section.diode or Diode()).model_dump()
+    own = {name: numbers.pop(name) for name in ("series_resistance", "capacitance", "inductance", "source")}
+    return TunnelDiode(EsakiDiode(**numbers), **own)

@@ -112,11 +112,33 @@ class Diodes(Section):
     knee: Positive = Field(1e-2, description="V; width of a clamp's knee")
 
 
+class Diode(Section):
+    """Tunnel diode of device = "esaki", as `eqcirc fit` writes it."""
+
+    peak_current: Positive = Field(4.7e-3, description="A; of the tunnel current")
+    peak_voltage: Positive = Field(65e-3, description="V; of the tunnel current")
+    excess_current: Positive = Field(0.45e-3, description="A; at valley_voltage")
+    excess_slope: Positive = Field(4.0, description="1/V; excess current grows as exp(slope·v)")
+    valley_voltage: Positive = Field(0.35, description="V; where excess_current is counted")
+    saturation_current: Positive = Field(9.7e-12, description="A; of the diode current")
+    slope_voltage: Positive = Field(25.85e-3, description="V; N·kT/q of the diode current")
+    fall_exponent: Annotated[Finite, Field(ge=1, le=3)] = Field(
+        1.0, description="how steeply the current falls"
+    )
+    series_resistance: NotNegative = Field(0.0, description="ohm; 0 for none")
+    capacitance: NotNegative = Field(0.0, description="F; of the junction, 0 for none")
+    inductance: NotNegative = Field(0.0, description="H; of the leads, 0 for none")
+    source: str = Field("", description="where the numbers come from")
+
+
 class Neurons(Section):
     """FitzHugh-Nagumo neuron at every hidden node, in place of the diodes."""
 
-    device: Literal["cubic", "esaki", "none"] = Field(
-        "cubic", description="N-shaped device: cubic, esaki (tunnel diode near a 1N3716), or none"
+    device: Literal[
+        "cubic", "esaki", "1n3716", "mbd1057", "mbd2057", "mbd3057", "mbd4057", "mbd5057", "none"
+    ] = Field(
+        "cubic",
+        description="N-shaped device: cubic, esaki (tunnel diode), one of 1n3716 and mbd1057 … mbd5057, none",
     )
     g1: Positive = Field(3e-3, description="S; conductance of a cubic device at 0 V is -g1")
     v0: Positive = Field(1.0, description="V; the current of a cubic device falls between -v0 and v0")
@@ -146,6 +168,7 @@ class Neurons(Section):
     span: Annotated[Finite, Field(gt=1)] = Field(
         2.0, description="trained parts stay between 1/span and span times their first value"
     )
+    diode: Diode | None = Field(None, description="numbers of device = esaki")
 
 
 class Amplifiers(Section):
