@@ -90,7 +90,9 @@ class RLMesh(LinearElement):
 
     def mesh_resistance(self, value: Array) -> Array:
         """Return Rm (n, n) in ohms."""
-        return np.asarray(self.incidence.T @ (value[:, None] * self.incidence))
+        n = len(self.a)
+        crossing = self.incidence[n:]
+        return np.asarray(np.diag(value[:n]) + crossing.T @ (value[n:, None] * crossing))
 
     def currents(self, value: Array, v: Array) -> Array:
         """Return the branch currents (batch, n) at an operating point of voltages v (batch, node)."""

@@ -16,6 +16,8 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import eigh
+from scipy.sparse import csr_array
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
@@ -106,7 +108,20 @@ class Dynamics:
 
     @cached_property
     def _admittance(self) -> Array:
-        return np.asarray(np.linalg.inv(self.resistance), np.float64)
+        own = np.diag(self.resistance)
+        return np.asarray(np.linalg.inv(self.resistance) if self._shared else np.diag(1 / own), np.float64)
+
+    @cached_property
+    def _shared(self) -> bool:
+        """Whether branches share resistances."""
+        return np.count_nonzero(self.resistance) > self.n_branches
+
+    @cached_property
+    def branch_damping(self) -> float:
+        """Smallest eigenvalue of L⁻¹·Rm, in 1/s: how fast the slowest branch current decays by itself."""
+        if not self._shared:
+            return float((np.diag(self.resistance) / self.inductance).min())
+        return float(eigh(self.resistance, np.diag(self.inductance), eigvals_only=True)[0])
 
     def flow(self, x: Array, at: Linearised) -> Array:
         """Return G (row, size) at x, for which `at` is the linearisation."""
@@ -124,14 +139,23 @@ class Dynamics:
     def _whole(self, nodal: Array) -> Array:
         """Return K from dF/du (row, n, n), which holds the branches as conductances."""
         n, k = self.n, np.zeros((len(nodal), self.size, self.size))
-        k[:, :n, :n] = nodal - self.into @ self._admittance @ self.across if self.n_branches else nodal
+        k[:, :n, :n] = self.without_branches(nodal)
         k[:, :n, n:] = self.into
         k[:, n:, :n] = -self.across
         k[:, n:, n:] = self.resistance
         return k
 
+    def without_branches(self, nodal: Array) -> Array:
+        """Return dF/du (..., n, n) less the branches, which it holds as conductances B·Rm⁻¹·P."""
+        return nodal - self._conductance if self.n_branches else nodal
+
+    @cached_property
+    def _conductance(self) -> Array:
+        into, across = csr_array(self.into), csr_array(self.across)
+        return np.asarray((into @ csr_array(self._admittance) @ across).toarray())
+
     def steepest(self) -> Array:
-        """Return K (size, size) with every device at the steepest fall of its current."""
+        """Return dF/du (n, n) with every device at the steepest fall of its current."""
         diagonal, beside = np.zeros((1, self.n)), [np.empty((1, 0))]
         for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
             slope = -junction.law.steepest_fall * area[None]
@@ -141,7 +165,7 @@ class Dynamics:
                 beside += junction.cross_slopes(slope)
         nothing = np.zeros((1, self.n))
         at = Linearised(nothing, diagonal, np.concatenate(beside, axis=1), None, nothing, np.zeros(1, bool))
-        return np.asarray(self._whole(at.jacobian(self.system))[0])
+        return np.asarray(at.jacobian(self.system)[0])
 
     def branch_currents(self, u: Array) -> Array:
         """Return the branch currents (row, branch) of operating points u (row, n)."""

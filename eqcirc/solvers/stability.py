@@ -139,13 +139,11 @@ def certificate(dynamics: Dynamics) -> Certificate:
     t = dynamics.scaling
     if t is None or _active_recovery(dynamics, t):
         return Certificate(False, False)
-    k = dynamics.steepest()
+    nodal = dynamics.steepest()  # branches eliminated already; they are recovery variables with D = Rm > 0
+    a, b, d = _blocks(t[: dynamics.n], nodal)
     try:
-        a, b, d = _blocks(t, k)
         unique = _positive(d) and _positive(_reduced(a, b, d))
-        if not unique:
-            return Certificate(False, False)
-        return Certificate(True, not len(d) or _damped(dynamics, a, d))
+        return Certificate(unique, unique and (not (t < 0).any() or _damped(dynamics, t, nodal, d)))
     except np.linalg.LinAlgError:
         return Certificate(False, False)
 
@@ -156,21 +154,25 @@ def _active_recovery(dynamics: Dynamics, t: Array) -> bool:
     return any(bool((t[k] < 0).any()) for k in ends)
 
 
-def _damped(dynamics: Dynamics, a: Array, d: Array) -> bool:
+def _damped(dynamics: Dynamics, t: Array, nodal: Array, d: Array) -> bool:
     """Whether A + γ·C > 0, activators without storage eliminated."""
-    t = dynamics.scaling
-    assert t is not None
-    up, down, moving = t > 0, t < 0, dynamics.moving
-    storage = np.abs(t)[:, None] * dynamics.storage
-    if not moving[down].all():
+    n, moving = dynamics.n, dynamics.moving[: dynamics.n]
+    t, storage = t[:n], np.abs(t[:n])[:, None] * dynamics.storage[:n, :n]
+    up, down = t > 0, t < 0
+    if not moving[down].all() or (t[dynamics.plan.unknown[dynamics.ends]] < 0).any():
         return False
-    gamma = float(eigh(d, storage[np.ix_(down, down)], eigvals_only=True)[0])
+    gammas = [np.inf]
+    if len(d):
+        gammas.append(float(eigh(d, storage[np.ix_(down, down)], eigvals_only=True)[0]))
+    if dynamics.n_branches:
+        gammas.append(dynamics.branch_damping)
+    a, _, _ = _blocks(t, dynamics.without_branches(nodal))
     stays = moving[up]
     if not stays.all():
         beside = a[np.ix_(stays, ~stays)]
         a = a[np.ix_(stays, stays)] - beside @ np.linalg.solve(a[np.ix_(~stays, ~stays)], beside.T)
     held = up & moving
-    return _positive(a + gamma * storage[np.ix_(held, held)])
+    return _positive(a + min(gammas) * storage[np.ix_(held, held)])
 
 
 def _positive(matrix: Array) -> bool:
