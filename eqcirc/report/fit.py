@@ -33,7 +33,8 @@ def fit_figure(path: Path | str | BinaryIO, fit: Fit, *, title: str = "") -> Non
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     exponent = 3 * int(np.floor(np.log10(fit.measured.peak.current) / 3))
     unit = {0: "A", -3: "mA", -6: "µA", -9: "nA"}.get(exponent, f"1e{exponent} A")
-    _curves(above, fit, 10.0**-exponent)
+    curves(above, fit, 10.0**-exponent)
+    above.legend(frameon=False, fontsize=8)
     above.set_ylabel(f"current ({unit})")
     _residual(below, fit, 10.0**-exponent)
     below.set_ylabel(f"law − data ({unit})")
@@ -42,7 +43,8 @@ def fit_figure(path: Path | str | BinaryIO, fit: Fit, *, title: str = "") -> Non
     figure.savefig(path, format="png", dpi=130)
 
 
-def _curves(axis: Axes, fit: Fit, scale: float) -> None:
+def curves(axis: Axes, fit: Fit, scale: float) -> None:
+    """Draw points, law and both pairs of turning points; `scale` turns amperes into the unit of the axis."""
     v, i = fit.measured.voltage, fit.measured.current
     low, high = fit.within
     fine = np.linspace(low, high, 1001)
@@ -56,7 +58,6 @@ def _curves(axis: Axes, fit: Fit, scale: float) -> None:
     most = SHOWN_ABOVE * max(fit.measured.peak.current, fit.turns[0].current)
     least = min(0.0, max(float(i.min()), -SHOWN_BELOW * most))
     axis.set_ylim((least - 0.03 * most) * scale, most * scale)
-    axis.legend(frameon=False, fontsize=8)
     axis.grid(alpha=0.25)
 
 
