@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from eqcirc.solvers.ideal.solver import IdealSolver as IdealSolver
     from eqcirc.solvers.ngspice.decks import export_deck as export_deck
     from eqcirc.solvers.ngspice.solver import NgspiceSolver as NgspiceSolver
+    from eqcirc.solvers.waveforms import Course as Course
+    from eqcirc.solvers.waveforms import Waveforms as Waveforms
+    from eqcirc.solvers.waveforms import at_rest as at_rest
     from eqcirc.verify.check import check as check
 
 _HOME = {
@@ -78,6 +81,9 @@ _HOME = {
     "IdealSolver": "solvers.ideal.solver",
     "export_deck": "solvers.ngspice.decks",
     "NgspiceSolver": "solvers.ngspice.solver",
+    "Course": "solvers.waveforms",
+    "Waveforms": "solvers.waveforms",
+    "at_rest": "solvers.waveforms",
     "check": "verify.check",
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Pattern:
         uniform: membrane voltage of its uniform state.
         waveforms: the transient.
         state: (node,) voltages of the operating point at its end; None if it does not end near one.
-        stability: of that operating point, one row.
+        stability: of that operating point, one row; None if there is none or it was not to be judged.
     """
 
     lattice: Lattice
@@ -79,10 +80,39 @@ class Pattern:
         """Largest difference between the end of the transient and the operating point, in volts; NaN without one."""
         return math.nan if self.state is None else float(np.abs(self.state - self.waveforms.end).max())
 
+    @property
+    def recovery(self) -> Array:
+        """Recovery at the end, in the shape of the lattice: volts of the nodes, or amperes of R-L branches."""
+        waves = self.waveforms
+        nodes = [e.b for e in waves.circuit.elements if isinstance(e, Gyrator)]
+        values = waves.end[nodes[0]] if nodes else waves.end_currents
+        return np.asarray(values.reshape(self.lattice.shape))
+
     def on_lattice(self, voltages: Array) -> Array:
         """Return membrane voltages (..., *shape) out of node voltages (..., node)."""
         membranes = voltages[..., self.waveforms.circuit.readout.positive]
         return np.asarray(membranes.reshape(*voltages.shape[:-1], *self.lattice.shape))
+
+    def facts(self) -> dict[str, Any]:
+        """Return the findings under their names, in SI units; wavelengths in sites."""
+        theory, judged = self.theory, self.stability
+        band = theory.wavelengths[theory.unstable]
+        return {
+            "uniform_voltage": self.uniform,
+            "theory_patterns": theory.patterns,
+            "theory_wavelength": theory.wavelength,
+            "theory_band": [float(band.min()), float(band.max())] if band.size else None,
+            "theory_growth": theory.rate,
+            "wavelength": self.wavelength,
+            "amplitude": self.amplitude,
+            "duration": float(self.waveforms.times[-1]),
+            "at_rest": self.at_rest,
+            "movement": float(self.waveforms.movement.max()),
+            "distance": self.distance,
+            "stable": None if judged is None else self.stable,
+            "largest_real_part": None if judged is None else float(judged.growth[0]),
+            "wall_seconds": self.waveforms.wall_seconds,
+        }
 
 
 def grow(
@@ -93,6 +123,7 @@ def grow(
     noise: float = 0.01,
     duration: float | None = None,
     accuracy: float = 1e-5,
+    judge: bool = True,
 ) -> Pattern:
     """Let a pattern grow out of noise.
 
@@ -103,6 +134,7 @@ def grow(
         noise: standard deviation of the membrane voltages at the first instant, in volts.
         duration: seconds; None for 500 times as long as the fastest mode takes to grow by e (or to die out).
         accuracy: of the transient.
+        judge: look whether the end is stable; takes long for thousands of states.
 
     Raises:
         CircuitError: there is no uniform state.
@@ -113,7 +145,7 @@ def grow(
     start, currents = uniform_start(lattice, circuit)
     start[circuit.readout.positive] += np.random.default_rng(seed).normal(0, noise, math.prod(lattice.shape))
     waveforms = solver.transient(Course(seconds, start=start, currents=currents, accuracy=accuracy))
-    state, judged = operating_point_near(circuit, waveforms.end)
+    state, judged = operating_point_near(circuit, waveforms.end, judge=judge)
     return Pattern(lattice, theory, uniform_state(lattice.neuron), waveforms, state, judged)
 
 
@@ -128,8 +160,10 @@ def uniform_start(lattice: Lattice, circuit: Circuit) -> tuple[Array, Array]:
     return start, np.full(sum(len(mesh.a) for mesh in meshes(circuit)), w)
 
 
-def operating_point_near(circuit: Circuit, voltages: Array) -> tuple[Array | None, Stability | None]:
-    """Return node voltages (node,) of the operating point next to `voltages` (node,), and its stability.
+def operating_point_near(
+    circuit: Circuit, voltages: Array, *, judge: bool = True
+) -> tuple[Array | None, Stability | None]:
+    """Return node voltages (node,) of the operating point next to `voltages` (node,), and its stability if wanted.
 
     Both are None if Newton's method finds none within a few percent. The circuit has no inputs.
     """
@@ -140,4 +174,4 @@ def operating_point_near(circuit: Circuit, voltages: Array) -> tuple[Array | Non
     found, status, _ = newton(equations, choose(plan), here)
     if status[0] != Status.CONVERGED or not close(found, here)[0]:
         return None, None
-    return plan.expand(found[None], equations.fixed)[0, 0], stability(dynamics, found)
+    return plan.expand(found[None], equations.fixed)[0, 0], stability(dynamics, found) if judge else None

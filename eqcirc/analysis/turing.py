@@ -16,7 +16,6 @@ Source: Turing 1952, "The chemical basis of morphogenesis"; on networks: Nakao &
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -34,7 +33,7 @@ Device = Literal["cubic", "esaki"]
 _REST = 0.125  # V, in the steepest fall of the tunnel diode: twice its peak voltage, nearly
 _ESAKI = EsakiDiode()
 
-PRESETS: dict[Device, Lattice] = {
+LATTICES: dict[Device, Lattice] = {
     "cubic": Lattice(
         shape=(96,),
         neuron=Neuron(CubicDevice(1e-3, 1.0), GyratorRecovery(2e-3, 1e-3, 1e-10), 1e-9),
@@ -121,7 +120,9 @@ def dispersion(lattice: Lattice) -> Dispersion:
     laplacian = (2 - 2 * np.cos(q)).sum(axis=1)
     with np.errstate(divide="ignore"):
         wavelengths = 2 * np.pi / np.linalg.norm(q, axis=1)
-    return Dispersion(modes, wavelengths, growth(cell, lattice.activator, lattice.inhibitor or 0.0, laplacian))
+    return Dispersion(
+        modes, wavelengths, growth(cell, lattice.activator, lattice.inhibitor or 0.0, laplacian)
+    )
 
 
 def growth(cell: _Cell, g: float, h: float, laplacian: Array) -> Array:
@@ -187,11 +188,3 @@ def with_inductors(lattice: Lattice) -> Lattice:
     branch = RLRecovery(r.leak / square, r.capacitance / square)
     shared = None if lattice.inhibitor is None else lattice.inhibitor / square
     return replace(lattice, neuron=replace(lattice.neuron, recovery=branch), inhibitor=shared)
-
-
-def best_wavelength(lattice: Lattice) -> float:
-    """Return the wavelength that would grow fastest on an endless chain with these values, in sites; NaN if none."""
-    q = np.linspace(0, math.pi, 100_001)[1:]
-    cell = _cell(lattice.neuron)
-    rates = growth(cell, lattice.activator, lattice.inhibitor or 0.0, 2 - 2 * np.cos(q))
-    return float(2 * math.pi / q[rates.argmax()]) if rates.max() > 0 else math.nan

@@ -13,6 +13,7 @@ import typer
 from eqcirc.cli import inspect, runs
 from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
+from eqcirc.cli.turing import turing
 from eqcirc.errors import EqcircError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     inspect.solve,
     inspect.check,
     inspect.netlist,
+    turing,
     fit,
     doctor,
 )
