@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from eqcirc.solvers.waveforms import Waveforms as Waveforms
     from eqcirc.solvers.waveforms import at_rest as at_rest
     from eqcirc.verify.check import check as check
+    from eqcirc.verify.stability import stability_certificate as stability_certificate
+    from eqcirc.verify.stability import stability_report as stability_report
 
 _HOME = {
     "GROUND": "circuit.builder",
@@ -85,6 +87,8 @@ _HOME = {
     "Waveforms": "solvers.waveforms",
     "at_rest": "solvers.waveforms",
     "check": "verify.check",
+    "stability_certificate": "verify.stability",
+    "stability_report": "verify.stability",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart
