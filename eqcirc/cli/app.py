@@ -13,6 +13,7 @@ import typer
 from eqcirc.cli import inspect, runs
 from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
+from eqcirc.cli.stability import stability
 from eqcirc.cli.turing import turing
 from eqcirc.errors import EqcircError
 
@@ -37,6 +38,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     inspect.solve,
     inspect.check,
     inspect.netlist,
+    stability,
     turing,
     fit,
     doctor,

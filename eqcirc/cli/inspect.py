@@ -49,7 +49,7 @@ def solve(
     from eqcirc.experiment.build import build_solver
 
     opened = open_source(source)
-    x = _samples(opened, inputs, samples)
+    x = chosen_samples(opened, inputs, samples)
     engines = ["ngspice", "ideal"] if engine == "both" else [engine]
     circuit = opened.circuit
     shown = circuit.readout.nodes if nodes == "outputs" else circuit.free_nodes
@@ -158,7 +158,7 @@ def netlist(
     from eqcirc.solvers.ngspice.decks import export_deck
 
     opened = open_source(source)
-    x = _samples(opened, inputs, samples)
+    x = chosen_samples(opened, inputs, samples)
     text = export_deck(opened.circuit, opened.parameters, x, form)
     if out is None:
         typer.echo(text, nl=False)
@@ -170,7 +170,7 @@ def netlist(
     typer.echo(f"wrote {out} ({len(text.splitlines())} lines); run it with: ngspice -b {out}")
 
 
-def _samples(source: Source, inputs: Path | None, count: int) -> Array:
+def chosen_samples(source: Source, inputs: Path | None, count: int) -> Array:
     """Return samples (n, n_features): from a file as they are, or scaled ones of the test part."""
     if inputs is None:
         test = source.data.test

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import tomllib
 from collections.abc import Callable
@@ -34,12 +35,37 @@ def test_version(eqcirc: Command) -> None:
 def test_without_a_command_the_help_is_shown(eqcirc: Command) -> None:
     result = eqcirc()
     assert result.code == 2
-    for command in ("init", "train", "resume", "evaluate", "solve", "check", "netlist", "doctor"):
+    for command in (
+        "init",
+        "train",
+        "resume",
+        "evaluate",
+        "solve",
+        "check",
+        "netlist",
+        "stability",
+        "turing",
+        "fit",
+        "doctor",
+    ):
         assert f" {command} " in result.out + result.err
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "train", "resume", "evaluate", "solve", "check", "netlist", "doctor"]
+    "command",
+    [
+        "init",
+        "train",
+        "resume",
+        "evaluate",
+        "solve",
+        "check",
+        "netlist",
+        "stability",
+        "turing",
+        "fit",
+        "doctor",
+    ],
 )
 def test_every_command_explains_itself(eqcirc: Command, command: str) -> None:
     for flag in ("--help", "-h"):
@@ -347,3 +373,42 @@ def test_a_regression_from_a_csv_file(
     assert "test cost" in text.out
     assert "accuracy" not in text.out
     assert "validation loss" in text.err
+
+
+# stability
+
+
+NEURONS = """
+name = "neurons"
+[data]
+name = "xor"
+scaling = "none"
+[network]
+hidden = [2]
+bounds = [1e-7, 1e-5]
+[network.neurons]
+g1 = 3e-3
+resistance = 300.0
+inductance = {inductance}
+[solver]
+engine = "ideal"
+"""
+
+
+def test_stability_tells_growth_and_certificate(eqcirc: Command) -> None:
+    Path("neurons.toml").write_text(NEURONS.format(inductance=1e-6))
+    result = eqcirc("stability", "neurons.toml", "--samples", "3", "--engine", "ideal")
+    assert result.code == 0
+    assert result.out.count("  stable\n") == 3
+    assert "one operating point, and it is stable" in result.out
+    told = json.loads(eqcirc("stability", "neurons.toml", "--engine", "ideal", "--json").out)
+    assert told["certificate"] == {"unique": True, "stable": True}
+    assert all(row[1] < 0 < row[3] for row in told["rows"])
+
+
+def test_stability_fails_when_a_circuit_oscillates(eqcirc: Command) -> None:
+    Path("neurons.toml").write_text(NEURONS.format(inductance=1e-2))
+    result = eqcirc("stability", "neurons.toml", "--samples", "2", "--engine", "ideal")
+    assert result.code == 1
+    assert "perturbations grow at" in result.out
+    assert "that it is stable is not certified" in result.out

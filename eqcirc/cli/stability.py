@@ -1,0 +1,68 @@
+"""The command that asks whether a circuit would stay at its operating points."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from eqcirc.cli.inspect import Inputs, Json, Samples, SourcePath, chosen_samples
+
+
+def stability(
+    source: SourcePath,
+    inputs: Inputs = None,
+    samples: Samples = 8,
+    engine: Annotated[Literal["ngspice", "ideal"], typer.Option(help="Solver.")] = "ngspice",
+    as_json: Json = False,
+) -> None:
+    """Tell whether operating points are stable: growth of perturbations, curvature, degenerate directions.
+
+    growth: largest real part of the eigenvalues of the dynamic Jacobian, stable below 0; frequency: of that
+    eigenvalue; curvature: smallest eigenvalue of the reduced Hessian. Exit code 1 if a sample has no stable state.
+
+    Example: `eqcirc stability runs/moons-fhn --samples 8`
+    """
+    from eqcirc.cli.output import print_json, print_table
+    from eqcirc.cli.source import open_source
+    from eqcirc.experiment.build import build_solver
+    from eqcirc.solvers.base import Status
+    from eqcirc.verify.stability import stability_certificate, stability_report
+
+    opened = open_source(source)
+    x = chosen_samples(opened, inputs, samples)
+    with build_solver(opened.experiment, opened.circuit, engine) as solver:
+        points = solver.solve(opened.parameters, x)
+    known = stability_certificate(opened.circuit, opened.parameters)
+    found = [k for k in range(len(x)) if points.status[k] in (Status.CONVERGED, Status.UNSTABLE)]
+    report = stability_report(opened.circuit, opened.parameters, x[found], points.free[found])
+    columns = ["sample", "growth (1/s)", "frequency (Hz)", "curvature (S)", "degenerate", "verdict"]
+    rows = []
+    for k in range(len(x)):
+        if k in found:
+            at = found.index(k)
+            numbers = [float(v[at]) for v in (report.growth, report.frequency, report.curvature)]
+            verdict = "stable" if report.stable[at] else report.explain(at)
+            rows.append([k, *numbers, int(report.degenerate[at]), verdict])
+        else:
+            said = points.messages.get(k, Status(int(points.status[k])).words)
+            rows.append([k, float("nan"), float("nan"), float("nan"), 0, said])
+    if as_json:
+        certificate = {"unique": known.unique, "stable": known.stable}
+        print_json({"certificate": certificate, "columns": columns, "rows": rows})
+    else:
+        print_table(columns, rows)
+        typer.echo(_words(known.unique, known.stable))
+    if not all(row[-1] == "stable" for row in rows):
+        raise typer.Exit(1)
+
+
+def _words(unique: bool, stable: bool) -> str:
+    """Return the certificate in words."""
+    if stable:
+        return "certified: whatever the inputs, there is one operating point, and it is stable"
+    if unique:
+        return (
+            "certified: whatever the inputs, there is one operating point; that it is stable is not certified"
+        )
+    return "not certified: there may be several operating points; samples are relaxed in time from rest"
