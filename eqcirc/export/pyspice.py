@@ -15,11 +15,13 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
     Block,
-    ClampDiode,
+    Capacitor,
     Conductance,
     Crossbar,
     CurrentSource,
     DualRailCrossbar,
+    Gyrator,
+    RLMesh,
     ShockleyDiode,
     SignedCrossbar,
     Transconductor,
@@ -107,11 +109,38 @@ def _two_terminal(target: Any, element: TwoTerminal, value: Array, names: Sequen
         name = f"{element.name}_{k}"
         if isinstance(law, ShockleyDiode):
             target.D(name, names[a], names[c], model=f"m_{element.name}", area=float(value[k]))
-        elif isinstance(law, ClampDiode):
+        elif not law.model(name):  # the law stands in the line itself
             card = law.card(name, names[a], names[c], "", float(value[k]))
             target.B(name, names[a], names[c], i=card.partition("i=")[2])
         else:
             raise CircuitError(f"device {element.name!r}: no PySpice form for {type(law).__name__}")
+
+
+def _capacitor(target: Any, element: Capacitor, value: Array, names: Sequence[str]) -> None:
+    for k, (a, b, farads) in enumerate(
+        zip(element.a.tolist(), element.b.tolist(), value.tolist(), strict=True)
+    ):
+        target.C(f"{element.name}_{k}", names[a], names[b], farads)
+
+
+def _gyrator(target: Any, element: Gyrator, value: Array, names: Sequence[str]) -> None:
+    ports = np.stack([element.a, element.b, element.reference], axis=1).tolist()
+    for k, ((a, b, ref), gm) in enumerate(zip(ports, value.tolist(), strict=True)):
+        name, ground = f"{element.name}_{k}", target.gnd
+        target.VCCS(f"{name}_f", names[a], ground, names[b], ground, transconductance=gm)
+        target.VCCS(f"{name}_b", ground, names[b], names[a], names[ref], transconductance=gm)
+
+
+def _rl_mesh(target: Any, element: RLMesh, value: Array, names: Sequence[str]) -> None:
+    """Add what the element's own lines say, part by part."""
+    for line in element.cards(value, names):
+        part, a, b, *rest = line.split()
+        kind, name = part[0], part[2:]
+        if kind == "h":
+            control, ohms = rest
+            target.CCVS(name, a, b, control.replace("v_", "V", 1), transresistance=float(ohms))
+        else:
+            {"r": target.R, "l": target.L, "v": target.V}[kind](name, a, b, float(rest[0]))
 
 
 def _current_source(target: Any, element: CurrentSource, value: Array, names: Sequence[str]) -> None:
@@ -143,6 +172,9 @@ _WRITERS: dict[type, Any] = {
     DualRailCrossbar: _crossbar,
     SignedCrossbar: _signed,
     TwoTerminal: _two_terminal,
+    Capacitor: _capacitor,
+    Gyrator: _gyrator,
+    RLMesh: _rl_mesh,
     CurrentSource: _current_source,
     Amplifier: _amplifier,
     Transconductor: _transconductor,

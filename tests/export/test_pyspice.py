@@ -14,6 +14,7 @@ from eqcirc.circuit.layered import Biases
 from eqcirc.devices import Bounds
 from eqcirc.export import pyspice
 from eqcirc.export.pyspice import to_pyspice
+from tests.catalogue import case
 
 PLANS = {
     "diodes and amplifiers": Layered(hidden=(5, 4), diodes=LayerDiodes(ShockleyDiode(), rail=0.2)),
@@ -66,3 +67,10 @@ def test_amplifiers_are_one_cell() -> None:
     text = str(to_pyspice(circuit, None, np.zeros(3)))
     assert text.count(".subckt amplifier_a1 ") == 1
     assert len(re.findall(r"^Xa1_", text, re.MULTILINE)) == 5
+
+
+@pytest.mark.parametrize("name", ["tunnel", "neurons", "coupled_neurons", "gyrator"])
+def test_neurons_have_a_pyspice_form(name: str, tmp_path: Path) -> None:
+    """Devices whose law stands in their line, coils that share a resistance, gyrators, capacitors."""
+    example = case(name)
+    check_same(example.circuit, example.inputs[1], tmp_path)
