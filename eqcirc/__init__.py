@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from eqcirc.circuit.builder import GROUND as GROUND
     from eqcirc.circuit.builder import CircuitBuilder as CircuitBuilder
     from eqcirc.circuit.circuit import Circuit as Circuit
+    from eqcirc.circuit.lattice import Lattice as Lattice
     from eqcirc.circuit.layered import Biases as Biases
     from eqcirc.circuit.layered import LayerDiodes as LayerDiodes
     from eqcirc.circuit.layered import Layered as Layered
+    from eqcirc.circuit.neuron import GyratorRecovery as GyratorRecovery
+    from eqcirc.circuit.neuron import LayerNeurons as LayerNeurons
+    from eqcirc.circuit.neuron import Neuron as Neuron
+    from eqcirc.circuit.neuron import RLRecovery as RLRecovery
     from eqcirc.circuit.scaling import symmetry as symmetry
     from eqcirc.costs import SoftmaxCrossEntropy as SoftmaxCrossEntropy
     from eqcirc.costs import SquaredError as SquaredError
@@ -24,7 +29,11 @@ if TYPE_CHECKING:
     from eqcirc.data import scale as scale
     from eqcirc.devices import Bounds as Bounds
     from eqcirc.devices import ClampDiode as ClampDiode
+    from eqcirc.devices import CubicDevice as CubicDevice
+    from eqcirc.devices import EsakiDiode as EsakiDiode
     from eqcirc.devices import ShockleyDiode as ShockleyDiode
+    from eqcirc.devices.presets import find_diode as find_diode
+    from eqcirc.devices.tunnel_diode import TunnelDiode as TunnelDiode
     from eqcirc.errors import EqcircError as EqcircError
     from eqcirc.experiment.load import load_experiment as load_experiment
     from eqcirc.experiment.run import Run as Run
@@ -50,6 +59,15 @@ if TYPE_CHECKING:
     from eqcirc.verify.stability import stability_report as stability_report
 
 _HOME = {
+    "Lattice": "circuit.lattice",
+    "LayerNeurons": "circuit.neuron",
+    "Neuron": "circuit.neuron",
+    "RLRecovery": "circuit.neuron",
+    "GyratorRecovery": "circuit.neuron",
+    "CubicDevice": "devices",
+    "EsakiDiode": "devices",
+    "TunnelDiode": "devices.tunnel_diode",
+    "find_diode": "devices.presets",
     "GROUND": "circuit.builder",
     "CircuitBuilder": "circuit.builder",
     "Circuit": "circuit.circuit",
