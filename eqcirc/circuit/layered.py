@@ -178,7 +178,7 @@ class _Assembly:
             if plan.neurons is None:
                 self._diodes(layer, nodes)
             else:
-                plan.neurons.add(self.b, f"n{layer}", nodes)
+                plan.neurons.add(self.b, f"n{layer}", nodes, 2 if plan.weights == "dual_rail" else 1)
             senders[layer] = self._amplified(layer, nodes)
         outputs, negative = self._outputs()
         both = outputs if negative is None else np.concatenate([outputs, negative])

@@ -187,8 +187,8 @@ class LayerNeurons:
     train: tuple[str, ...] = ()
     span: float = 2.0
 
-    def add(self, b: CircuitBuilder, name: str, nodes: NodeArray) -> None:
-        """Put neurons at the nodes (n,) of a layer.
+    def add(self, b: CircuitBuilder, name: str, nodes: NodeArray, rails: int = 1) -> None:
+        """Put neurons at the nodes (n,) of a layer; with 2 rails the + nodes and then the − nodes, a ring of each.
 
         Raises:
             CircuitError: a value is out of range, or something is to be trained that these neurons have not got.
@@ -200,22 +200,25 @@ class LayerNeurons:
         bounds = {k: self._bounds(value) for k, value in sizes.items()}
         recovery = self.neuron.add(b, name, nodes, trainable=own, bounds=bounds)
         if self.inhibition is not None:
-            self._inhibit(b, name, nodes, recovery, self.inhibition)
+            self._inhibit(b, name, recovery, rails, self.inhibition)
 
     def _inhibit(
-        self, b: CircuitBuilder, name: str, nodes: NodeArray, recovery: NodeArray | None, siemens: float
+        self, b: CircuitBuilder, name: str, recovery: NodeArray | None, rails: int, siemens: float
     ) -> None:
-        """Join the recovery nodes of neighbours in a ring."""
-        if recovery is None or len(nodes) < 2:
+        """Join the recovery nodes of neighbours in a ring, one for each rail."""
+        size = 0 if recovery is None else len(recovery) // rails
+        if recovery is None or size < 2:
+            found = size or type(self.neuron.recovery).__name__
             raise CircuitError(
                 f"neurons {name!r}: inhibition joins the recovery nodes of neighbours; it needs gyrator neurons "
-                f"and at least two of them, got {len(nodes)} with {type(self.neuron.recovery).__name__}"
+                f"and at least two of them, got {found}"
             )
-        neighbours = np.roll(recovery, -1)[: len(nodes) if len(nodes) > 2 else 1]
+        rings = recovery.reshape(rails, size)
+        links = size if size > 2 else 1
         b.conductance(
             f"{name}_inhibition",
-            recovery[: len(neighbours)],
-            neighbours,
+            rings[:, :links].ravel(),
+            np.roll(rings, -1, axis=1)[:, :links].ravel(),
             siemens,
             trainable="inhibition" in self.train,
             bounds=self._bounds(siemens),

@@ -8,6 +8,7 @@ import pytest
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron
 from eqcirc.costs import SquaredError
 from eqcirc.devices import (
     Amplifier,
@@ -215,6 +216,19 @@ def test_a_dual_rail_network_stays_odd_when_trained(diodes: LayerDiodes, biases:
         )
         assert np.abs(free[:, plus]).max() > 1e-2
         np.testing.assert_allclose(free[:, minus], -free[:, plus], rtol=0, atol=1e-9)
+
+
+def test_inhibition_joins_neighbours_of_one_rail() -> None:
+    neurons = LayerNeurons(Neuron(recovery=GyratorRecovery()), inhibition=1e-4)
+    circuit = build(replace(BARE, weights="dual_rail", neurons=neurons))
+    ring = [(0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3)]
+    assert ends(circuit, "n1_inhibition") == [(f"n1_w_{a}", f"n1_w_{b}") for a, b in ring]
+    pair = build(replace(BARE, weights="dual_rail", hidden=(2,), neurons=neurons))
+    assert ends(pair, "n1_inhibition") == [("n1_w_0", "n1_w_1"), ("n1_w_2", "n1_w_3")]
+    with pytest.raises(CircuitError, match="at least two of them, got 1"):
+        build(replace(BARE, weights="dual_rail", hidden=(1,), neurons=neurons))
+    with pytest.raises(CircuitError, match="needs gyrator neurons and at least two of them, got RLRecovery"):
+        build(replace(BARE, neurons=replace(neurons, neuron=Neuron())))
 
 
 def test_residual_conductances_stay_positive_beside_signed_weights() -> None:
