@@ -144,7 +144,7 @@ def _words(pattern: Pattern) -> dict[str, str]:
         "uniform state": f"{f['uniform_voltage']:.4g} V",
         "linear theory": theory,
         "end state": "flat" if math.isnan(f["wavelength"]) else measured,
-        "at rest": f"{'yes' if f['at_rest'] else 'NO'}; {moved}",
+        "at rest": f"yes; {moved}" if f["at_rest"] else f"NO; {moved}: a longer --duration may do",
         "stability": stable,
     }
 

@@ -145,8 +145,9 @@ def ring(axis: Axes, pattern: Pattern) -> None:
     """Draw the spectrum of a grid at the end, and the ring of the wavelength that grows fastest by theory."""
     along, power = spectrum(pattern.membranes)
     limit = 2.2 * 2 * math.pi / pattern.theory.wavelength
-    edge = along[0] - (along[1] - along[0]) / 2
-    axis.imshow(np.sqrt(power), cmap="Greys", extent=(edge, -edge, edge, -edge), origin="lower")
+    half = (along[1] - along[0]) / 2
+    ends = (along[0] - half, along[-1] + half)
+    axis.imshow(np.sqrt(power), cmap="Greys", extent=(*ends, *ends), origin="lower")
     angle = np.linspace(0, 2 * math.pi, 200)
     q = 2 * math.pi / pattern.theory.wavelength
     axis.plot(q * np.cos(angle), q * np.sin(angle), color="#d1242f", lw=1, ls="--")
