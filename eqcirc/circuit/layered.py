@@ -137,10 +137,7 @@ class Layered:
                 f"diodes: expected one entry for each of {len(self.hidden)} hidden layers, "
                 f"got {len(self.diodes)}"
             )
-        if self.residual is not None and (len(self.hidden) < 2 or len(set(self.hidden)) > 1):
-            raise CircuitError(
-                f"residual: expected at least two hidden layers of one width, got {list(self.hidden)}"
-            )
+        self._check_residual()
         last = len(self.hidden) + 1
         for start, end in self.skips:
             if not 0 <= start < end - 1 < last:
@@ -148,6 +145,24 @@ class Layered:
                     f"skip connection from layer {start} to layer {end}: expected to pass over at least one "
                     f"layer; layer 0 is the input, layer {last} the output"
                 )
+
+    def _check_residual(self) -> None:
+        if self.residual is None:
+            return
+        if len(self.hidden) < 2 or len(set(self.hidden)) > 1:
+            raise CircuitError(
+                f"residual: expected at least two hidden layers of one width, got {list(self.hidden)}"
+            )
+        if not self._positive.lower <= self.residual <= self._positive.upper:
+            raise CircuitError(
+                f"residual {self.residual:g} S: expected a conductance within the bounds "
+                f"{self._positive.lower:g} to {self._positive.upper:g} S"
+            )
+
+    @property
+    def _positive(self) -> Bounds:
+        """The bounds, of conductances: signed weights may have others."""
+        return Bounds(max(LOWEST, self.bounds.lower), self.bounds.upper)
 
 
 class _Assembly:
@@ -173,7 +188,7 @@ class _Assembly:
                     nodes,
                     plan.residual,
                     trainable=True,
-                    bounds=Bounds(max(LOWEST, plan.bounds.lower), plan.bounds.upper),
+                    bounds=plan._positive,
                 )
             if plan.neurons is None:
                 self._diodes(layer, nodes)
