@@ -1,0 +1,152 @@
+"""Train 784-256-10 FitzHugh-Nagumo neurons with signed weights on MNIST, beside an ordinary energy-based model.
+
+    OPENBLAS_NUM_THREADS=1 python scripts/bench_mnist_fhn.py [--data FOLDER] [--epochs 10] [--spice-epochs 3]
+
+FOLDER holds the four idx files; without it they are downloaded. Four runs on all 60,000 images, with the
+hyperparameters of circuits/mnist-fhn.toml and circuits/mnist-signed.toml, chosen on 6,000 images of the training part:
+neurons and the energy-based model of the same size by the ideal solver, then neurons by the ideal solver and through
+ngspice only, both with the shorter schedule. Writes results/bench_mnist_fhn.json, .md and .png.
+Half an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: the workers take the cores
+
+import numpy as np
+from bench_mnist import Printer
+from common import RESULTS, ROOT, Report
+from matplotlib.figure import Figure
+
+from eqcirc import Run, load_experiment, stability_certificate, stability_report
+from eqcirc.cli.overrides import changed
+
+BEYOND = 20  # test images whose operating points are judged by eigenvalues
+
+
+def main() -> None:
+    """Train, measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--spice-epochs", type=int, default=3)
+    arguments = parser.parse_args()
+    epochs, few = arguments.epochs, arguments.spice_epochs
+    report = Report(__file__)
+    runs: dict[str, dict] = {}
+    plan = [
+        (f"neurons, ideal, {epochs} epochs", "mnist-fhn", "ideal", epochs),
+        (f"energy-based model, ideal, {epochs} epochs", "mnist-signed", "ideal", epochs),
+        (f"neurons, ideal, {few} epochs", "mnist-fhn", "ideal", few),
+        (f"neurons, ngspice, {few} epochs", "mnist-fhn", "ngspice", few),
+    ]
+    for name, file, engine, length in plan:
+        runs[name] = train(name, file, engine, length, arguments.data)
+        report.content["runs"] = runs
+        report.write()
+    neurons, plain, short, spice = runs.values()
+    report.claim(f"{plan[0][0]}: test accuracy (%)", neurons["accuracy"], ">= 97.3")
+    report.claim(f"{plan[0][0]}: seconds in all, one core", neurons["seconds"], "<= 300")
+    report.claim(
+        f"{plan[3][0]}: points below the ideal solver at its best",
+        neurons["accuracy"] - spice["accuracy"],
+        "<= 0.5",
+    )
+    report.claim(
+        f"{plan[3][0]}: difference to the same schedule by the ideal solver (points)",
+        abs(short["accuracy"] - spice["accuracy"]),
+        "<= 0.5",
+    )
+    report.claim(
+        "ngspice: largest |ngspice − ideal| voltage of all audits (V)", spice["audit_worst_dv"], "<= 1e-6"
+    )
+    report.claim(
+        "neurons against energy-based model: difference (points)",
+        abs(neurons["accuracy"] - plain["accuracy"]),
+        "<= 1.0",
+    )
+    stable = min(run["stable"] for run in (neurons, short, spice))
+    report.claim(
+        "trained neurons: certified to have one operating point, stable, for any image", stable, ">= 1"
+    )
+    report.write()
+    table(report, runs)
+    draw(report, runs)
+
+
+def train(name: str, file: str, engine: str, epochs: int, data: Path | None) -> dict:
+    """Train once in a temporary run directory and return its figures."""
+    changes = ["data.validation=0.0", f"learning.epochs={epochs}", f"solver.engine={engine}"]
+    changes += [f"data.path={data}"] if data else []
+    changes += ["audit.every=0"] if engine == "ideal" else []
+    experiment = changed(load_experiment(ROOT / "circuits" / f"{file}.toml"), changes)
+    errors: list[float] = []
+    seconds: list[float] = []
+    print(name, flush=True)
+    with tempfile.TemporaryDirectory() as folder, Run.start(experiment, Path(folder) / "run") as run:
+        began = time.perf_counter()
+        run.train(Printer(engine, errors, seconds))
+        whole = time.perf_counter() - began
+        summary = run.finish()
+        result = {
+            "accuracy": 100 * summary["test_accuracy"],
+            "failed": summary["test_failed"],
+            "seconds": whole,
+            "epoch_s": float(np.median(seconds)),
+            "train_error": errors,
+            "audit_worst_dv": summary.get("audit_worst_dv"),
+        }
+        known = stability_certificate(run.circuit, run.trainer.parameters)
+        inputs = run.data.test.inputs[:BEYOND]
+        points = run.solver.solve(run.trainer.parameters, inputs).require()
+        found = stability_report(run.circuit, run.trainer.parameters, inputs, points.free)
+        result |= {
+            "stable": float(known.stable),
+            "growth": float(found.growth.max()),
+            "curvature": float(found.curvature.min()),
+        }
+    print(f"{name}: {result['accuracy']:.2f} %, {whole:.0f} s", flush=True)
+    return result
+
+
+def table(report: Report, runs: dict[str, dict]) -> None:
+    """Write the table."""
+    lines = [
+        "| 784-256-10, signed weights | test accuracy (%) | s an epoch | s | least curvature (S) |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {r['accuracy']:.2f} | {r['epoch_s']:.0f} | {r['seconds']:.0f} | {r['curvature']:.2g} |"
+        for name, r in runs.items()
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    (RESULTS / f"{report.name}.md").write_text(text, encoding="utf-8")
+
+
+def draw(report: Report, runs: dict[str, dict]) -> None:
+    """Draw the learning curves."""
+    figure = Figure(figsize=(6, 3.8), layout="constrained")
+    axis = figure.subplots()
+    for name, run in runs.items():
+        epochs = np.arange(1, len(run["train_error"]) + 1)
+        style = {"lw": 2.5, "alpha": 0.8} if "ngspice" in name else {"lw": 1.2}
+        axis.semilogy(
+            epochs, run["train_error"], marker="o", ms=3, label=f"{name}: {run['accuracy']:.2f} %", **style
+        )
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("training error (%)")
+    axis.grid(alpha=0.25, which="both")
+    axis.legend(frameon=False, fontsize=8)
+    axis.set_title("MNIST on 784-256-10, signed weights; test accuracy in the legend", fontsize=10)
+    figure.savefig(report.picture(), dpi=130)
+
+
+if __name__ == "__main__":
+    main()
