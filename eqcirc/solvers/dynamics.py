@@ -114,7 +114,7 @@ class Dynamics:
     @cached_property
     def _shared(self) -> bool:
         """Whether branches share resistances."""
-        return np.count_nonzero(self.resistance) > self.n_branches
+        return bool(np.count_nonzero(self.resistance) > self.n_branches)
 
     @cached_property
     def branch_damping(self) -> float:

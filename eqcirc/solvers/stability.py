@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, eig, eigh, eigvalsh
+from scipy.linalg import cholesky, eigh, eigvalsh
 
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.typing import Array
@@ -86,7 +86,7 @@ def curvature(dynamics: Dynamics, u: Array) -> Array:
 def _leading(dynamics: Dynamics, k: Array) -> complex:
     """Return the eigenvalue of −Q⁻¹·K with the largest real part."""
     k, q = _moving(dynamics, k)
-    values = eig(-k, q, right=False)
+    values = np.linalg.eigvals(np.linalg.solve(q, -k))
     return complex(values[np.argmax(values.real)])
 
 
