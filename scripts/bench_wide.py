@@ -54,7 +54,7 @@ CHANGES: dict[int, list[str]] = {  # by number of hidden layers, what differs fr
     2: [  # chosen on 1,000 validation images after 80 steps, see docs/decisions.md
         "network.amplifiers.gain=16.0",
         "learning.beta=1e-5",
-        "learning.learning_rate={ w1 = 1e-7, b1 = 1e-7, w2 = 3e-8, b2 = 3e-8, w3 = 2e-7, b3 = 2e-7 }",
+        "learning.learning_rate={ w1 = 3e-8, b1 = 3e-8, w2 = 3e-8, b2 = 3e-8, w3 = 4e-7, b3 = 4e-7 }",
     ],
 }
 PUBLISHED = {"1024": 1.57, "1024-1024": 1.48}  # % test error, ideal diodes, 50 epochs (Scellier 2024)
