@@ -146,7 +146,7 @@ class Neurons(Section):
         "rl",
         description="branch that pulls back: rl (resistor and inductor), gyrator (with a capacitor), none",
     )
-    resistance: Positive = Field(400.0, description="ohm; rl: below 1/g1 there is always one operating point")
+    resistance: Positive = Field(330.0, description="ohm; rl: below 1/g1 there is always one operating point")
     inductance: Positive = Field(2e-5, description="H; rl")
     gyration: Positive = Field(2e-3, description="S; gyrator")
     leak: Positive = Field(1e-3, description="S; gyrator: from the recovery node to ground")
@@ -255,7 +255,7 @@ class Learning(Section):
         Discriminator(_number_or_table),
     ] = Field(
         2e-7,
-        description="one, or { w1 = 2e-7, … } for each element; adam: S a step, sgd: step = rate·dC/dg",
+        description="one, or { w1 = 2e-7, … } for each element; adam: a step in its unit, sgd: step = rate·dC/dg",
     )
     schedule: Literal["constant", "cosine", "exponential"] = Field(
         "cosine", description="of the learning rate"
