@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--only", choices=list(TASKS), action="append")
     names = parser.parse_args().only or list(TASKS)
     report = Report(__file__)
-    runs = {name: [train(TASKS[name], seed) for seed in range(TASKS[name].seeds)] for name in names}
+    runs = {name: [train(name, seed) for seed in range(TASKS[name].seeds)] for name in names}
     report.content["runs"] = runs
     worst = {name: min(run["test_accuracy"] for run in rows) for name, rows in runs.items()}
     for name, words in (("moons-fhn", "cubic devices"), ("moons-esaki", "tunnel diodes")):
@@ -84,9 +84,9 @@ def main() -> None:
     draw(report, runs)
 
 
-def train(task: Task, seed: int) -> dict:
+def train(name: str, seed: int) -> dict:
     """Train one experiment in a temporary run directory."""
-    experiment = prepared(task, seed)
+    experiment = prepared(TASKS[name], seed)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, Run.start(experiment, Path(folder) / "run") as run:
         run.train()
@@ -94,7 +94,7 @@ def train(task: Task, seed: int) -> dict:
         metrics = run.trainer.state.metrics
         proof = stability_certificate(run.circuit, run.trainer.parameters)
     seconds = time.perf_counter() - began
-    print(f"{task} seed {seed}: {summary['test_accuracy']:.4f} in {seconds:.0f} s", flush=True)
+    print(f"{name}, seed {seed}: {summary['test_accuracy']:.4f} in {seconds:.0f} s", flush=True)
     return summary | {
         "seed": seed,
         "seconds": seconds,
