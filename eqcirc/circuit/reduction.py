@@ -181,10 +181,10 @@ class Reduction:
         free = self.circuit.is_free
         ratio = np.divide(self.current, self.voltage, out=np.zeros_like(self.voltage), where=free)
         for element in self.circuit.elements:
-            a, b = element.connections()
-            differ = np.abs(ratio[a] - ratio[b]) > ROUNDING * np.abs(ratio[a])
-            if (differ & free[a] & free[b]).any():
-                return False
+            for a, b in (element.connections(), element.mutual()):
+                differ = np.abs(ratio[a] - ratio[b]) > ROUNDING * np.abs(ratio[a])
+                if (differ & free[a] & free[b]).any():
+                    return False
         return True
 
     @cached_property

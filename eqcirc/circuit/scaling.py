@@ -87,9 +87,9 @@ def _regions(circuit: Circuit) -> np.ndarray:
     """Label (node,) the parts of the circuit joined by two-terminal parts; -1 at held nodes."""
     pairs = []
     for element in circuit.elements:
-        a, b = element.connections()
-        free = circuit.is_free[a] & circuit.is_free[b]
-        pairs.append((a[free], b[free]))
+        for a, b in (element.connections(), element.mutual()):
+            free = circuit.is_free[a] & circuit.is_free[b]
+            pairs.append((a[free], b[free]))
     return np.where(circuit.is_free, components(circuit, pairs), -1)
 
 

@@ -63,6 +63,10 @@ class Element(ABC):
     def connections(self) -> tuple[NodeArray, NodeArray]:
         """Return pairs of nodes joined by a reciprocal two-terminal part (for walks over the graph)."""
 
+    def mutual(self) -> tuple[NodeArray, NodeArray]:
+        """Return pairs of nodes that the element couples reciprocally without joining them; none for most."""
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+
     @abstractmethod
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return the sum over the batch of lam·dF/dvalue at `value` and voltages v.

@@ -106,9 +106,17 @@ class RLMesh(LinearElement):
         return np.concatenate([self.a, self.b])
 
     def connections(self) -> tuple[NodeArray, NodeArray]:
-        """Return the ends of every branch, and of branches that share a resistance."""
+        """Return the ends of every branch."""
+        return self.a, self.b
+
+    def mutual(self) -> tuple[NodeArray, NodeArray]:
+        """Return the ends of branches that share a resistance, each of one with each of the other."""
         one, other = self.shared.T
-        return np.concatenate([self.a, self.a[one]]), np.concatenate([self.b, self.a[other]])
+        a, b = self.a, self.b
+        return (
+            np.concatenate([a[one], a[one], b[one], b[one]]),
+            np.concatenate([a[other], b[other], a[other], b[other]]),
+        )
 
     def triplets(self, value: Array) -> Triplets:
         """Return the entries of the admittance Rm⁻¹ between the ends."""

@@ -16,8 +16,9 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import eigh
-from scipy.sparse import csr_array
+from scipy.linalg import eigh, eigvalsh
+from scipy.sparse import block_array, csr_array
+from scipy.sparse.csgraph import connected_components
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
@@ -26,10 +27,12 @@ from eqcirc.circuit.scaling import symmetry
 from eqcirc.devices import RLMesh
 from eqcirc.errors import SymmetryError
 from eqcirc.solvers.equations import Equations, Linearised
-from eqcirc.typing import Array, Parameters
+from eqcirc.typing import Array, NodeArray, Parameters
 
 EQUAL = 1e-9  # F at every node of a circuit that has neither capacitors nor inductors
-PARASITIC = 1e-3  # of the smallest capacitance: stands at unknowns that have none, in transients only
+PARASITIC = 0.05
+"""Of the smallest capacitance: what unknowns without any have while they settle. With less, an integrator's implicit
+step throws a node that runs away to the wrong side."""
 
 
 class Dynamics:
@@ -97,14 +100,30 @@ class Dynamics:
         """(size,) true for states with storage; the others follow at once."""
         return np.asarray(self.storage.any(axis=1))
 
+    def completed(self, share: float) -> Array:
+        """Return Q with a share of the smallest capacitance at unknowns that have none, so that it has an inverse."""
+        q = self.storage.copy()
+        q[np.arange(self.n), np.arange(self.n)] += self.parasitic(share)
+        return q
+
+    def parasitic(self, share: float) -> Array:
+        """Return the capacitances (n,) of `completed`; all unknowns get one if capacitors float between nodes."""
+        c = self.storage[: self.n, : self.n]
+        own = np.abs(np.diag(c))
+        if own.any():
+            little = share * own[own > 0].min() * np.ones(self.n)
+        else:  # as fast, in comparison, as the coils
+            little = share * (self.inductance / np.diag(self.resistance)).min() * self.system.strength
+        floating = np.count_nonzero(c) > np.count_nonzero(own) and bool(
+            eigvalsh((c + c.T) / 2)[0] < little[0]
+        )
+        return np.where((own == 0) | floating, little, 0.0)
+
     @property
     def slowest(self) -> float:
         """An estimate of the slowest time constant in seconds: storage over conductance of every state."""
-        rows = self.equations.take(slice(0, 1))
-        u = np.zeros((1, self.n))
-        at, _ = rows.linearise(u, self.system.multiply(u))
-        conductance = self.system.strength + np.abs(at.diagonal[0])
-        return float((np.diag(self.storage) / np.concatenate([conductance, np.diag(self.resistance)])).max())
+        damping = np.concatenate([self.system.strength, np.diag(self.resistance)])
+        return float((np.diag(self.storage) / damping).max())
 
     @cached_property
     def _admittance(self) -> Array:
@@ -183,11 +202,23 @@ class Dynamics:
         t = np.zeros(self.size)
         t[plan.unknown[free]] = s[free] * plan.voltage[free] / plan.current[free]
         t[self.n :] = -s[self.ends]
-        active = [
-            unknown[factor != 0]
-            for j in plan.junctions
-            if j.law.steepest_fall > 0
-            for unknown, factor in zip(j.unknown, j.factor, strict=True)
-        ]
-        first = np.concatenate([*active, [0]])[0].astype(np.intp)
-        return np.asarray(t * np.sign(t[first]))
+        falling = np.zeros(self.size, bool)
+        for j in plan.junctions:
+            if j.law.steepest_fall > 0:
+                for unknown, factor in zip(j.unknown, j.factor, strict=True):
+                    falling[unknown[factor != 0]] = True
+        for part in self._parts():  # each has a sign of its own, that of its first output
+            first = part[falling[part]][:1]
+            t[part] *= np.sign(t[first[0] if first.size else part[0]])
+        return t
+
+    def _parts(self) -> list[NodeArray]:
+        """Return the states of every connected part of the circuit."""
+        pattern = csr_array(self.plan.pattern())
+        rows, columns = self.plan.pairs
+        linked = pattern + csr_array((np.ones(len(rows)), (rows, columns)), shape=pattern.shape)
+        whole = block_array(
+            [[linked, csr_array(self.into)], [csr_array(self.across), csr_array(self.resistance)]]
+        )
+        count, label = connected_components(whole if self.n_branches else linked, directed=False)
+        return [np.flatnonzero(label == k) for k in range(count)]

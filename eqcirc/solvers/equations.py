@@ -190,7 +190,8 @@ class Equations:
             if junction.floating.size:
                 beside += junction.cross_slopes(slope)
         outputs = self._add_nudge(u, residual)
-        tolerance = PRECISION * largest[:, None] * (self.system.strength + diagonal)
+        # a falling device takes conductance away, and could take all of it; the measure has to stay positive
+        tolerance = PRECISION * largest[:, None] * (self.system.strength + np.abs(diagonal))
         solved = ~limited & (np.abs(residual) <= tolerance).all(axis=1)
         return Linearised(
             residual, diagonal, np.concatenate(beside, axis=1), outputs, tolerance, solved
@@ -199,7 +200,7 @@ class Equations:
     def voltage_error(self, u: Array) -> Array:
         """Return the distance (row, n) from a solution, in volts: F over the conductance at the unknown."""
         at, _ = self.linearise(u, self.system.multiply(u))
-        return np.abs(at.residual) / (self.system.strength + at.diagonal)
+        return np.abs(at.residual) / (self.system.strength + np.abs(at.diagonal))
 
     def jacobian(self, u: Array) -> Array:
         """Return dF/du (row, n, n) at u (row, n), dense."""

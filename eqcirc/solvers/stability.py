@@ -1,8 +1,8 @@
 """Is an operating point stable, and is it the only one?
 
 An operating point satisfies Kirchhoff's law whether the circuit would stay there or not; only the dynamics tell. With
-the state x, storage Q and Jacobian K of `dynamics`, perturbations grow as the eigenvalues of −Q⁻¹·K; states without
-storage are eliminated first.
+the state x, storage Q and Jacobian K of `dynamics`, perturbations grow as the eigenvalues of −Q⁻¹·K. States without
+storage have a very small one here: they follow at once, or run away.
 
 *Certificate.* Split the Hessian diag(t)·K into activators A, recovery −D and their coupling B, with every device at its
 steepest fall: a lower bound of A at any voltage. Then
@@ -27,6 +27,7 @@ from eqcirc.typing import Array
 
 DEGENERATE = 1e-6  # of the largest eigenvalue of the reduced Hessian: smaller ones count as zero
 MARGIN = 1e-9  # relative, of a bound that holds
+SLIGHT = 1e-6  # of the smallest capacitance: what states that store nothing get, so that they cannot run away unseen
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,26 +85,17 @@ def curvature(dynamics: Dynamics, u: Array) -> Array:
 
 
 def _leading(dynamics: Dynamics, k: Array) -> complex:
-    """Return the eigenvalue of −Q⁻¹·K with the largest real part."""
-    k, q = _moving(dynamics, k)
-    values = np.linalg.eigvals(np.linalg.solve(q, -k))
+    """Return the eigenvalue of −Q⁻¹·K with the largest real part; NaN if K is not finite."""
+    if not np.isfinite(k).all():
+        return complex(np.nan, np.nan)
+    values = np.linalg.eigvals(np.linalg.solve(dynamics.completed(SLIGHT), -k))
     return complex(values[np.argmax(values.real)])
-
-
-def _moving(dynamics: Dynamics, k: Array) -> tuple[Array, Array]:
-    """Return K and Q with the states that store nothing eliminated."""
-    m, a = dynamics.moving, ~dynamics.moving
-    q = dynamics.storage[np.ix_(m, m)]
-    reduced = k[np.ix_(m, m)]
-    if a.any():
-        reduced = reduced - k[np.ix_(m, a)] @ np.linalg.solve(k[np.ix_(a, a)], k[np.ix_(a, m)])
-    return reduced, q
 
 
 def _curvatures(dynamics: Dynamics, k: Array) -> Array:
     """Return the eigenvalues of the Hessian with recovery eliminated; none without a scaling."""
     t = dynamics.scaling
-    if t is None:
+    if t is None or not np.isfinite(k).all():
         return np.empty(0)
     a, b, d = _blocks(t, k)
     return np.asarray(eigvalsh(_reduced(a, b, d)))
@@ -137,15 +129,31 @@ class Certificate:
 def certificate(dynamics: Dynamics) -> Certificate:
     """Return what can be said for the values of `dynamics` without looking at inputs. False means: not known."""
     t = dynamics.scaling
-    if t is None or _active_recovery(dynamics, t):
-        return Certificate(False, False)
     nodal = dynamics.steepest()  # branches eliminated already; they are recovery variables with D = Rm > 0
-    a, b, d = _blocks(t[: dynamics.n], nodal)
-    try:
-        unique = _positive(d) and _positive(_reduced(a, b, d))
-        return Certificate(unique, unique and (not (t < 0).any() or _damped(dynamics, t, nodal, d)))
-    except np.linalg.LinAlgError:
+    if t is None:
+        return _monotone(dynamics, nodal)
+    if _active_recovery(dynamics, t):
         return Certificate(False, False)
+    a, b, d = _blocks(t[: dynamics.n], nodal)
+    unique = _positive(d) and _positive(_reduced(a, b, d))
+    return Certificate(unique, unique and _stores_energy(dynamics, t) and _damped(dynamics, t, nodal, d))
+
+
+def _monotone(dynamics: Dynamics, nodal: Array) -> Certificate:
+    """Without a scaling: J + Jᵀ > 0 leaves one operating point, and uᵀ·C·u falls until it is reached."""
+    unique = _positive((nodal + nodal.T) / 2)
+    flat = np.ones(dynamics.size)
+    return Certificate(unique, unique and not dynamics.n_branches and _stores_energy(dynamics, flat))
+
+
+def _stores_energy(dynamics: Dynamics, t: Array) -> bool:
+    """Whether |t|·Q is symmetric and not negative; a capacitor across an amplifier can make it so."""
+    q = np.abs(t)[:, None] * dynamics.storage
+    own = np.diag(q)
+    if np.array_equal(q, np.diag(own)):
+        return bool((own >= 0).all())
+    size = np.abs(q).max()
+    return bool(np.abs(q - q.T).max() <= MARGIN * size and eigvalsh((q + q.T) / 2)[0] >= -MARGIN * size)
 
 
 def _active_recovery(dynamics: Dynamics, t: Array) -> bool:
@@ -159,6 +167,8 @@ def _damped(dynamics: Dynamics, t: Array, nodal: Array, d: Array) -> bool:
     n, moving = dynamics.n, dynamics.moving[: dynamics.n]
     t, storage = t[:n], np.abs(t[:n])[:, None] * dynamics.storage[:n, :n]
     up, down = t > 0, t < 0
+    if not len(d) and not dynamics.n_branches:
+        return True  # a gradient system: it goes down in energy, and cannot oscillate
     if not moving[down].all() or (t[dynamics.plan.unknown[dynamics.ends]] < 0).any():
         return False
     gammas = [np.inf]
@@ -169,8 +179,10 @@ def _damped(dynamics: Dynamics, t: Array, nodal: Array, d: Array) -> bool:
     a, _, _ = _blocks(t, dynamics.without_branches(nodal))
     stays = moving[up]
     if not stays.all():
-        beside = a[np.ix_(stays, ~stays)]
-        a = a[np.ix_(stays, stays)] - beside @ np.linalg.solve(a[np.ix_(~stays, ~stays)], beside.T)
+        at_once, beside = a[np.ix_(~stays, ~stays)], a[np.ix_(stays, ~stays)]
+        if not _positive(at_once):  # it would run away at any small capacitance
+            return False
+        a = a[np.ix_(stays, stays)] - beside @ np.linalg.solve(at_once, beside.T)
     held = up & moving
     return _positive(a + min(gammas) * storage[np.ix_(held, held)])
 

@@ -11,7 +11,7 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
 from eqcirc.costs import SquaredError
-from eqcirc.devices import CubicDevice
+from eqcirc.devices import CubicDevice, ShockleyDiode
 from eqcirc.errors import SolverError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.base import Solver, Status
@@ -135,6 +135,70 @@ def test_r_l_neurons_relax_through_the_coil_of_the_netlist(spice: Callable[..., 
     circuit = b.build(v)
     one, other = (nudged(circuit, solver, INPUTS)[1] for solver in (IdealSolver(circuit), spice(circuit)))
     np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
+
+
+def test_a_neuron_whose_device_outweighs_its_load_is_solved(engine: Make) -> None:
+    """The slope at the membrane is −1 mS against a load of 10 uS; what holds it is the gyrator."""
+    b = CircuitBuilder("steep")
+    x, v = b.input("x"), b.nodes("v")
+    b.conductance("w", x, v, 1e-5, trainable=True)
+    Neuron(CubicDevice(), GyratorRecovery(0.5e-3, 0.1e-3, 1e-11)).add(b, "cell", v)
+    circuit = b.build(v)
+    points = engine(circuit).solve(None, np.array([[0.5], [-0.2]])).require()
+    assert stability_report(circuit, None, np.array([[0.5], [-0.2]]), points.free).stable.all()
+    np.testing.assert_allclose(points.free[:, v].ravel() / [0.5, -0.2], 1e-5 / (1e-5 + 1.5e-3), rtol=1e-3)
+
+
+def test_a_bare_inner_node_takes_a_side_in_both_engines(engine: Make) -> None:
+    """A falling device behind a resistance of 2 kohm, no capacitor at it."""
+    b = CircuitBuilder("inner")
+    x, v, inner = b.input("x"), b.nodes("v"), b.nodes("inner")
+    b.conductance("w", x, v, 1e-4, trainable=True)
+    b.conductance("lead", v, inner, 0.5e-3)
+    b.device("cell", inner, GROUND, CubicDevice())
+    b.capacitor("store", v, GROUND, 1e-9)
+    circuit = b.build(v)
+    points = engine(circuit).solve(None, np.array([[0.5], [-0.2]])).require()
+    assert (np.abs(points.free[:, inner]) > 1).all()
+    assert (np.sign(points.free[:, inner].ravel()) == [1, -1]).all()
+
+
+def test_negative_conductances_of_other_kinds_are_noticed(engine: Make) -> None:
+    """A transconductor onto itself, and a resistor from an amplifier's output back to its input."""
+    for kind in ("transconductor", "feedback"):
+        b = CircuitBuilder(kind)
+        x, v, o = b.input("x"), b.nodes("v"), b.nodes("o")
+        b.conductance("w", x, v, 1e-3, trainable=True)
+        b.conductance("load", o, GROUND, 1e-3)
+        b.capacitor("store", v, GROUND, 1e-9)
+        if kind == "transconductor":
+            b.transconductor("negative", (v, GROUND), (v, GROUND), -2e-3)
+        else:
+            b.amplifier("amp", v, o, 4.0)
+            b.conductance("back", o, v, 1e-3)
+        points = engine(b.build(v), start="relax").solve(None, np.array([[0.5]]))
+        assert not points.converged.any(), kind
+
+
+def test_a_sample_that_overdrives_a_device_does_not_hurry_the_others(engine: Make) -> None:
+    b = CircuitBuilder("overdriven")
+    x, v = b.input("x", 2), b.nodes("v")
+    b.conductance("w", x[:1], v, 1e-4, trainable=True)
+    b.device("clamp", x[1:], v, ShockleyDiode())
+    Neuron(CubicDevice(), None).add(b, "cell", v)
+    inputs = np.array([[0.5, 2.0], [0.5, 0.0]])
+    assert engine(b.build(v)).solve(None, inputs).converged.all()
+
+
+def test_a_high_voltage_elsewhere_does_not_blur_where_a_neuron_is(engine: Make) -> None:
+    b = CircuitBuilder("high")
+    x, v, high, rail = b.input("x"), b.nodes("v"), b.nodes("high"), b.rail("supply", 100.0)
+    b.conductance("w", x, v, 0.8e-3, trainable=True)
+    b.conductance("up", rail, high, 1e-2)
+    b.capacitor("at", high, GROUND, 1e-9)
+    Neuron(CubicDevice(), None).add(b, "cell", v)
+    points = engine(b.build(v)).solve(None, np.logspace(-4, -1, 5)[:, None]).require()
+    assert (points.free[:, v] > 0.7).all()
 
 
 def test_passive_circuits_start_cold_without_a_certificate(engine: Make) -> None:

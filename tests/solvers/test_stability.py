@@ -109,17 +109,87 @@ def test_degenerate_directions_are_counted() -> None:
     assert stability_report(circuit, None, NOTHING, resting(circuit) + 0.5).degenerate.tolist() == [0]
 
 
-def test_without_a_scaling_only_the_dynamics_tell() -> None:
+@pytest.mark.parametrize(("gm", "certified"), [(1e-3, True), (5e-3, False)])
+def test_without_a_scaling_only_the_dynamics_tell(gm: float, certified: bool) -> None:
+    """A certificate needs J + Jᵀ > 0 then: less than what is true, for one way alone is always stable."""
     b = CircuitBuilder("one way")
     v = b.nodes("v", 2)
     b.conductance("load", v, GROUND, 1e-3)
-    b.transconductor("forth", (v[1], GROUND), (v[0], GROUND), 1e-3)
+    b.transconductor("forth", (v[1], GROUND), (v[0], GROUND), gm)
     b.device("cell", v[1], GROUND, CubicDevice(0.5e-3))
     circuit = b.build(v)
     found = stability_report(circuit, None, NOTHING, resting(circuit))
     assert np.isnan(found.curvature).all()
     assert found.stable.all()
-    assert not stability_certificate(circuit).unique
+    assert stability_certificate(circuit).unique == certified
+    assert stability_certificate(circuit).stable == certified
+
+
+def test_a_falling_device_without_a_capacitor_runs_away() -> None:
+    """It is the only operating point; but at any small capacitance the node is faster than its recovery."""
+    b = CircuitBuilder("bare")
+    v = b.nodes("v")
+    b.conductance("load", v, GROUND, 1e-5)
+    b.device("cell", v, GROUND, CubicDevice())
+    b.rl_branches("coil", v, GROUND, 500.0, 5e-5)
+    circuit = b.build(v)
+    known = stability_certificate(circuit)
+    assert (known.unique, known.stable) == (True, False)
+    assert not stability_report(circuit, None, NOTHING, resting(circuit)).stable.any()
+
+
+def test_a_capacitor_across_an_amplifier_can_make_its_input_unstable() -> None:
+    b = CircuitBuilder("miller")
+    v, o = b.nodes("v"), b.nodes("o")
+    b.conductance("load", np.concatenate([v, o]), GROUND, 1e-3)
+    b.amplifier("amp", v, o, 4.0)
+    b.capacitor("across", v, o, 1e-12)
+    b.device("cell", v, GROUND, CubicDevice(1e-4))
+    circuit = b.build(o)
+    assert not stability_certificate(circuit).stable
+    assert not stability_report(circuit, None, NOTHING, resting(circuit)).stable.any()
+
+
+def test_parts_that_are_not_connected_have_signs_of_their_own() -> None:
+    """One of two neurons is read at its recovery node, where the scaling is 1."""
+    circuits = []
+    for both_at_membrane in (True, False):
+        b = CircuitBuilder("two")
+        v, other = b.nodes("v"), b.nodes("u")
+        b.conductance("load", np.concatenate([v, other]), GROUND, 1e-4)
+        Neuron(recovery=GyratorRecovery()).add(b, "one", v)
+        w = Neuron(recovery=GyratorRecovery()).add(b, "two", other)
+        assert w is not None
+        circuits.append(b.build([int(v[0]), int(other[0] if both_at_membrane else w[0])]))
+    first, second = (stability_report(c, None, NOTHING, resting(c)) for c in circuits)
+    assert first.curvature == pytest.approx(second.curvature)
+    assert stability_certificate(circuits[0]) == stability_certificate(circuits[1])
+
+
+def test_coils_in_series_and_floating_capacitors_are_no_trouble() -> None:
+    """Coils that meet at a bare node; neurons that hang at one another by a capacitor only."""
+    b = CircuitBuilder("series")
+    middle, v = b.nodes("middle"), b.nodes("v")
+    b.conductance("load", v, GROUND, 1e-3)
+    b.rl_branches("coil", np.concatenate([v, middle]), [int(middle[0]), GROUND], 100.0, 1e-5)
+    b.capacitor("store", v, GROUND, 1e-9)
+    series = b.build(v)
+    b = CircuitBuilder("floating")
+    v = b.nodes("v", 2)
+    b.conductance("load", v, GROUND, 2e-3)
+    b.device("cell", v, GROUND, CubicDevice())
+    b.capacitor("between", v[0], v[1], 1e-9)
+    for circuit in (series, b.build(v)):
+        assert stability_report(circuit, None, NOTHING, resting(circuit)).stable.all()
+
+
+def test_a_sample_without_voltages_has_no_stability_and_does_not_spoil_the_others() -> None:
+    circuit = neuron(RLRecovery(500.0, 1e-6))
+    voltages = np.concatenate([resting(circuit), np.full((1, circuit.n_nodes), np.nan)])
+    found = stability_report(circuit, None, np.empty((2, 0)), voltages)
+    assert found.stable.tolist() == [True, False]
+    assert np.isnan(found.growth[1])
+    assert np.isnan(found.curvature[1])
 
 
 def random_neurons(seed: int, recovery: str) -> tuple[Circuit, Array]:

@@ -16,7 +16,7 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import SolverError
 from eqcirc.solvers.base import Status
-from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
+from eqcirc.solvers.dynamics import PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations, Linearised
 from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, close
 from eqcirc.solvers.ideal.choice import SPARSE_FILL, SPARSE_KEPT
@@ -27,19 +27,19 @@ from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array
 
 RTOL, ATOL = 1e-4, 1e-7  # of a relaxation; a few microvolts decide no basin of attraction
+FAITHFUL = (
+    1e-3  # of the smallest capacitance: what unknowns without any have in a transient that is looked at
+)
 SMALL = 1e-3  # V; voltages below it have an absolute accuracy
 
 
 class Motion:
     """dx/dt of some rows, ready for an integrator."""
 
-    def __init__(self, dynamics: Dynamics) -> None:
-        """Invert the storage; unknowns without any get a little."""
+    def __init__(self, dynamics: Dynamics, parasitic: float = PARASITIC) -> None:
+        """Invert the storage; unknowns without any get this share of the smallest."""
         self.dynamics = dynamics
-        q = dynamics.storage.copy()
-        own = np.diag(q)[: dynamics.n]
-        missing = np.flatnonzero(own == 0)
-        q[missing, missing] = PARASITIC * own[own > 0].min() if own.any() else EQUAL
+        q = dynamics.completed(parasitic)
         own = np.diag(q)
         separate = np.array_equal(q, np.diag(own))  # a large lattice has its inverse at once, and sparse
         self._inverse = csr_array(np.diag(1 / own) if separate else np.linalg.inv(q))
@@ -113,7 +113,7 @@ def follow(plan: Reduction, course: Course) -> Waveforms:
     start = np.concatenate([plan.collect(course.voltages(circuit)), course.branch_currents(circuit)])
     volts = SMALL * course.accuracy
     atol = np.concatenate([np.full(dynamics.n, volts), volts / np.diag(dynamics.resistance)])
-    _, way = Motion(dynamics).run(
+    _, way = Motion(dynamics, FAITHFUL).run(
         start[None],
         course.duration,
         rtol=course.accuracy,
@@ -149,11 +149,13 @@ def relax(dynamics: Dynamics, linear: LinearSolver) -> tuple[Array, np.ndarray, 
         found, each, more = newton(dynamics.equations, linear, here)
         iterations += more
         arrived = (each == Status.CONVERGED) & close(found, here)
+        status[active] = Status.NO_EQUILIBRIUM
         if arrived.any():
             k = np.flatnonzero(arrived)
             part = Dynamics(dynamics.equations.take(k))
             arrived[k] = stability(part, found[k]).stable
-        u[active[arrived]], status[active[arrived]] = found[arrived], Status.CONVERGED
+            u[active[k]] = found[k]
+            status[active[k]] = np.where(arrived[k], Status.CONVERGED, Status.UNSTABLE)
         active, x = active[~arrived], x[~arrived]
         if not active.size:
             break

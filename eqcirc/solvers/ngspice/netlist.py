@@ -81,9 +81,13 @@ class Netlist:
         """Points that the sweep has for each sample."""
         return self.phases + self.held
 
-    def settling(self, seconds: float, farads: float = 0.0) -> Netlist:
-        """Return the netlist with transients before the sweep, and with capacitors at saved nodes if farads > 0."""
-        capacitors = [f"c_eq_{k} {name} 0 {farads:g}" for k, name in enumerate(self.saved)] if farads else []
+    def settling(self, seconds: float, farads: Array) -> Netlist:
+        """Return the netlist with transients before the sweep, and with capacitors (saved,) where farads > 0."""
+        capacitors = [
+            f"c_eq_{k} {name} 0 {number(c)}"
+            for k, (name, c) in enumerate(zip(self.saved, farads.tolist(), strict=True))
+            if c > 0
+        ]
         return replace(self, lines=[*self.lines, *capacitors], settle=seconds)
 
     def holding(self, voltages: Array) -> Netlist:

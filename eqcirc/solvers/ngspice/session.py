@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,10 @@ _HARMLESS = re.compile(
 )
 _REFUSED = re.compile(r"\b(error|can't find|unable|not parsed|unknown|unrecognized)\b", re.IGNORECASE)
 SHOWN = 100  # part of a transient that is kept: its end
+LEAST_STEPS = 100
+LOOSE = ".options reltol=1e-4 vntol=1e-7 abstol=1e-12 noacct"
+"""Of transients, which only have to end near an operating point: the sweep behind them is precise. With the tolerances
+of the sweep they take for ever where one node is at 100 V."""
 
 
 @dataclass
@@ -102,7 +106,9 @@ class Session:
     def _settle(self, netlist: Netlist) -> Array:
         """Return where every sample is (batch, saved) after a transient from rest; NaN where there is none."""
         settled = np.full((netlist.samples, len(netlist.saved)), np.nan)
-        run = f"tran {netlist.settle / SHOWN} {netlist.settle} {netlist.settle * (1 - 1 / SHOWN)} uic"
+        lines = [LOOSE if line.startswith(".options") else line for line in netlist.lines]
+        netlist, end = replace(netlist, lines=lines), netlist.settle
+        run = f"tran {end / SHOWN} {end} {end * (1 - 1 / SHOWN)} {end / LEAST_STEPS} uic"
         for sample in range(netlist.samples):
             points = self.analyse(netlist, [], f"alter v_{SAMPLE} = {sample}", run)
             if len(points):

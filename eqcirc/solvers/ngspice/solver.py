@@ -13,7 +13,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, mark_branches
-from eqcirc.solvers.dynamics import EQUAL, Dynamics
+from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase, Start, close
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, full_netlist, reduced_netlist
@@ -103,7 +103,9 @@ class NgspiceSolver(Solver):
             mark_branches(u, status, nudge)
             phase.judge_branches(u, status)
         if self._quarantine is not None:
-            self._keep(np.flatnonzero(status != Status.CONVERGED), system, fixed, nudge)
+            self._keep(
+                np.flatnonzero(status != Status.CONVERGED), system, fixed, nudge, phase.relaxes or self._full
+            )
         return OperatingPoints(
             self._plan.expand(u, fixed),
             status,
@@ -128,16 +130,19 @@ class NgspiceSolver(Solver):
         u = np.full((phases, len(fixed), self._plan.n), np.nan)
         status, heard = np.full(len(fixed), Status.NO_EQUILIBRIUM, np.int8), SweepResult(u)
         waiting, duration = np.arange(len(fixed)), FIRST_HORIZON * dynamics.slowest
+        little = EQUAL * np.ones(self._plan.n) if not dynamics.stores else dynamics.parasitic(PARASITIC)
+        capacitors = little[self._plan.unknown[self.circuit.free_nodes]]
         for _ in range(ATTEMPTS):
             pull = None if nudge is None else nudge.take(waiting)
             netlists = (
-                netlist.settling(duration, EQUAL if not dynamics.stores else 0.0)
+                netlist.settling(duration, capacitors)
                 for netlist in self._netlists(system, fixed[waiting], pull, full=True)
             )
             swept, state = self._run(netlists)
             assert swept.settled is not None
             found, ended = (self._unknowns(x, True) for x in (swept.voltages, swept.settled[None]))
-            arrived = (state != Status.CONVERGED) | close(found[0], ended[0])
+            failed = np.isin(np.arange(len(state)), list(swept.messages))
+            arrived = (state != Status.CONVERGED) | failed | close(found[0], ended[0])
             done = waiting[arrived]
             u[:, done], status[done] = found[:, arrived], state[arrived]
             heard.messages |= {int(waiting[k]): m for k, m in swept.messages.items() if arrived[k]}
@@ -147,7 +152,9 @@ class NgspiceSolver(Solver):
                 break
         return u, status, heard
 
-    def _keep(self, samples: np.ndarray, system: ReducedSystem, fixed: Array, nudge: Nudge | None) -> None:
+    def _keep(
+        self, samples: np.ndarray, system: ReducedSystem, fixed: Array, nudge: Nudge | None, full: bool
+    ) -> None:
         """Write the netlists of failed samples into the quarantine folder, up to a limit."""
         assert self._quarantine is not None
         self._quarantine.mkdir(parents=True, exist_ok=True)
@@ -156,7 +163,7 @@ class NgspiceSolver(Solver):
             if kept >= MOST_KEPT:
                 return
             one = slice(k, k + 1)
-            (netlist,) = self._netlists(system, fixed[one], None if nudge is None else nudge.take(one))
+            (netlist,) = self._netlists(system, fixed[one], None if nudge is None else nudge.take(one), full)
             (self._quarantine / f"sample-{kept:03d}.sp").write_text(netlist.deck(), "ascii")
 
     def close(self) -> None:
