@@ -2,7 +2,7 @@
 
     python scripts/train_fhn.py [--only moons-fhn]
 
-Writes results/train_fhn.json, .md and .png. About fifteen minutes on two cores. Hyperparameters, those of the linear
+Writes results/train_fhn.json, .md and .png. About twelve minutes on two cores. Hyperparameters, those of the linear
 control too, were chosen by validation accuracy with seeds 11 to 16 (docs/decisions.md); the seeds here begin with 0.
 All train through ngspice but the two comparisons on digits.
 """
