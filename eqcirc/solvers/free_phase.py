@@ -4,8 +4,8 @@
     relax   what the circuit does: a transient from rest until it stands still, then Newton's method from there
     auto    cold with a certificate, relax without one
 
-Circuits of parts that only take power have one solution and need no certificate: no N-shaped devices, transconductors,
-signed couplings without loads, or parts across an amplifier.
+Circuits without N-shaped devices and without signed couplings that lack loads start cold and are not judged: what else
+could give power (transconductors, parts across an amplifier) is up to the user, and `eqcirc stability` tells.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices import Element, SignedCrossbar, Transconductor, TwoTerminal
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.devices import SignedCrossbar, TwoTerminal
 from eqcirc.errors import SolverError
 from eqcirc.solvers.base import Status
 from eqcirc.solvers.dynamics import Dynamics
@@ -39,26 +39,13 @@ def close(found: Array, here: Array) -> np.ndarray:
     return np.asarray((np.abs(found - here) <= NEAR * np.maximum(size, floor)).all(axis=1))
 
 
-def is_active(plan: Reduction) -> bool:
-    """Whether a part of the circuit can outweigh the conductances."""
-    return any(map(_gives_power, plan.circuit.elements)) or any(
-        _bridges(plan, element) for element in plan.circuit.elements
+def is_active(circuit: Circuit) -> bool:
+    """Whether a device's current falls or a coupling lacks loads: then states come in numbers."""
+    return any(
+        (isinstance(e, TwoTerminal) and e.law.steepest_fall > 0)
+        or (isinstance(e, SignedCrossbar) and not e.loaded)
+        for e in circuit.elements
     )
-
-
-def _gives_power(element: Element) -> bool:
-    """Whether a part is a falling current, a coupling without load, or a transconductor; a gyrator gives nothing."""
-    if isinstance(element, TwoTerminal):
-        return element.law.steepest_fall > 0
-    if isinstance(element, SignedCrossbar):
-        return not element.loaded
-    return isinstance(element, Transconductor)
-
-
-def _bridges(plan: Reduction, element: Element) -> bool:
-    """Whether a part joins the input of an amplifier with its output, and so may feed back more than it takes."""
-    a, b = (plan.unknown[node] for node in element.connections())
-    return bool(((a == b) & (a >= 0)).any())
 
 
 class FreePhase:
@@ -71,8 +58,7 @@ class FreePhase:
             SolverError: a cold start was asked for and cannot be trusted.
         """
         self.relaxes, self._proven = False, True
-        self.active = is_active(equations.plan)
-        if not self.active:
+        if not is_active(equations.plan.circuit):
             return
         self.dynamics = Dynamics(equations)
         known = certificate(self.dynamics)
@@ -81,8 +67,8 @@ class FreePhase:
         if start == "cold" and not known.unique:
             raise SolverError(
                 "the free phase cannot start cold: nothing proves that there is one operating point (the "
-                "falling part of N-shaped devices, signed couplings without loads or other parts that give power "
-                'outweigh the conductance around them); use start = "relax", which follows the circuit in time'
+                "falling part of N-shaped devices, or signed couplings without loads, outweigh the conductance around "
+                'them); use start = "relax", which follows the circuit in time'
             )
 
     def judge(self, u: Array, status: np.ndarray, messages: dict[int, str]) -> None:

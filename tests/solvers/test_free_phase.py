@@ -163,23 +163,6 @@ def test_a_bare_inner_node_takes_a_side_in_both_engines(engine: Make) -> None:
     assert (np.sign(points.free[:, inner].ravel()) == [1, -1]).all()
 
 
-def test_negative_conductances_of_other_kinds_are_noticed(engine: Make) -> None:
-    """A transconductor onto itself, and a resistor from an amplifier's output back to its input."""
-    for kind in ("transconductor", "feedback"):
-        b = CircuitBuilder(kind)
-        x, v, o = b.input("x"), b.nodes("v"), b.nodes("o")
-        b.conductance("w", x, v, 1e-3, trainable=True)
-        b.conductance("load", o, GROUND, 1e-3)
-        b.capacitor("store", v, GROUND, 1e-9)
-        if kind == "transconductor":
-            b.transconductor("negative", (v, GROUND), (v, GROUND), -2e-3)
-        else:
-            b.amplifier("amp", v, o, 4.0)
-            b.conductance("back", o, v, 1e-3)
-        points = engine(b.build(v), start="relax").solve(None, np.array([[0.5]]))
-        assert not points.converged.any(), kind
-
-
 def test_a_sample_that_overdrives_a_device_does_not_hurry_the_others(engine: Make) -> None:
     b = CircuitBuilder("overdriven")
     x, v = b.input("x", 2), b.nodes("v")
