@@ -47,7 +47,16 @@ def test_bounds_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["current_sources", "gyrator", "lone_transconductor", "transformer_loop", "coupling"]
+    "name",
+    [
+        "current_sources",
+        "gyrator",
+        "lone_transconductor",
+        "transformer_loop",
+        "coupling",
+        "tunnel",
+        "neurons",
+    ],
 )
 def test_there_is_no_bound_where_the_principle_does_not_hold(name: str) -> None:
     some = case(name)
