@@ -27,9 +27,7 @@ from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array
 
 RTOL, ATOL = 1e-4, 1e-7  # of a relaxation; a few microvolts decide no basin of attraction
-FAITHFUL = (
-    1e-3  # of the smallest capacitance: what unknowns without any have in a transient that is looked at
-)
+FAITHFUL = 1e-3  # of the smallest capacitance: stands at bare unknowns in a transient that is looked at
 SMALL = 1e-3  # V; voltages below it have an absolute accuracy
 
 
