@@ -343,6 +343,8 @@ def draw(report: Report, groups: list[dict[str, object]]) -> None:
         axis.set_xlabel("beta (S)")
         axis.set_ylabel("relative error of the gradient")
         axis.grid(alpha=0.25, which="both")
+        axis.set_xticks(device.large, [f"{beta:g}" for beta in device.large])
+        axis.tick_params(axis="x", which="minor", labelbottom=False)
         axis.legend(frameon=False)
     figure.savefig(report.picture(), dpi=130)
 

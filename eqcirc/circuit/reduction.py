@@ -16,13 +16,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array, eye_array
+from scipy.sparse import coo_array, csr_array, eye_array
+from scipy.sparse.csgraph import connected_components
 
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.scaling import amplifier_scaling
+from eqcirc.circuit.scaling import amplifier_scaling, symmetry_or_none
 from eqcirc.devices import Block, CurrentSource, Law, LinearElement, TwoTerminal
-from eqcirc.typing import Array, NodeArray, as_slice
+from eqcirc.typing import Array, NodeArray, Parameters, as_slice
 
 LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
 ROUNDING = 1e-9  # relative; two ways around a loop of amplifiers round differently
@@ -196,6 +197,27 @@ class Reduction:
             rows += [a, b]
             columns += [b, a]
         return np.concatenate(rows), np.concatenate(columns)
+
+    @cached_property
+    def part(self) -> NodeArray:
+        """Label (n,) of the connected part of the circuit that every unknown belongs to."""
+        rows, columns = self.pairs
+        floating = coo_array((np.ones(len(rows), np.int64), (rows, columns)), shape=(self.n, self.n))
+        return np.asarray(connected_components(self.pattern() + floating, directed=False)[1], np.intp)
+
+    def symmetry(self, parameters: Parameters) -> Array | None:
+        """Return `scaling.symmetry`, or None where there is none; only transconductors make it depend on values."""
+        if self._transconducts:
+            return symmetry_or_none(self.circuit, parameters)
+        return self._symmetry
+
+    @cached_property
+    def _transconducts(self) -> bool:
+        return any(isinstance(e, LinearElement) and not e.reciprocal for e in self.circuit.elements)
+
+    @cached_property
+    def _symmetry(self) -> Array | None:
+        return symmetry_or_none(self.circuit)
 
     def pattern(self) -> csr_array:
         """Return a matrix (n, n) that is not zero wherever M can be, for any values of the elements."""

@@ -77,6 +77,14 @@ def symmetry(circuit: Circuit, parameters: Parameters | None = None) -> Array:
     return s
 
 
+def symmetry_or_none(circuit: Circuit, parameters: Parameters | None = None) -> Array | None:
+    """Return `symmetry`, or None if no scaling exists."""
+    try:
+        return symmetry(circuit, parameters)
+    except SymmetryError:
+        return None
+
+
 def amplifier_scaling(circuit: Circuit) -> Scaling:
     """Return the factors that amplifiers alone ask for; in a loop the first walk wins."""
     region = _regions(circuit)

@@ -17,17 +17,14 @@ from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh, eigvalsh
-from scipy.sparse import block_array, csr_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_array
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.circuit.scaling import symmetry
 from eqcirc.devices import RLMesh
-from eqcirc.errors import SymmetryError
 from eqcirc.solvers.equations import Equations, Linearised
-from eqcirc.typing import Array, NodeArray, Parameters
+from eqcirc.typing import Array, Parameters
 
 EQUAL = 1e-9  # F at every node of a circuit that has neither capacitors nor inductors
 PARASITIC = 0.05
@@ -193,12 +190,10 @@ class Dynamics:
     @cached_property
     def scaling(self) -> Array | None:
         """Factors t (size,), positive where N-shaped devices are; None if the circuit has no scaling."""
-        plan, circuit = self.plan, self.plan.circuit
-        try:
-            s = symmetry(circuit, self.system.values)
-        except SymmetryError:
+        plan, free = self.plan, self.plan.circuit.free_nodes
+        s = plan.symmetry(self.system.values)
+        if s is None:
             return None
-        free = circuit.free_nodes
         t = np.zeros(self.size)
         t[plan.unknown[free]] = s[free] * plan.voltage[free] / plan.current[free]
         t[self.n :] = -s[self.ends]
@@ -207,18 +202,9 @@ class Dynamics:
             if j.law.steepest_fall > 0:
                 for unknown, factor in zip(j.unknown, j.factor, strict=True):
                     falling[unknown[factor != 0]] = True
-        for part in self._parts():  # each has a sign of its own, that of its first output
-            first = part[falling[part]][:1]
-            t[part] *= np.sign(t[first[0] if first.size else part[0]])
+        part = np.concatenate([plan.part, plan.part[plan.unknown[self.ends]]])
+        for label in np.unique(plan.part):  # each has a sign of its own, that of its first output
+            members = np.flatnonzero(part == label)
+            first = members[falling[members]][:1]
+            t[members] *= np.sign(t[first[0] if first.size else members[0]])
         return t
-
-    def _parts(self) -> list[NodeArray]:
-        """Return the states of every connected part of the circuit."""
-        pattern = csr_array(self.plan.pattern())
-        rows, columns = self.plan.pairs
-        linked = pattern + csr_array((np.ones(len(rows)), (rows, columns)), shape=pattern.shape)
-        whole = block_array(
-            [[linked, csr_array(self.into)], [csr_array(self.across), csr_array(self.resistance)]]
-        )
-        count, label = connected_components(whole if self.n_branches else linked, directed=False)
-        return [np.flatnonzero(label == k) for k in range(count)]
