@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from eqcirc.report.figures import learning_figure as learning_figure
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
-    from eqcirc.solvers.base import Status as Status
     from eqcirc.solvers.ideal.solver import IdealSolver as IdealSolver
     from eqcirc.solvers.ngspice.decks import export_deck as export_deck
     from eqcirc.solvers.ngspice.solver import NgspiceSolver as NgspiceSolver
+    from eqcirc.solvers.status import Status as Status
     from eqcirc.solvers.waveforms import Course as Course
     from eqcirc.solvers.waveforms import Waveforms as Waveforms
     from eqcirc.solvers.waveforms import at_rest as at_rest

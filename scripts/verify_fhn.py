@@ -25,11 +25,11 @@ from eqcirc.circuit.lattice import Lattice
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
 from eqcirc.devices import CubicDevice, EsakiDiode, Law
 from eqcirc.learning.eqprop import flat
-from eqcirc.solvers.base import Status
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.ideal.transient import Motion
 from eqcirc.solvers.ngspice.pool import Limits, Pool
 from eqcirc.solvers.ngspice.workers import LocalWorkers
+from eqcirc.solvers.status import Status
 from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random_entries, relative_error
 from eqcirc.verify.stability import stability_certificate, stability_report
 

@@ -18,12 +18,13 @@ from eqcirc.analysis.wavelength import wavelength
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.lattice import Lattice
 from eqcirc.devices import Gyrator
-from eqcirc.solvers.base import Solver, Status
+from eqcirc.solvers.base import Solver
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.free_phase import close
 from eqcirc.solvers.ideal.choice import choose
 from eqcirc.solvers.ideal.newton import newton
 from eqcirc.solvers.stability import Stability, stability
+from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms, at_rest, meshes
 from eqcirc.typing import Array
 

@@ -26,7 +26,7 @@ def stability(
     from eqcirc.cli.output import print_json, print_table
     from eqcirc.cli.source import open_source
     from eqcirc.experiment.build import build_solver
-    from eqcirc.solvers.base import Status
+    from eqcirc.solvers.status import Status
     from eqcirc.verify.stability import stability_certificate, stability_report
 
     opened = open_source(source)

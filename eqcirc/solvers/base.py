@@ -8,47 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
 from eqcirc.errors import ConfigError, SolverError
+from eqcirc.solvers.status import Status
+from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
-
-if TYPE_CHECKING:
-    from eqcirc.solvers.waveforms import Course, Waveforms
-
-
-class Status(IntEnum):
-    """What became of a sample."""
-
-    CONVERGED = 0
-    NOT_CONVERGED = 1
-    NONFINITE = 2
-    WRONG_BRANCH = 3
-    ENGINE_DIED = 4
-    UNSTABLE = 5
-    NO_EQUILIBRIUM = 6
-
-    @property
-    def words(self) -> str:
-        """Say what happened and what to try."""
-        return _WORDS[self]
-
-
-_WORDS = {
-    Status.CONVERGED: "converged",
-    Status.NOT_CONVERGED: "no operating point found; try smaller inputs, a wider knee or a smaller beta",
-    Status.NONFINITE: "the voltages are not finite; check conductances, sources and beta for extreme values",
-    Status.WRONG_BRANCH: "the nudged states do not belong to the free one; beta is too large",
-    Status.ENGINE_DIED: "the simulator process died",
-    Status.UNSTABLE: "the operating point is unstable; the circuit would leave it",
-    Status.NO_EQUILIBRIUM: "the circuit does not come to rest; it oscillates, or settles too slowly",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,27 +148,3 @@ class Solver(ABC):
     ) -> None:
         """Close."""
         self.close()
-
-
-BRANCH_LIMIT = 0.5
-"""Largest |v₊ + v₋ − 2·v₀| / |v₊ − v₋| (over free nodes) of nudged states that still belong to their free state.
-
-For an output of conductance g nudged by a conductance beta the ratio is beta/g; at beta = g the negative phase
-has no bounded state at all.
-"""
-BRANCH_NOISE = 1e-9  # V; differences below it are rounding and say nothing about branches
-
-
-def off_branch(u: Array) -> np.ndarray:
-    """Return (batch,) true where the response to ±beta is not near odd. u: (3, batch, unknown), free, +, −."""
-    free, plus, minus = u
-    even = np.linalg.norm(plus + minus - 2 * free, axis=1)
-    odd = np.linalg.norm(plus - minus, axis=1)
-    return np.asarray(even > BRANCH_LIMIT * odd + BRANCH_NOISE)
-
-
-def mark_branches(u: Array, status: np.ndarray, nudge: Nudge) -> None:
-    """Set WRONG_BRANCH, in place, where u (phase, batch, n) does not answer oddly to ±beta; one-sided skips it."""
-    if nudge.factors == (1.0, -1.0):
-        good = np.flatnonzero(status == Status.CONVERGED)
-        status[good[off_branch(u[:, good])]] = Status.WRONG_BRANCH

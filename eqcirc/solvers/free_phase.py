@@ -17,10 +17,10 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import SignedCrossbar, TwoTerminal
 from eqcirc.errors import SolverError
-from eqcirc.solvers.base import Status
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.stability import certificate, curvature, stability
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
 Start = Literal["auto", "cold", "relax"]

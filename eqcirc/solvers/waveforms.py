@@ -14,7 +14,7 @@ from scipy.interpolate import PchipInterpolator
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import Capacitor, RLMesh
 from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError
-from eqcirc.solvers.base import Status
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array, NodeArray, Parameters
 
 REST = 1e-4

@@ -12,9 +12,9 @@ import pytest
 from eqcirc.analysis.pattern import grow, operating_point_near, uniform_start
 from eqcirc.analysis.turing import LATTICES, Device, with_inductors
 from eqcirc.circuit.neuron import GyratorRecovery
-from eqcirc.solvers.base import Status
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.solvers.status import Status
 
 EMPTY = np.zeros((1, 0))
 

@@ -13,8 +13,8 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import DualRailCrossbar, ShockleyDiode, SignedCrossbar
 from eqcirc.devices.conductance import LOWEST
 from eqcirc.errors import CircuitError, SolverError
-from eqcirc.solvers.base import Status
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 from tests.catalogue import S, case
 

@@ -11,9 +11,10 @@ from eqcirc.costs import SquaredError
 from eqcirc.devices import ClampDiode, ShockleyDiode
 from eqcirc.errors import ConfigError, SymmetryError
 from eqcirc.learning.eqprop import EqProp, Variant, flat
-from eqcirc.solvers.base import OperatingPoints, Solver, Status
+from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 from eqcirc.verify.gradients import adjoint_gradient, relative_error
 from tests.catalogue import NAMES, case

@@ -21,8 +21,9 @@ from eqcirc.learning.evaluate import evaluate, targets_of
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.schedules import ScheduleName
 from eqcirc.learning.trainer import Plan, State, Trainer
-from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array, Parameters
 from tests.learning.networks import BOUNDS, blobs, small_network
 

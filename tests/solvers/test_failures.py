@@ -12,11 +12,13 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import SquaredError
 from eqcirc.devices import ShockleyDiode
 from eqcirc.errors import ConfigError, DataError, SolverError
-from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, off_branch
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
+from eqcirc.solvers.branches import off_branch
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.session import SweepResult
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.solvers.status import Status
 from tests.catalogue import S, case
 
 Make = Callable[[Circuit], Solver]

@@ -14,9 +14,10 @@ from eqcirc.costs import SquaredError
 from eqcirc.devices import CubicDevice, ShockleyDiode
 from eqcirc.errors import SolverError
 from eqcirc.learning.eqprop import EqProp
-from eqcirc.solvers.base import Solver, Status
+from eqcirc.solvers.base import Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 from eqcirc.verify.stability import stability_report
 

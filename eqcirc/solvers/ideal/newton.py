@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from eqcirc.solvers.base import Status
 from eqcirc.solvers.equations import Equations, Linearised
 from eqcirc.solvers.ideal.elimination import LinearSolver
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
 MOST_ITERATIONS = 200

@@ -9,12 +9,14 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, Status, mark_branches
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
+from eqcirc.solvers.branches import mark_branches
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, Start
 from eqcirc.solvers.ideal.choice import choose
 from eqcirc.solvers.ideal.newton import newton
 from eqcirc.solvers.ideal.transient import follow, relax
+from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
 

@@ -15,7 +15,6 @@ from scipy.sparse import block_diag, coo_array, csc_array, csr_array, diags_arra
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import SolverError
-from eqcirc.solvers.base import Status
 from eqcirc.solvers.dynamics import PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations, Linearised
 from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, close
@@ -23,6 +22,7 @@ from eqcirc.solvers.ideal.choice import SPARSE_FILL, SPARSE_KEPT
 from eqcirc.solvers.ideal.elimination import LinearSolver
 from eqcirc.solvers.ideal.newton import newton
 from eqcirc.solvers.stability import stability
+from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array
 

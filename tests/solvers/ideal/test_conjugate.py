@@ -16,13 +16,14 @@ from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import Bounds, ShockleyDiode
 from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.learning.eqprop import EqProp
-from eqcirc.solvers.base import OperatingPoints, Status
+from eqcirc.solvers.base import OperatingPoints
 from eqcirc.solvers.equations import Linearised
 from eqcirc.solvers.ideal import choice, conjugate
 from eqcirc.solvers.ideal.choice import choose, independent_set
 from eqcirc.solvers.ideal.conjugate import ConjugateGradients
 from eqcirc.solvers.ideal.elimination import BlockElimination, LinearSolver, SparseLU
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 from tests.catalogue import NAMES, TWO_INPUTS, Case, S, case, random_layered
 from tests.solvers.ideal.test_elimination import setup

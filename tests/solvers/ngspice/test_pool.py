@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from eqcirc.errors import EngineError
-from eqcirc.solvers.base import Status
 from eqcirc.solvers.ngspice import workers
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool
 from eqcirc.solvers.ngspice.session import SweepResult
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.ngspice.workers import LocalWorkers
+from eqcirc.solvers.status import Status
 from tests.catalogue import Case, case
 
 

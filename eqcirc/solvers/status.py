@@ -1,0 +1,33 @@
+"""What can become of a sample, in words that say what to try."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """What became of a sample."""
+
+    CONVERGED = 0
+    NOT_CONVERGED = 1
+    NONFINITE = 2
+    WRONG_BRANCH = 3
+    ENGINE_DIED = 4
+    UNSTABLE = 5
+    NO_EQUILIBRIUM = 6
+
+    @property
+    def words(self) -> str:
+        """Say what happened and what to try."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Status.CONVERGED: "converged",
+    Status.NOT_CONVERGED: "no operating point found; try smaller inputs, a wider knee or a smaller beta",
+    Status.NONFINITE: "the voltages are not finite; check conductances, sources and beta for extreme values",
+    Status.WRONG_BRANCH: "the nudged states do not belong to the free one; beta is too large",
+    Status.ENGINE_DIED: "the simulator process died",
+    Status.UNSTABLE: "the operating point is unstable; the circuit would leave it",
+    Status.NO_EQUILIBRIUM: "the circuit does not come to rest; it oscillates, or settles too slowly",
+}
