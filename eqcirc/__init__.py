@@ -97,7 +97,7 @@ _HOME = {
     "learning_figure": "report.figures",
     "Nudge": "solvers.base",
     "OperatingPoints": "solvers.base",
-    "Status": "solvers.base",
+    "Status": "solvers.status",
     "IdealSolver": "solvers.ideal.solver",
     "export_deck": "solvers.ngspice.decks",
     "NgspiceSolver": "solvers.ngspice.solver",
