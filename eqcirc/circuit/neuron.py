@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.builder import CURRENT_BOUNDS, GROUND, CircuitBuilder
 from eqcirc.devices import Bounds, CubicDevice, Law
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError
@@ -179,7 +179,8 @@ class LayerNeurons:
         neuron: what each consists of.
         inhibition: conductance (S) between the recovery nodes of neighbours, which form a ring; None for none.
         train: which of area, bias, resistance, gyrator, leak, recovery_bias and inhibition learning may change.
-        span: trained parts stay between 1/span and span times their first value; currents within ±1 mA.
+        span: trained parts stay between 1/span and span times their first value; currents, which may change
+            their sign, within ±span times it, or ±1 mA if that is more.
     """
 
     neuron: Neuron = field(default_factory=Neuron)
@@ -196,8 +197,7 @@ class LayerNeurons:
         if not self.span > 1:
             raise CircuitError(f"neurons {name!r}: expected a span above 1, got {self.span:g}")
         own = [part for part in self.train if part != "inhibition" or self.inhibition is None]
-        sizes = {k: value for k, value in self.neuron.parts.items() if k in own and k not in CURRENTS}
-        bounds = {k: self._bounds(value) for k, value in sizes.items()}
+        bounds = {k: self._bounds(k, value) for k, value in self.neuron.parts.items() if k in own}
         recovery = self.neuron.add(b, name, nodes, trainable=own, bounds=bounds)
         if self.inhibition is not None:
             self._inhibit(b, name, recovery, rails, self.inhibition)
@@ -221,8 +221,11 @@ class LayerNeurons:
             np.roll(rings, -1, axis=1)[:, :links].ravel(),
             siemens,
             trainable="inhibition" in self.train,
-            bounds=self._bounds(siemens),
+            bounds=self._bounds("inhibition", siemens),
         )
 
-    def _bounds(self, value: float) -> Bounds:
-        return Bounds(value / self.span, value * self.span)
+    def _bounds(self, part: str, value: float) -> Bounds:
+        if part not in CURRENTS:
+            return Bounds(value / self.span, value * self.span)
+        limit = max(self.span * abs(value), CURRENT_BOUNDS.upper)
+        return Bounds(-limit, limit)

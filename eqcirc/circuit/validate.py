@@ -18,6 +18,7 @@ from eqcirc.devices import (
     SignedCrossbar,
     TwoTerminal,
 )
+from eqcirc.devices.base import first
 from eqcirc.errors import CircuitError
 from eqcirc.typing import NodeArray
 
@@ -29,6 +30,7 @@ def validate(circuit: Circuit) -> None:
     amplifier_trees(circuit)  # refuses circles
     _no_floating_nodes(circuit)
     _readable(circuit)
+    _within_bounds(circuit)
 
 
 def components(circuit: Circuit, pairs: list[tuple[NodeArray, NodeArray]]) -> np.ndarray:
@@ -111,3 +113,15 @@ def _readable(circuit: Circuit) -> None:
         raise CircuitError(f"readout: node {circuit.node_names[nodes[held][0]]!r} is held by an ideal source")
     if np.unique(nodes).size < nodes.size:
         raise CircuitError("readout: a node is listed twice")
+
+
+def _within_bounds(circuit: Circuit) -> None:
+    """The first step of learning would cut values outside their bounds, and the circuit would be another one."""
+    for element in circuit.trainable:
+        lower, upper = element.bounds
+        outside = (element.value < lower) | (element.value > upper)
+        if outside.any():
+            raise CircuitError(
+                f"element {element.name!r}: trainable value {first(outside, element.value)} {element.unit} is outside "
+                f"its bounds, {lower:g} to {upper:g}; widen the bounds or start inside them"
+            )

@@ -166,7 +166,9 @@ class Neurons(Section):
         description="trained parts: area, bias, resistance, gyrator, leak, recovery_bias, inhibition",
     )
     span: Annotated[Finite, Field(gt=1)] = Field(
-        2.0, description="trained parts stay between 1/span and span times their first value"
+        2.0,
+        description="trained parts stay between 1/span and span times their first value, currents within "
+        "±span times it (at least ±1 mA)",
     )
     diode: Diode | None = Field(None, description="numbers of device = esaki")
 

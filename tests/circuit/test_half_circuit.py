@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
-from eqcirc.devices import CubicDevice, ShockleyDiode
+from eqcirc.devices import Bounds, CubicDevice, ShockleyDiode
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.dynamics import Dynamics
@@ -48,7 +48,7 @@ class Network:
         for layer, g in enumerate(self.values, start=1):
             columns = b.nodes(f"h{layer}", len(rails) * self.sizes[layer])
             if whole:
-                b.dual_rail_crossbar(f"w{layer}", nodes, columns, g)
+                b.dual_rail_crossbar(f"w{layer}", nodes, columns, g, bounds=Bounds(0.01 * S, S))
             else:
                 b.signed_crossbar(f"w{layer}", nodes, columns, g[0] - g[1], loaded=False)
                 b.conductance(f"columns{layer}", columns, GROUND, g.sum(axis=(0, 1)), trainable=True)

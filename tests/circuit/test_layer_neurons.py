@@ -91,6 +91,10 @@ def test_trained_parts_stay_within_their_span() -> None:
     currents = {name: limits.pop(name) for name in ("n1_bias", "n1_wbias")}
     assert all(isinstance(circuit.element(name), CurrentSource) for name in currents)
     assert {tuple(b) for b in currents.values()} == {(-1e-3, 1e-3)}
+    biased = replace(GYRATOR, neuron=replace(GYRATOR.neuron, bias=-4e-3), train=("bias",), span=1.5)
+    assert tuple(build(replace(PLAN, neurons=biased)).element("n1_bias").bounds) == pytest.approx(
+        (-6e-3, 6e-3)
+    )
     wanted = {"n1_device": 1.0, "n1_gyrator": 3e-3, "n1_leak": 2e-3, "n1_inhibition": 1e-4}
     assert limits == {name: Bounds(x / 1.5, x * 1.5) for name, x in wanted.items()}
     resistances = build(replace(PLAN, neurons=replace(RL, train=("resistance",)))).element("n2_recovery")

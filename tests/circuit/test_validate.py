@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
-from eqcirc.devices import ShockleyDiode
+from eqcirc.devices import Bounds, ShockleyDiode
 from eqcirc.errors import CircuitError
 
 INPUT, RAIL, OUT, A, B = 1, 2, 3, 4, 5
@@ -58,6 +58,10 @@ def own_circle(b: CircuitBuilder) -> None:
     b.amplifier("one", A, A, 2.0)
 
 
+def outside_its_bounds(b: CircuitBuilder) -> None:
+    b.conductance("r", A, B, [1e-5, 1.0], trainable=True, bounds=Bounds(1e-6, 1e-4))
+
+
 @pytest.mark.parametrize(
     ("add", "message"),
     [
@@ -71,6 +75,7 @@ def own_circle(b: CircuitBuilder) -> None:
         (amplifier_onto_amplifier, "amplifier 'two': node 'out' is already held by amplifier 'one'"),
         (amplifier_of_an_input, "amplifier 'amp': its input 'x' is held by an ideal source"),
         (circle, "closes a circle of amplifiers"),
+        (outside_its_bounds, "'r': trainable value [1] = 1 S is outside its bounds, 1e-06 to 0.0001"),
         (own_circle, "amplifier 'one' closes a circle of amplifiers"),
     ],
 )
