@@ -11,12 +11,12 @@ Example:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eqcirc.circuit.arguments import Nodes, branch_pairs, check_name, fit, node_numbers, same_length
 from eqcirc.circuit.circuit import Circuit, Inputs, Readout
 from eqcirc.circuit.validate import validate
 from eqcirc.devices import (
@@ -39,6 +39,7 @@ from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.devices.rail import Rail
 from eqcirc.devices.signed import DEFAULT_BOUNDS as SIGNED_BOUNDS
 from eqcirc.devices.tunnel_diode import TunnelDiode
+from eqcirc.devices.two_terminal import check_areas
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -46,13 +47,6 @@ GROUND = 0
 CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
 AREA_BOUNDS = Bounds(0.1, 10.0)
 OHM_BOUNDS = Bounds(1e2, 1e6)  # ohm
-
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_NUMBERED = re.compile(r".*_\d+")
-RESERVED_PREFIX = "eq_"
-SPICE_WORDS = ("alli", "gnd", "temper")  # of ngspice: all currents, ground, the temperature
-
-Nodes = int | Sequence[int] | NodeArray
 
 
 class CircuitBuilder:
@@ -120,7 +114,7 @@ class CircuitBuilder:
     ) -> None:
         """Add a dense block of conductances (rows, columns) in siemens."""
         rows, columns = self._known(name, rows), self._known(name, columns)
-        value = np.array(np.broadcast_to(np.asarray(siemens, np.float64), (len(rows), len(columns))))
+        value = fit(name, "conductances", siemens, (len(rows), len(columns)))
         self._add(
             Crossbar(name=name, value=value, trainable=trainable, bounds=bounds, rows=rows, columns=columns)
         )
@@ -138,7 +132,7 @@ class CircuitBuilder:
     ) -> None:
         """Add a dense block of ideal couplings (rows, columns) in siemens, of either sign; `loaded`: with loads |W|."""
         rows, columns = self._known(name, rows), self._known(name, columns)
-        value = np.array(np.broadcast_to(np.asarray(siemens, np.float64), (len(rows), len(columns))))
+        value = fit(name, "conductances", siemens, (len(rows), len(columns)))
         self._add(
             SignedCrossbar(
                 name=name,
@@ -172,9 +166,7 @@ class CircuitBuilder:
             bounds: interval of trained conductances.
         """
         rows, columns = self._known(name, rows), self._known(name, columns)
-        value = np.array(
-            np.broadcast_to(np.asarray(siemens, np.float64), (2, len(rows) // 2, len(columns) // 2))
-        )
+        value = fit(name, "conductances", siemens, (2, len(rows) // 2, len(columns) // 2))
         self._add(
             DualRailCrossbar(
                 name=name, value=value, trainable=trainable, bounds=bounds, rows=rows, columns=columns
@@ -197,6 +189,7 @@ class CircuitBuilder:
         Whole tunnel diodes get leads and capacitances too, which stay those of the first area.
         """
         anode, cathode, value = self._group(name, anode, cathode, area)
+        check_areas(name, value)
         if isinstance(law, TunnelDiode):
             anode, law = self._behind_leads(name, anode, cathode, law, value), law.law
         self._add(
@@ -258,16 +251,17 @@ class CircuitBuilder:
             bounds: interval of trained resistances.
         """
         a, b, own = self._group(name, a, b, ohms)
-        pairs = np.array(shared, np.intp).reshape(-1, 2)
+        pairs = branch_pairs(name, shared)
+        crossed = fit(name, "shared_ohms", shared_ohms, (len(pairs),))
         self._add(
             RLMesh(
                 name=name,
-                value=np.concatenate([own, np.broadcast_to(np.asarray(shared_ohms, np.float64), len(pairs))]),
+                value=np.concatenate([own, crossed]),
                 trainable=trainable,
                 bounds=bounds,
                 a=a,
                 b=b,
-                inductance=np.array(np.broadcast_to(np.asarray(henries, np.float64), own.shape)),
+                inductance=fit(name, "henries", henries, own.shape),
                 shared=pairs,
             )
         )
@@ -356,39 +350,13 @@ class CircuitBuilder:
 
     def _claim(self, name: str, taken: set[str], what: str) -> None:
         """Check a name and mark it as used."""
-        if not _NAME.fullmatch(name) or _NUMBERED.fullmatch(name) or name.startswith(RESERVED_PREFIX):
-            raise CircuitError(
-                f"{what} {name!r}: a name is lower case letters, digits and _, starts with a letter but not "
-                f"with {RESERVED_PREFIX!r}, and does not end in _<number>"
-            )
-        if name in SPICE_WORDS:
-            raise CircuitError(
-                f"{what} {name!r}: this name has a meaning of its own in SPICE; choose another"
-            )
+        check_name(what, name)
         if name in taken:
             raise CircuitError(f"{what} {name!r} is defined twice; names are unique in a circuit")
         taken.add(name)
 
     def _known(self, name: str, nodes: Nodes) -> NodeArray:
-        """Return nodes as a checked index array."""
-        array = np.atleast_1d(np.asarray(nodes))
-        array = array if array.size else array.astype(np.intp)  # [] is an array of floats
-        if (
-            array.dtype.kind not in "iu"
-            or array.ndim != 1
-            or ((array < 0) | (array >= len(self._nodes))).any()
-        ):
-            raise CircuitError(f"{name!r}: expected node numbers made by this builder, got {nodes!r}")
-        return array.astype(np.intp)
+        return node_numbers(name, nodes, len(self._nodes))
 
     def _group(self, name: str, a: Nodes, b: Nodes, value: ArrayLike) -> tuple[NodeArray, NodeArray, Array]:
-        """Broadcast two node lists and a value to one length."""
-        first, second = self._known(name, a), self._known(name, b)
-        try:
-            one, two, number = np.broadcast_arrays(first, second, np.asarray(value, np.float64))
-        except ValueError as error:
-            raise CircuitError(
-                f"{name!r}: nodes and values do not fit together: {len(first)} and {len(second)} nodes, "
-                f"values of shape {np.shape(value)}"
-            ) from error
-        return np.array(one), np.array(two), np.array(number)
+        return same_length(name, self._known(name, a), self._known(name, b), value)

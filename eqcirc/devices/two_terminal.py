@@ -19,6 +19,15 @@ from eqcirc.typing import Array, NodeArray
 LARGEST_AREA = 1e6
 
 
+def check_areas(name: str, value: Array) -> None:
+    """Raise `CircuitError` unless every area lies in the valid range."""
+    bad = ~((value > 0) & (value <= LARGEST_AREA))
+    if bad.any():
+        raise CircuitError(
+            f"device {name!r}: area {first(bad, value)}; expected a positive factor up to {LARGEST_AREA:g}"
+        )
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TwoTerminal(Element):
     """Devices from `anode` (n,) to `cathode` (n,) with relative areas `value` (n,) and one `law`."""
@@ -39,12 +48,7 @@ class TwoTerminal(Element):
     def check(self, value: Array) -> None:
         """Raise `CircuitError` for a wrong shape or an area outside the valid range."""
         super().check(value)
-        bad = ~((value > 0) & (value <= LARGEST_AREA))
-        if bad.any():
-            raise CircuitError(
-                f"device {self.name!r}: area {first(bad, value)}; expected a positive factor "
-                f"up to {LARGEST_AREA:g}"
-            )
+        check_areas(self.name, value)
 
     def terminals(self) -> NodeArray:
         """Return anodes and cathodes."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
-from eqcirc.devices import ShockleyDiode
+from eqcirc.devices import EsakiDiode, ShockleyDiode
+from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError
 
 
@@ -44,6 +45,50 @@ MISTAKES: dict[str, tuple[Callable[[CircuitBuilder], object], str]] = {
     "misfit of values": (
         lambda b: b.device("d", [2, 3], 0, ShockleyDiode(), area=[1, 2, 3]),
         "'d': nodes and values do not fit together: 2 and 1 nodes, values of shape (3,)",
+    ),
+    "values in two dimensions": (
+        lambda b: b.conductance("r", [2, 3], 0, np.full((2, 2), 1e-5)),
+        "'r': nodes and values do not fit together: 2 and 1 nodes, values of shape (2, 2)",
+    ),
+    "values that are no numbers": (
+        lambda b: b.conductance("r", 2, 0, "abc"),
+        "'r': expected values to be numbers, got 'abc'",
+    ),
+    "nodes in rows of several lengths": (
+        lambda b: b.conductance("r", [[2], [2, 3]], 0, 1e-5),  # type: ignore[list-item]
+        "'r': expected node numbers made by this builder, got [[2], [2, 3]]",
+    ),
+    "misfit of a crossbar": (
+        lambda b: b.crossbar("r", [1], [2, 3], [1e-5, 1e-5, 1e-5]),
+        "'r': expected conductances of shape (1, 2), or one for all, got shape (3,)",
+    ),
+    "misfit of a signed crossbar": (
+        lambda b: b.signed_crossbar("r", [1], [2, 3], np.ones((2, 2))),
+        "'r': expected conductances of shape (1, 2), or one for all, got shape (2, 2)",
+    ),
+    "misfit of a dual-rail crossbar": (
+        lambda b: b.dual_rail_crossbar("r", [2, 3], b.nodes("m", 4), np.ones((2, 3))),
+        "'r': expected conductances of shape (2, 1, 2), or one for all, got shape (2, 3)",
+    ),
+    "too few henries": (
+        lambda b: b.rl_branches("r", b.nodes("m", 3), 0, 1e3, [1e-6, 1e-6]),
+        "'r': expected henries of shape (3,), or one for all, got shape (2,)",
+    ),
+    "too many shared resistances": (
+        lambda b: b.rl_branches("r", [2, 3], 0, 1e3, 1e-6, shared=[(0, 1)], shared_ohms=[1, 2]),
+        "'r': expected shared_ohms of shape (1,), or one for all, got shape (2,)",
+    ),
+    "shared without resistance": (
+        lambda b: b.rl_branches("r", [2, 3], 0, 1e3, 1e-6, shared=[(0, 1)]),
+        "'r': expected shared_ohms of shape (1,), or one for all, got shape (0,)",
+    ),
+    "three branches that share": (
+        lambda b: b.rl_branches("r", [2, 3], 0, 1e3, 1e-6, shared=[(0, 1, 0)], shared_ohms=1),  # type: ignore[list-item]
+        "'r': expected `shared` to be pairs of branches, as in [(0, 1), (1, 2)], got [(0, 1, 0)]",
+    ),
+    "area of nothing": (
+        lambda b: b.device("d", [2, 3], 0, TunnelDiode(EsakiDiode(), 1.0), area=[1, 0]),
+        "device 'd': area [1] = 0; expected a positive factor",
     ),
     "no parts": (lambda b: b.conductance("r", [], [], []), "element 'r': expected at least one part"),
     "crossbar without columns": (

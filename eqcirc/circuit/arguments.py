@@ -1,0 +1,92 @@
+"""What callers of the builder pass: names, node numbers, and values that fit them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from reprlib import repr as short
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eqcirc.errors import CircuitError
+from eqcirc.typing import Array, NodeArray
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NUMBERED = re.compile(r".*_\d+")
+RESERVED_PREFIX = "eq_"
+SPICE_WORDS = ("alli", "gnd", "temper")  # of ngspice: all currents, ground, the temperature
+
+Nodes = int | Sequence[int] | NodeArray
+
+
+def check_name(what: str, name: str) -> None:
+    """Raise `CircuitError` for a name of `what` (nodes, element) that netlists cannot carry."""
+    if not _NAME.fullmatch(name) or _NUMBERED.fullmatch(name) or name.startswith(RESERVED_PREFIX):
+        raise CircuitError(
+            f"{what} {name!r}: a name is lower case letters, digits and _, starts with a letter but not "
+            f"with {RESERVED_PREFIX!r}, and does not end in _<number>"
+        )
+    if name in SPICE_WORDS:
+        raise CircuitError(f"{what} {name!r}: this name has a meaning of its own in SPICE; choose another")
+
+
+def node_numbers(name: str, nodes: Nodes, count: int) -> NodeArray:
+    """Return nodes as an index array (n,), or raise `CircuitError` unless all are among the first `count`."""
+    array = _array(nodes)
+    if array is None or array.ndim > 1 or ((array < 0) | (array >= count)).any():
+        raise CircuitError(f"{name!r}: expected node numbers made by this builder, got {short(nodes)}")
+    return np.atleast_1d(array)
+
+
+def branch_pairs(name: str, pairs: Sequence[tuple[int, int]]) -> NodeArray:
+    """Return pairs of branches as an index array (m, 2), or raise `CircuitError`."""
+    array = _array(pairs)
+    if array is None or (array.size and (array.ndim != 2 or array.shape[1] != 2)):
+        raise CircuitError(
+            f"{name!r}: expected `shared` to be pairs of branches, as in [(0, 1), (1, 2)], got {short(pairs)}"
+        )
+    return array.reshape(-1, 2)
+
+
+def _array(numbers: object) -> NodeArray | None:
+    """Return whole numbers as an array; None if they are none, or rows of several lengths."""
+    try:
+        array = np.asarray(numbers)
+    except ValueError:
+        return None
+    return array.astype(np.intp) if array.dtype.kind in "iu" or not array.size else None
+
+
+def fit(name: str, what: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Return numbers broadcast to an array of their own of that shape, or raise `CircuitError`."""
+    array = _numbers(name, what, value)
+    try:
+        return np.array(np.broadcast_to(array, shape))
+    except ValueError as error:
+        raise CircuitError(
+            f"{name!r}: expected {what} of shape {shape}, or one for all, got shape {array.shape}"
+        ) from error
+
+
+def same_length(
+    name: str, first: NodeArray, second: NodeArray, value: ArrayLike
+) -> tuple[NodeArray, NodeArray, Array]:
+    """Return two node lists and a value as arrays (n,), what is single repeated; or raise `CircuitError`."""
+    number = _numbers(name, "values", value)
+    lengths = {array.size for array in (first, second, number)} - {1}
+    if number.ndim > 1 or len(lengths) > 1:
+        raise CircuitError(
+            f"{name!r}: nodes and values do not fit together: {len(first)} and {len(second)} nodes, "
+            f"values of shape {number.shape}"
+        )
+    shape = (lengths.pop() if lengths else 1,)
+    one, two = (np.array(np.broadcast_to(nodes, shape)) for nodes in (first, second))
+    return one, two, np.array(np.broadcast_to(number, shape))
+
+
+def _numbers(name: str, what: str, value: ArrayLike) -> Array:
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError) as error:
+        raise CircuitError(f"{name!r}: expected {what} to be numbers, got {short(value)}") from error
