@@ -62,12 +62,17 @@ class PolynomialDevice:
         return self._current.integ()
 
     @cached_property
-    def steepest_fall(self) -> float:
-        """Largest −di/dv, in siemens; 0 if the current never falls."""
+    def fall_voltage(self) -> float:
+        """Where the slope of the current is smallest, in volts."""
         turns = self._slope.deriv().roots()
         inside = turns.real[np.abs(turns.imag) < 1e-9 * (self.high - self.low)]
-        inside = inside[(inside > self.low) & (inside < self.high)]
-        return float(max(0.0, *(-self._slope(inside)), 0.0)) * (1 + 1e-12)  # rounding leaves it a bound
+        places = np.array([self.low, *inside[(inside > self.low) & (inside < self.high)], self.high])
+        return float(places[np.argmin(self._slope(places))])
+
+    @cached_property
+    def steepest_fall(self) -> float:
+        """Largest −di/dv, in siemens; 0 if the current never falls."""
+        return max(0.0, -float(self._slope(self.fall_voltage))) * (1 + 1e-12)  # rounding leaves it a bound
 
     def _parts(self, v: Array) -> tuple[Array, Array]:
         """Return the voltage within the range, and what is beyond."""

@@ -52,6 +52,11 @@ class CubicDevice:
         in_range("cubic device", "v0", self.v0, 1e-3, 1e3, "V")
 
     @property
+    def fall_voltage(self) -> float:
+        """Where the current falls most steeply, in volts."""
+        return 0.0
+
+    @property
     def steepest_fall(self) -> float:
         """Largest −di/dv, in siemens: at 0 V."""
         return self.g1
@@ -121,8 +126,8 @@ class EsakiDiode:
         in_range("tunnel diode", "fall exponent", self.fall_exponent, 1.0, 3.0, "")
 
     @cached_property
-    def steepest_fall(self) -> float:
-        """Largest −di/dv, in siemens; 0 if excess and diode current outweigh the fall everywhere.
+    def fall_voltage(self) -> float:
+        """Where the current falls most steeply, in volts; Vp if it never falls.
 
         Beyond Vp the tunnel current falls, steepest where x^m = 1 + m, and up to there its slope is convex (m ≤ 3); the
         slopes of the other currents grow and are convex. So the smallest di/dv lies between, where d²i/dv² is zero.
@@ -130,8 +135,12 @@ class EsakiDiode:
         m = self.fall_exponent
         peak, inflection = self.peak_voltage, self.peak_voltage * (1 + m) ** (1 / m)
         rises = self._curvature(peak) >= 0  # then di/dv is smallest at Vp, where it is not negative
-        steepest = peak if rises else float(brentq(self._curvature, peak, inflection, xtol=1e-9 * peak))
-        _, slope = self.evaluate(np.array([steepest]))
+        return peak if rises else float(brentq(self._curvature, peak, inflection, xtol=1e-9 * peak))
+
+    @cached_property
+    def steepest_fall(self) -> float:
+        """Largest −di/dv, in siemens; 0 if excess and diode current outweigh the fall everywhere."""
+        _, slope = self.evaluate(np.array([self.fall_voltage]))
         return max(0.0, -float(slope[0])) * (1 + 1e-12)  # rounding leaves it a bound
 
     def _curvature(self, v: float) -> float:

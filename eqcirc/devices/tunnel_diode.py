@@ -15,18 +15,27 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tomli_w
 
 from eqcirc.devices.base import Law, in_range
-from eqcirc.devices.iv_curve import IVCurve
+from eqcirc.devices.iv_curve import IVCurve, Point
 from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.errors import CircuitError, ConfigError, nearest
 
 LAWS = {"cubic": CubicDevice, "esaki": EsakiDiode, "polynomial": PolynomialDevice}
+
+
+class NShaped(Law, Protocol):
+    """A law whose current falls somewhere."""
+
+    @property
+    def fall_voltage(self) -> float:
+        """Where the slope of the current is smallest, in volts."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class TunnelDiode:
         source: where the numbers come from.
     """
 
-    law: Law
+    law: NShaped
     series_resistance: float = 0.0
     capacitance: float = 0.0
     inductance: float = 0.0
@@ -56,6 +65,31 @@ class TunnelDiode:
             raise CircuitError(
                 f"tunnel diode: an inductance of {self.inductance:g} H needs a series resistance; give it one"
             )
+
+    @property
+    def fall(self) -> Point:
+        """Where the current falls most steeply: the voltage across the whole diode, and the current.
+
+        Raises:
+            CircuitError: it never falls.
+        """
+        if not self.law.steepest_fall:
+            raise CircuitError(
+                "tunnel diode: its current never falls, excess and diode current outweigh the tunnel current; "
+                "give it another law"
+            )
+        v = self.law.fall_voltage
+        current = float(self.law.evaluate(np.array([v]))[0][0])
+        return Point(v + self.series_resistance * current, current)
+
+    @property
+    def largest_load(self) -> float:
+        """Load resistance in ohms below which there is one operating point, whatever the supply; 0 for none.
+
+        It is 1/(steepest fall) of the whole diode: the leads take their part.
+        """
+        fall = self.law.steepest_fall
+        return max(0.0, 1 / fall - self.series_resistance) if fall else np.inf
 
     def curve(self, high: float, points: int = 4001) -> IVCurve:
         """Return the current over the voltage across the whole diode, for junction voltages from 0 to `high` volts."""

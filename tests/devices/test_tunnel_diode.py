@@ -14,7 +14,7 @@ from eqcirc import GROUND, CircuitBuilder, IdealSolver, NgspiceSolver
 from eqcirc.circuit.neuron import Neuron
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, PolynomialDevice
+from eqcirc.devices import CubicDevice, EsakiDiode, PolynomialDevice
 from eqcirc.devices.presets import PRESETS, find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode, read_diode, save_diode
 from eqcirc.errors import CircuitError, ConfigError
@@ -63,12 +63,47 @@ def test_other_mistakes_are_named(tmp_path: Path) -> None:
         read_diode(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="did you mean '1n3716'"):
         find_diode("1N3717")
-    with pytest.raises(ConfigError, match="law ClampDiode"):
-        save_diode(tmp_path / "d.toml", TunnelDiode(ClampDiode()))
+
+    class Unnamed(CubicDevice):
+        """A law that files have no name for."""
+
+    with pytest.raises(ConfigError, match="law Unnamed"):
+        save_diode(tmp_path / "d.toml", TunnelDiode(Unnamed()))
     with pytest.raises(CircuitError, match="an inductance of 1e-09 H needs a series resistance"):
         TunnelDiode(EsakiDiode(), inductance=1e-9)
     with pytest.raises(CircuitError, match="series resistance must be between 0"):
         TunnelDiode(EsakiDiode(), -1.0)
+
+
+@pytest.mark.parametrize("diode", [WHOLE, TunnelDiode(CubicDevice(3e-3, 0.2)), *PRESETS.values()])
+def test_the_fall_is_the_steepest_point_of_the_whole_diode(diode: TunnelDiode) -> None:
+    v = np.linspace(-0.1, 0.47, 200_001)
+    current, _ = diode.law.evaluate(v)
+    slope = np.diff(current) / np.diff(v + diode.series_resistance * current)
+    k = int(np.argmin(slope))
+    across = v[k] + diode.series_resistance * current[k]
+    np.testing.assert_allclose(diode.fall, (across, current[k]), rtol=1e-3, atol=3e-5)
+    assert diode.largest_load == pytest.approx(-1 / slope[k], rel=1e-6)
+
+
+def test_a_load_line_below_the_largest_meets_the_curve_once() -> None:
+    """Through the steepest point, where a little more resistance makes three crossings of one."""
+    curve, (v, i) = WHOLE.curve(0.6, 200_001), WHOLE.fall
+
+    def crossings(ohms: float) -> int:
+        above = curve.current > i - (curve.voltage - v) / ohms
+        return int(np.count_nonzero(np.diff(above)))
+
+    assert crossings(0.999 * WHOLE.largest_load) == 1
+    assert crossings(1.01 * WHOLE.largest_load) == 3
+    assert TunnelDiode(EsakiDiode(), 50.0).largest_load == 0, "the curve across its leads folds back"
+
+
+def test_a_diode_that_never_falls_has_no_steepest_point() -> None:
+    buried = TunnelDiode(EsakiDiode(peak_current=1e-6, excess_current=1e-2))
+    with pytest.raises(CircuitError, match="its current never falls"):
+        _ = buried.fall
+    assert buried.largest_load == math.inf
 
 
 @pytest.mark.parametrize(
