@@ -15,7 +15,7 @@ import numpy as np
 
 from eqcirc.circuit.builder import CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.neuron import Neuron, RLRecovery
+from eqcirc.circuit.neuron import Neuron, RLRecovery, around
 from eqcirc.errors import CircuitError
 from eqcirc.typing import NodeArray
 
@@ -52,7 +52,7 @@ class Lattice:
         b = CircuitBuilder(name)
         membrane = b.nodes("v", math.prod(self.shape))
         here, there = neighbours(self.shape, self.periodic).T
-        b.conductance("activator", membrane[here], membrane[there], self.activator, trainable=True)
+        _couple(b, "activator", membrane[here], membrane[there], self.activator)
         coupled = self.inhibitor is not None
         if coupled and self.neuron.recovery is None:
             raise CircuitError(f"lattice {name!r}: neurons without recovery have no inhibitors to couple")
@@ -62,8 +62,12 @@ class Lattice:
             return b.build(membrane)
         recovery = self.neuron.add(b, "neuron", membrane)
         if coupled and recovery is not None:
-            b.conductance("inhibitor", recovery[here], recovery[there], self.inhibitor or 0.0, trainable=True)
+            _couple(b, "inhibitor", recovery[here], recovery[there], self.inhibitor or 0.0)
         return b.build(membrane)
+
+
+def _couple(b: CircuitBuilder, name: str, here: NodeArray, there: NodeArray, siemens: float) -> None:
+    b.conductance(name, here, there, siemens, trainable=True, bounds=around(siemens))
 
 
 def neighbours(shape: tuple[int, ...], periodic: bool = False) -> NodeArray:

@@ -25,6 +25,21 @@ from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError
 from eqcirc.typing import NodeArray
 
+CURRENTS = ("bias", "recovery_bias")
+SPAN = 10.0  # trained parts without bounds of their own stay within this factor of their first value
+
+
+def around(value: ArrayLike, span: float = SPAN, *, current: bool = False) -> Bounds:
+    """Return bounds of a trained part that starts at `value`: from 1/span of the least to span times the largest.
+
+    A current may change its sign: it stays within ±span times the largest, or ±1 mA if that is more.
+    """
+    least, largest = float(np.min(value)), float(np.max(value))
+    if not current:
+        return Bounds(least / span, largest * span)
+    limit = max(span * abs(least), span * abs(largest), CURRENT_BOUNDS.upper)
+    return Bounds(-limit, limit)
+
 
 @dataclass(frozen=True)
 class RLRecovery:
@@ -109,7 +124,8 @@ class Neuron:
             membrane: nodes (n,).
             area: of the devices.
             trainable: which of area, bias, resistance, gyrator, leak, recovery_bias learning may change.
-            bounds: intervals of those, the builder's if left out.
+            bounds: intervals of those; what is left out stays between a tenth and ten times its first value, currents
+                within ±10 times it, or ±1 mA if that is more.
             shared: pairs of R-L branches that share a resistance.
             shared_ohms: that resistance.
 
@@ -121,10 +137,12 @@ class Neuron:
         """
         part = _Trained(self, name, trainable, bounds or {})
         if self.law:
-            b.device(f"{name}_device", membrane, GROUND, self.diode or self.law, area=area, **part("area"))
+            b.device(
+                f"{name}_device", membrane, GROUND, self.diode or self.law, area=area, **part("area", area)
+            )
         b.capacitor(f"{name}_membrane", membrane, GROUND, self.capacitance)
         if self.bias or "bias" in trainable:
-            b.current_source(f"{name}_bias", membrane, self.bias, **part("bias"))
+            b.current_source(f"{name}_bias", membrane, self.bias, **part("bias", self.bias))
         rest = b.rail(f"{name}_rest", self.rest) if self.rest and self.recovery else GROUND
         r = self.recovery
         if isinstance(r, RLRecovery):
@@ -136,21 +154,23 @@ class Neuron:
                 r.inductance,
                 shared=shared,
                 shared_ohms=shared_ohms,
-                **part("resistance"),
+                **part("resistance", [r.resistance, *np.ravel(shared_ohms)]),
             )
         if not isinstance(r, GyratorRecovery):
             return None
         nodes = b.nodes(f"{name}_w", len(membrane))
-        b.gyrator(f"{name}_gyrator", membrane, nodes, r.gyration, reference=rest, **part("gyrator"))
-        b.conductance(f"{name}_leak", nodes, GROUND, r.leak, **part("leak"))
+        b.gyrator(
+            f"{name}_gyrator", membrane, nodes, r.gyration, reference=rest, **part("gyrator", r.gyration)
+        )
+        b.conductance(f"{name}_leak", nodes, GROUND, r.leak, **part("leak", r.leak))
         b.capacitor(f"{name}_store", nodes, GROUND, r.capacitance)
         if "recovery_bias" in trainable:
-            b.current_source(f"{name}_wbias", nodes, 0.0, **part("recovery_bias"))
+            b.current_source(f"{name}_wbias", nodes, 0.0, **part("recovery_bias", 0.0))
         return nodes
 
 
 class _Trained:
-    """Answers which options of a part say that it is trained."""
+    """Answers which options of a part say that it is trained, and within which bounds."""
 
     def __init__(
         self, neuron: Neuron, name: str, trainable: Collection[str], bounds: dict[str, Bounds]
@@ -163,12 +183,11 @@ class _Trained:
                 )
         self.trainable, self.bounds = trainable, bounds
 
-    def __call__(self, part: str) -> dict[str, Any]:
-        options: dict[str, Any] = {"trainable": part in self.trainable}
-        return options | ({"bounds": self.bounds[part]} if part in self.bounds else {})
-
-
-CURRENTS = ("bias", "recovery_bias")
+    def __call__(self, part: str, value: ArrayLike) -> dict[str, Any]:
+        if part not in self.trainable:
+            return {}
+        default = around(value, current=part in CURRENTS)
+        return {"trainable": True, "bounds": self.bounds.get(part, default)}
 
 
 @dataclass(frozen=True)
@@ -197,7 +216,8 @@ class LayerNeurons:
         if not self.span > 1:
             raise CircuitError(f"neurons {name!r}: expected a span above 1, got {self.span:g}")
         own = [part for part in self.train if part != "inhibition" or self.inhibition is None]
-        bounds = {k: self._bounds(k, value) for k, value in self.neuron.parts.items() if k in own}
+        parts = self.neuron.parts.items()
+        bounds = {k: around(value, self.span, current=k in CURRENTS) for k, value in parts}
         recovery = self.neuron.add(b, name, nodes, trainable=own, bounds=bounds)
         if self.inhibition is not None:
             self._inhibit(b, name, recovery, rails, self.inhibition)
@@ -221,11 +241,5 @@ class LayerNeurons:
             np.roll(rings, -1, axis=1)[:, :links].ravel(),
             siemens,
             trainable="inhibition" in self.train,
-            bounds=self._bounds("inhibition", siemens),
+            bounds=around(siemens, self.span),
         )
-
-    def _bounds(self, part: str, value: float) -> Bounds:
-        if part not in CURRENTS:
-            return Bounds(value / self.span, value * self.span)
-        limit = max(self.span * abs(value), CURRENT_BOUNDS.upper)
-        return Bounds(-limit, limit)
