@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.devices.base import in_range, number
+from eqcirc.devices.base import in_range, number, unchecked
 from eqcirc.typing import Array
 
 
@@ -60,7 +60,7 @@ class ClampDiode:
 
     def scaled(self, voltage: float, current: float) -> ClampDiode:
         """Return the clamp seen through an amplifier."""
-        return ClampDiode(self.conductance * current / voltage, self.knee * voltage)
+        return unchecked(ClampDiode, self.conductance * current / voltage, self.knee * voltage)
 
     def model(self, name: str) -> list[str]:
         """Return nothing: the law stands in each line."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqcirc.constants import JUNCTION_GMIN, THERMAL_VOLTAGE
-from eqcirc.devices.base import in_range, number
+from eqcirc.devices.base import in_range, number, unchecked
 from eqcirc.typing import Array
 
 LARGEST_EXPONENT = 600.0  # exp of more is not a current that any circuit here carries; keeps doubles finite
@@ -100,7 +100,7 @@ class ShockleyDiode:
 
     def scaled(self, voltage: float, current: float) -> ShockleyDiode:
         """Return the diode seen through an amplifier: N grows with the voltage, IS with the current."""
-        return ShockleyDiode(self.saturation_current * current, self.emission * voltage)
+        return unchecked(ShockleyDiode, self.saturation_current * current, self.emission * voltage)
 
     def model(self, name: str) -> list[str]:
         """Return the .model line."""

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from eqcirc.devices.base import in_range, number
+from eqcirc.devices.base import in_range, number, unchecked
 from eqcirc.devices.tunnel import source
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array
@@ -98,7 +98,7 @@ class PolynomialDevice:
     def scaled(self, voltage: float, current: float) -> PolynomialDevice:
         """Return the device seen through an amplifier."""
         scaled = (current * c / voltage**k for k, c in enumerate(self.coefficients, start=1))
-        return PolynomialDevice(tuple(scaled), self.low * voltage, self.high * voltage)
+        return unchecked(PolynomialDevice, tuple(scaled), self.low * voltage, self.high * voltage)
 
     def model(self, name: str) -> list[str]:
         """Return no model: the law stands in every line."""

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import gamma, gammainc
 
-from eqcirc.devices.base import in_range, number
+from eqcirc.devices.base import in_range, number, unchecked
 from eqcirc.typing import Array
 
 LARGEST_EXPONENT = 600.0  # keeps doubles finite
@@ -77,7 +77,7 @@ class CubicDevice:
 
     def scaled(self, voltage: float, current: float) -> CubicDevice:
         """Return the device seen through an amplifier."""
-        return CubicDevice(self.g1 * current / voltage, self.v0 * voltage)
+        return unchecked(CubicDevice, self.g1 * current / voltage, self.v0 * voltage)
 
     def model(self, name: str) -> list[str]:
         """Return no model: the law stands in every line."""
@@ -133,9 +133,13 @@ class EsakiDiode:
         slopes of the other currents grow and are convex. So the smallest di/dv lies between, where d²i/dv² is zero.
         """
         m = self.fall_exponent
-        peak, inflection = self.peak_voltage, self.peak_voltage * (1 + m) ** (1 / m)
-        rises = self._curvature(peak) >= 0  # then di/dv is smallest at Vp, where it is not negative
-        return peak if rises else float(brentq(self._curvature, peak, inflection, xtol=1e-9 * peak))
+        peak = self.peak_voltage
+        inflection: float = peak * (1 + m) ** (1 / m)
+        if self._curvature(peak) >= 0:
+            return peak  # where di/dv is smallest then, and not negative
+        if self._curvature(inflection) <= 0:
+            return inflection  # what the other currents add to its zero is lost in rounding
+        return float(brentq(self._curvature, peak, inflection, xtol=1e-9 * peak))
 
     @cached_property
     def steepest_fall(self) -> float:
@@ -193,7 +197,8 @@ class EsakiDiode:
 
     def scaled(self, voltage: float, current: float) -> EsakiDiode:
         """Return the diode seen through an amplifier."""
-        return EsakiDiode(
+        return unchecked(
+            EsakiDiode,
             self.peak_current * current,
             self.peak_voltage * voltage,
             self.excess_current * current,

@@ -29,6 +29,13 @@ N_SHAPED: dict[str, Law] = {
     "tunnel diode behind an amplifier": EsakiDiode().scaled(4.0, 0.25),
     "polynomial": PolynomialDevice((0.007358, -0.08607, 0.2911, 0.03922, -1.693, 2.099), -0.06, 0.47),
 }
+AT_THEIR_LIMITS: dict[str, Law] = {
+    "least diode": ShockleyDiode(1e-20, 1e4),
+    "least clamp": ClampDiode(1e-6, 1.0),
+    "least cubic": CubicDevice(1e-12, 1e3),
+    "least excess current": EsakiDiode(excess_current=1e-15, excess_slope=1e-3),
+    "high polynomial": PolynomialDevice((1.0, 1e-9), 0.0, 1e3),
+}
 
 laws = pytest.mark.parametrize("law", (LAWS | N_SHAPED).values(), ids=LAWS | N_SHAPED)
 passive = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
@@ -101,6 +108,14 @@ def test_the_steepest_fall_is_a_bound_that_is_reached(law: Law) -> None:
     assert fall <= law.steepest_fall <= fall * (1 + 1e-6)
 
 
+def test_the_steepest_fall_is_found_where_the_other_currents_are_lost_in_rounding() -> None:
+    """The curvature has no zero then: at the inflection of the tunnel current it is -1e-15 of its largest value."""
+    alone = EsakiDiode(0.01, 0.05, 1e-15, 1.0, 2.0, 1e-20, 0.4, 3.0)
+    assert alone.fall_voltage == pytest.approx(0.05 * 4 ** (1 / 3), rel=1e-9)
+    v = np.linspace(0.05, 0.15, 100_001)
+    assert alone.steepest_fall == pytest.approx(-alone.evaluate(v)[1].min(), rel=1e-8)
+
+
 def test_a_tunnel_current_below_the_excess_current_does_not_fall() -> None:
     buried = EsakiDiode(peak_current=1e-6, excess_current=1e-2)
     assert buried.steepest_fall == 0
@@ -129,7 +144,9 @@ def test_far_voltages_leave_the_numbers_finite(law: Law) -> None:
     assert all(np.isfinite(x).all() for x in (*law.evaluate(v), law.cocontent(v)))
 
 
-@laws
+@pytest.mark.parametrize(
+    "law", (LAWS | N_SHAPED | AT_THEIR_LIMITS).values(), ids=LAWS | N_SHAPED | AT_THEIR_LIMITS
+)
 @settings(max_examples=30, deadline=None)
 @given(voltage=st.floats(0.1, 10), current=st.floats(0.1, 10))
 def test_a_scaled_law_is_what_an_amplifier_shows(law: Law, voltage: float, current: float) -> None:

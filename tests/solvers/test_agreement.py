@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.neuron import LayerNeurons, Neuron, RLRecovery
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
-from eqcirc.devices import ShockleyDiode
+from eqcirc.devices import Bounds, ShockleyDiode
+from eqcirc.devices.presets import PRESETS
 from eqcirc.errors import CircuitError
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
@@ -51,6 +54,17 @@ def test_ngspice_and_ideal_solver_agree(
     ideal = IdealSolver(example.circuit).solve(None, example.inputs, nudge).require()
     found = spice(example.circuit, netlist=netlist).solve(None, example.inputs, nudge).require()
     assert found.voltages.shape == (3, len(example.inputs), example.circuit.n_nodes)
+    np.testing.assert_allclose(found.voltages, ideal.voltages, rtol=0, atol=AGREEMENT)
+
+
+def test_two_layers_of_tunnel_diodes_behind_high_gains_agree(spice: Callable[..., NgspiceSolver]) -> None:
+    """Seen through both amplifiers, their numbers are far from what a tunnel diode may have."""
+    neurons = LayerNeurons(Neuron(recovery=RLRecovery(30.0, 1e-8), diode=PRESETS["1n3716"]))
+    plan = Layered(hidden=(2, 2), gain=40.0, input_gain=0.3, neurons=neurons, bounds=Bounds(1e-3, 2e-2))
+    rng = np.random.default_rng(0)
+    circuit, inputs = plan.build("high", 2, 2, rng), rng.uniform(-1, 1, (3, 2))
+    ideal = IdealSolver(circuit).solve(None, inputs).require()
+    found = spice(circuit, netlist="reduced").solve(None, inputs).require()
     np.testing.assert_allclose(found.voltages, ideal.voltages, rtol=0, atol=AGREEMENT)
 
 
