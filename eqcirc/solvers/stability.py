@@ -10,6 +10,8 @@ steepest fall: a lower bound of A at any voltage. Then
     A + B·D⁻¹·Bᵀ > 0                          the operating point is unique, whatever the inputs;
     and  A + γ·C > 0,  γ = min eig(D, L)      it is stable: no oscillation (C, L: storage of activators and recovery).
 
+C and L have to be the whole storage: a capacitor between an activator and a recovery variable leaves stability unknown.
+
 Why: an eigenvalue λ with vector x, |x|_C = 1, of the activators satisfies λ + a + Σ b_k²/(λ + d_k) = 0 with a = xᵀA·x,
 d_k ≥ γ. A complex one has Σ b_k²/|λ + d_k|² = 1, hence 2·Re λ = −a − (a mean of the d_k) < 0. A real one λ ≥ 0 would
 need the left side, positive at λ = 0 and nowhere falling below 2λ + a + γ, to vanish.
@@ -38,7 +40,8 @@ class Stability:
         growth: (row,) largest real part of the dynamic Jacobian's eigenvalues, in 1/s; stable below 0. Without any
             capacitor or inductor, in siemens: every node counts as having the same capacitor.
         frequency: (row,) its imaginary part in Hz, of an oscillation that grows or dies out slowest.
-        curvature: (row,) smallest eigenvalue of the reduced Hessian in siemens; NaN without a scaling s.
+        curvature: (row,) smallest eigenvalue of the reduced Hessian in siemens; NaN without a scaling s, or if recovery
+            has none of its own, as behind a gyrator without a leak.
         degenerate: (row,) number of directions without curvature.
     """
 
@@ -93,12 +96,12 @@ def _leading(dynamics: Dynamics, k: Array) -> complex:
 
 
 def _curvatures(dynamics: Dynamics, k: Array) -> Array:
-    """Return the eigenvalues of the Hessian with recovery eliminated; none without a scaling."""
+    """Return the eigenvalues of the Hessian with recovery eliminated; none where that cannot be done."""
     t = dynamics.scaling
     if t is None or not np.isfinite(k).all():
         return np.empty(0)
     a, b, d = _blocks(t, k)
-    return np.asarray(eigvalsh(_reduced(a, b, d)))
+    return np.asarray(eigvalsh(_reduced(a, b, d))) if _has_inverse(d) else np.empty(0)
 
 
 def _blocks(t: Array, k: Array) -> tuple[Array, Array, Array]:
@@ -107,6 +110,15 @@ def _blocks(t: Array, k: Array) -> tuple[Array, Array, Array]:
     hessian = (hessian + hessian.T) / 2
     up, down = t > 0, t < 0
     return hessian[np.ix_(up, up)], hessian[np.ix_(up, down)], -hessian[np.ix_(down, down)]
+
+
+def _has_inverse(d: Array) -> bool:
+    """Whether a symmetric matrix has an inverse, whatever the units of its rows (siemens, ohms)."""
+    size = np.sqrt(np.abs(d).max(axis=1, initial=0))
+    if not size.all():
+        return False
+    unit = d / np.outer(size, size)
+    return _positive(unit) or bool(np.linalg.matrix_rank(unit, hermitian=True) == len(d))
 
 
 def _reduced(a: Array, b: Array, d: Array) -> Array:
@@ -171,9 +183,12 @@ def _damped(dynamics: Dynamics, t: Array, nodal: Array, d: Array) -> bool:
         return True  # a gradient system: it goes down in energy, and cannot oscillate
     if not moving[down].all() or (t[dynamics.plan.unknown[dynamics.ends]] < 0).any():
         return False
+    if storage[np.ix_(up, down)].any():  # the proof takes activators and recovery to store apart
+        return False
     gammas = [np.inf]
     if len(d):
-        gammas.append(float(eigh(d, storage[np.ix_(down, down)], eigvals_only=True)[0]))
+        # the other way round, for capacitors that float between recovery nodes leave L singular
+        gammas.append(1 / float(eigh(storage[np.ix_(down, down)], d, eigvals_only=True)[-1]))
     if dynamics.n_branches:
         gammas.append(dynamics.branch_damping)
     a, _, _ = _blocks(t, dynamics.without_branches(nodal))

@@ -20,7 +20,9 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.solvers.equations import Linearised
 from eqcirc.typing import Array, NodeArray, as_slice
 
-WEAK = 1e-6  # of the conductance at an unknown: what is left of it where an N-shaped device cancels it
+WEAK = 1e-6
+"""Of the conductance that reaches an unknown: less is left on the diagonal where an N-shaped device cancels it, and
+nothing is there behind a gyrator without a leak; then the rows are solved as a whole."""
 CHUNK = 4_000_000  # doubles in the largest temporary of one block
 SMALL = 40  # unknowns in K below which products of blocks are worth keeping
 
@@ -81,7 +83,7 @@ class BlockElimination:
     def _solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
         m = self._blocks(system)
         pivot = m.d + _columns(at.diagonal, self._e)
-        if (np.abs(pivot) < WEAK * m.d).any():
+        if (np.abs(pivot) <= WEAK * system.strength[self._e]).any():
             return np.asarray(np.linalg.solve(at.jacobian(system), rhs[:, :, None])[:, :, 0])
         inverse = 1 / pivot
         b_e, b_k = _columns(rhs, self._e), _columns(rhs, self._k)
