@@ -12,6 +12,7 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,6 +48,8 @@ GROUND = 0
 CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
 AREA_BOUNDS = Bounds(0.1, 10.0)
 OHM_BOUNDS = Bounds(1e2, 1e6)  # ohm
+STANDARD = (DEFAULT_BOUNDS, SIGNED_BOUNDS, CURRENT_BOUNDS, AREA_BOUNDS, OHM_BOUNDS)
+"""Bounds of those who name none: a common window, widened where the first values lie outside."""
 
 
 class CircuitBuilder:
@@ -346,6 +349,8 @@ class CircuitBuilder:
         if not element.value.size:
             raise CircuitError(f"element {element.name!r}: expected at least one part, got no nodes")
         element.value.setflags(write=False)
+        if any(element.bounds is bounds for bounds in STANDARD):
+            element = replace(element, bounds=_widened(element.bounds, element.value))
         self._elements.append(element)
 
     def _claim(self, name: str, taken: set[str], what: str) -> None:
@@ -360,3 +365,7 @@ class CircuitBuilder:
 
     def _group(self, name: str, a: Nodes, b: Nodes, value: ArrayLike) -> tuple[NodeArray, NodeArray, Array]:
         return same_length(name, self._known(name, a), self._known(name, b), value)
+
+
+def _widened(bounds: Bounds, value: Array) -> Bounds:
+    return Bounds(min(bounds.lower, float(value.min())), max(bounds.upper, float(value.max())))

@@ -26,7 +26,9 @@ from eqcirc.typing import Array
 Start = Literal["auto", "cold", "relax"]
 
 FIRST_HORIZON = 30.0  # slowest time constants: how long a transient lasts at first
-LONGER, ATTEMPTS = 4.0, 3  # then so many times longer, so often; what has not settled by then is given up
+LONGER, ATTEMPTS = 4.0, 8  # then so many times longer, so often; what has not settled by then is given up
+MOST_STEPS = 3000
+"""Of one transient. What comes to rest is followed in longer and longer steps, so this ends those that oscillate."""
 NEAR = 0.02  # of a node's voltage: so near an operating point counts as about to reach it
 BETWEEN = (0.25, 0.5, 0.75, 1.0)  # where the way from a free to a nudged state is looked at
 LEAST = 1e-3  # V, and of the largest voltage of the row: counts as the voltage of nodes below it

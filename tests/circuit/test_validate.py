@@ -118,3 +118,10 @@ def test_an_amplifier_carries_the_path_to_ground() -> None:
     b.conductance("w", x, a, 1e-5)
     b.amplifier("amp", a, y, 2.0)
     assert b.build(y).n_nodes == 4
+
+
+def test_bounds_that_nobody_named_hold_the_first_values() -> None:
+    b = CircuitBuilder("wide")
+    x, v = b.input("x"), b.nodes("v", 2)
+    b.conductance("w", x, v, [1e-5, 1e-2], trainable=True)
+    assert tuple(b.build(v).element("w").bounds) == (1e-6, 1e-2)

@@ -15,7 +15,8 @@ from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, Start
 from eqcirc.solvers.ideal.choice import choose
 from eqcirc.solvers.ideal.newton import newton
-from eqcirc.solvers.ideal.transient import follow, relax
+from eqcirc.solvers.ideal.relaxation import relax
+from eqcirc.solvers.ideal.transient import follow
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters

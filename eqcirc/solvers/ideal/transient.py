@@ -1,4 +1,4 @@
-"""Transients of the ideal circuit, by scipy's implicit backward differentiation formulas, and relaxation to rest.
+"""Transients of the ideal circuit, by scipy's implicit backward differentiation formulas.
 
 All rows are integrated together, as one system whose Jacobian has a block for each.
 """
@@ -6,9 +6,12 @@ All rows are integrated together, as one system whose Jacobian has a block for e
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from scipy.integrate import solve_ivp
+from scipy.integrate import BDF, solve_ivp
 from scipy.optimize import OptimizeResult
 from scipy.sparse import block_diag, coo_array, csc_array, csr_array, diags_array
 
@@ -17,16 +20,15 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import SolverError
 from eqcirc.solvers.dynamics import PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations, Linearised
-from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, close
 from eqcirc.solvers.ideal.choice import SPARSE_FILL, SPARSE_KEPT
-from eqcirc.solvers.ideal.elimination import LinearSolver
-from eqcirc.solvers.ideal.newton import newton
-from eqcirc.solvers.stability import stability
-from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array
 
-RTOL, ATOL = 1e-4, 1e-7  # of a relaxation; a few microvolts decide no basin of attraction
+RTOL, ATOL = 1e-4, 1e-7  # a few microvolts decide no basin of attraction
+STEEP = 1e6
+"""Of the largest conductance: steeper slopes count as that. Trial steps of an integrator think up volts across a
+junction, and a Jacobian with the slope of exp(200) in it cannot be factorised."""
+FIRST_MOVE = 1e-3  # V (or A): no state moves further in the first step
 FAITHFUL = 1e-3  # of the smallest capacitance: stands at bare unknowns in a transient that is looked at
 SMALL = 1e-3  # V; voltages below it have an absolute accuracy
 
@@ -57,6 +59,8 @@ class Motion:
         d = self.dynamics
         u = x[:, : d.n]
         at, _ = d.equations.linearise(u, d.system.multiply(u))
+        steep = STEEP * d.system.strength.max()
+        at = replace(at, diagonal=_within(at.diagonal, steep), beside=_within(at.beside, steep))
         nodal = d.jacobian(at) if self._matrix is None else self._sparse(self._matrix, at)
         blocks = [csr_array(self._inverse @ -k) for k in nodal]  # a dense block would keep its zeros
         return csc_array(block_diag(blocks, format="csc"))
@@ -86,17 +90,36 @@ class Motion:
             longest_step: seconds.
         """
         shape = x.shape
+        fun, options = self._problem(x, duration)
         course = solve_ivp(
-            lambda _, y: self.rate(y.reshape(shape)).ravel(),
-            (0.0, duration),
-            x.ravel(),
-            method="BDF",
-            jac=lambda _, y: self.jacobian(y.reshape(shape)),
-            rtol=rtol,
-            atol=atol,
-            max_step=longest_step,
+            fun, (0.0, duration), x.ravel(), "BDF", rtol=rtol, atol=atol, max_step=longest_step, **options
         )
         return course.y[:, -1].reshape(shape), course
+
+    def settle(self, x: Array, duration: float, most_steps: int) -> tuple[Array, bool]:
+        """Return the state (row, size) after a while, and whether it got there in so many steps."""
+        fun, options = self._problem(x, duration)
+        solver = BDF(fun, 0.0, x.ravel(), duration, rtol=RTOL, atol=ATOL, **options)
+        for _ in range(most_steps):
+            solver.step()
+            if solver.status != "running":
+                break
+        return solver.y.reshape(x.shape), solver.status == "finished"
+
+    def _problem(self, x: Array, duration: float) -> tuple[Callable[[float, Array], Array], dict[str, Any]]:
+        """Return the rate of one long state, as integrators want it, and its Jacobian and first step.
+
+        The first step is ours: scipy's guess looks ahead, into voltages where exponentials overflow.
+        """
+        shape, fastest = x.shape, np.abs(self.rate(x)).max()
+        return lambda _, y: self.rate(y.reshape(shape)).ravel(), {
+            "jac": lambda _, y: self.jacobian(y.reshape(shape)),
+            "first_step": min(duration, FIRST_MOVE / fastest) if fastest > 0 else duration,
+        }
+
+
+def _within(slopes: Array, steepest: float) -> Array:
+    return np.clip(np.nan_to_num(slopes), -steepest, steepest)
 
 
 def follow(plan: Reduction, course: Course) -> Waveforms:
@@ -126,37 +149,3 @@ def follow(plan: Reduction, course: Course) -> Waveforms:
     u, currents = np.split(way.y.T, [dynamics.n], axis=1)
     voltages = plan.expand(u[None], np.repeat(held, len(u), axis=0))[0]
     return Waveforms(circuit, way.t, voltages, currents, time.perf_counter() - began)
-
-
-def relax(dynamics: Dynamics, linear: LinearSolver) -> tuple[Array, np.ndarray, int]:
-    """Let every row come to rest, starting with nothing charged.
-
-    A row has arrived when Newton's method, from where it is, finds a stable operating point close by. One that
-    oscillates never does.
-
-    Returns:
-        operating points u (row, n), status (row,), Newton iterations.
-    """
-    rows = len(dynamics.equations.injection)
-    u, status = np.full((rows, dynamics.n), np.nan), np.full(rows, Status.NO_EQUILIBRIUM, np.int8)
-    active, x, iterations = np.arange(rows), np.zeros((rows, dynamics.size)), 0
-    duration = FIRST_HORIZON * dynamics.slowest
-    for _ in range(ATTEMPTS):
-        x, _ = Motion(dynamics).run(x, duration)
-        here = x[:, : dynamics.n]
-        found, each, more = newton(dynamics.equations, linear, here)
-        iterations += more
-        arrived = (each == Status.CONVERGED) & close(found, here)
-        status[active] = Status.NO_EQUILIBRIUM
-        if arrived.any():
-            k = np.flatnonzero(arrived)
-            part = Dynamics(dynamics.equations.take(k))
-            arrived[k] = stability(part, found[k]).stable
-            u[active[k]] = found[k]
-            status[active[k]] = np.where(arrived[k], Status.CONVERGED, Status.UNSTABLE)
-        active, x = active[~arrived], x[~arrived]
-        if not active.size:
-            break
-        dynamics = Dynamics(dynamics.equations.take(~arrived))
-        duration *= LONGER
-    return u, status, iterations

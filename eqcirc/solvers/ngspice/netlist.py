@@ -26,7 +26,7 @@ from eqcirc.solvers.ngspice import cards
 from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
 from eqcirc.typing import Array, Parameters
 
-HOLDING = 10.0  # S, of phase −1: much against the circuits here
+HOLDING = 10.0  # S, of phase −1: much against most circuits
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,21 @@ class Tolerances:
         )
 
 
+@dataclass(frozen=True)
+class Settling:
+    """Transients from rest before the sweep, one for every sample.
+
+    Attributes:
+        seconds: how long.
+        step: seconds; the first steps are below it, so that a long transient does not jump over its beginning.
+        holding: siemens that hold every saved node, in phase −1, near where it settled.
+    """
+
+    seconds: float
+    step: float
+    holding: float = HOLDING
+
+
 @dataclass(frozen=True, eq=False)
 class Netlist:
     """Lines without analysis, and what to sweep and save.
@@ -64,7 +79,7 @@ class Netlist:
         samples: number of samples.
         phases: number of phases.
         notes: comments for people.
-        settle: seconds of a transient from rest before the sweep, for every sample; 0 for none.
+        settle: transients before the sweep, if there are any.
         held: whether a phase −1 comes first, in which every saved node is held near where it settled.
     """
 
@@ -73,7 +88,7 @@ class Netlist:
     samples: int
     phases: int
     notes: tuple[str, ...] = ()
-    settle: float = 0.0
+    settle: Settling | None = None
     held: bool = False
 
     @property
@@ -81,14 +96,14 @@ class Netlist:
         """Points that the sweep has for each sample."""
         return self.phases + self.held
 
-    def settling(self, seconds: float, farads: Array) -> Netlist:
+    def settling(self, settle: Settling, farads: Array) -> Netlist:
         """Return the netlist with transients before the sweep, and with capacitors (saved,) where farads > 0."""
         capacitors = [
             f"c_eq_{k} {name} 0 {number(c)}"
             for k, (name, c) in enumerate(zip(self.saved, farads.tolist(), strict=True))
             if c > 0
         ]
-        return replace(self, lines=[*self.lines, *capacitors], settle=seconds)
+        return replace(self, lines=[*self.lines, *capacitors], settle=settle)
 
     def holding(self, voltages: Array) -> Netlist:
         """Return the netlist with a phase −1 that holds the saved nodes at voltages (batch, saved).
@@ -97,8 +112,9 @@ class Netlist:
         where the sample itself settled, and not from its neighbour.
         """
         switch = f"pwl(v({PHASE}),-1,1,-0.5,0,{self.phases},0)"
+        siemens = self.settle.holding if self.settle else HOLDING
         lines = [
-            f"b_eq_h{k} {name} 0 i={HOLDING:g}*{switch}*(v({name})-{cards.table(column)})"
+            f"b_eq_h{k} {name} 0 i={siemens:g}*{switch}*(v({name})-{cards.table(column)})"
             for k, (name, column) in enumerate(zip(self.saved, voltages.T, strict=True))
         ]
         return replace(self, lines=[*self.lines, *lines], held=True)

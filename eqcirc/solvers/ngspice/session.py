@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from eqcirc.errors import EngineError, EngineLeftError
+from eqcirc.solvers.free_phase import MOST_STEPS
 from eqcirc.solvers.ngspice.cards import SAMPLE
 from eqcirc.solvers.ngspice.library import require_library
 from eqcirc.solvers.ngspice.netlist import Netlist
@@ -32,7 +33,7 @@ _HARMLESS = re.compile(
 )
 _REFUSED = re.compile(r"\b(error|can't find|unable|not parsed|unknown|unrecognized)\b", re.IGNORECASE)
 SHOWN = 100  # part of a transient that is kept: its end
-LEAST_STEPS = 100
+LEAST_STEPS = 100  # of a transient; one that has come to rest takes no more at its end
 LOOSE = ".options reltol=1e-4 vntol=1e-7 abstol=1e-12 noacct"
 """Of transients, which only have to end near an operating point: the sweep behind them is precise. With the tolerances
 of the sweep they take for ever where one node is at 100 V."""
@@ -46,7 +47,7 @@ class SweepResult:
         voltages: (phase, batch, saved) in volts, NaN where ngspice found none.
         messages: its words for those samples.
         rungs: for samples that only a retry solved, the rung that won.
-        settled: (batch, saved) where transients ended, if there were any.
+        settled: (batch, saved) where transients ended, if there were any; NaN where they cannot end.
     """
 
     voltages: Array
@@ -104,14 +105,19 @@ class Session:
         return result
 
     def _settle(self, netlist: Netlist) -> Array:
-        """Return where every sample is (batch, saved) after a transient from rest; NaN where there is none."""
+        """Return where every sample is (batch, saved) after a transient from rest.
+
+        NaN where ngspice gave up, and where the circuit still moves so fast, for so long, that it will not rest.
+        """
+        settle = netlist.settle
+        assert settle is not None
         settled = np.full((netlist.samples, len(netlist.saved)), np.nan)
         lines = [LOOSE if line.startswith(".options") else line for line in netlist.lines]
-        netlist, end = replace(netlist, lines=lines), netlist.settle
-        run = f"tran {end / SHOWN} {end} {end * (1 - 1 / SHOWN)} {end / LEAST_STEPS} uic"
+        netlist, end = replace(netlist, lines=lines), settle.seconds
+        run = f"tran {settle.step} {end} {end * (1 - 1 / SHOWN)} {end / LEAST_STEPS} uic"
         for sample in range(netlist.samples):
             points = self.analyse(netlist, [], f"alter v_{SAMPLE} = {sample}", run)
-            if len(points):
+            if 0 < len(points) <= MOST_STEPS / SHOWN:
                 settled[sample] = points[-1]
         return settled
 

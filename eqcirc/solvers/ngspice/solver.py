@@ -17,15 +17,23 @@ from eqcirc.solvers.branches import mark_branches
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase, Start, close
-from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, full_netlist, reduced_netlist
+from eqcirc.solvers.ngspice.netlist import (
+    HOLDING,
+    Netlist,
+    Settling,
+    Tolerances,
+    full_netlist,
+    reduced_netlist,
+)
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
-from eqcirc.solvers.ngspice.session import SweepResult
+from eqcirc.solvers.ngspice.session import LEAST_STEPS, SweepResult
 from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
 
+HELD = 1e3  # of the largest conductance at a node: what holds the nodes in phase −1 at least
 MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
 
 LARGEST_ERROR = 1e-6
@@ -132,24 +140,27 @@ class NgspiceSolver(Solver):
         u = np.full((phases, len(fixed), self._plan.n), np.nan)
         status, heard = np.full(len(fixed), Status.NO_EQUILIBRIUM, np.int8), SweepResult(u)
         waiting, duration = np.arange(len(fixed)), FIRST_HORIZON * dynamics.slowest
+        step = duration / LEAST_STEPS
+        holding = max(HOLDING, HELD * float(dynamics.system.strength.max()))
         little = EQUAL * np.ones(self._plan.n) if not dynamics.stores else dynamics.parasitic(PARASITIC)
         capacitors = little[self._plan.unknown[self.circuit.free_nodes]]
         for _ in range(ATTEMPTS):
             pull = None if nudge is None else nudge.take(waiting)
             netlists = (
-                netlist.settling(duration, capacitors)
+                netlist.settling(Settling(duration, step, holding), capacitors)
                 for netlist in self._netlists(system, fixed[waiting], pull, full=True)
             )
             swept, state = self._run(netlists)
             assert swept.settled is not None
             found, ended = (self._unknowns(x, True) for x in (swept.voltages, swept.settled[None]))
             failed = np.isin(np.arange(len(state)), list(swept.messages))
-            arrived = (state != Status.CONVERGED) | failed | close(found[0], ended[0])
+            lost = np.isnan(ended[0]).any(axis=1)
+            arrived = (state != Status.CONVERGED) | (~lost & (failed | close(found[0], ended[0])))
             done = waiting[arrived]
             u[:, done], status[done] = found[:, arrived], state[arrived]
             heard.messages |= {int(waiting[k]): m for k, m in swept.messages.items() if arrived[k]}
             heard.rungs |= {int(waiting[k]): m for k, m in swept.rungs.items() if arrived[k]}
-            waiting, duration = waiting[~arrived], duration * LONGER
+            waiting, duration = waiting[~(arrived | lost)], duration * LONGER
             if not waiting.size:
                 break
         return u, status, heard
