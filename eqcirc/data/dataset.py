@@ -24,6 +24,7 @@ class Dataset:
         labels: (n_samples,), integers in 0..n_classes-1; None for regression.
         targets: (n_samples, n_outputs), finite, dimensionless; None for classification.
         n_classes: Number of classes, at least 2; 0 for regression.
+        names: What each input column is called in its file; () where columns have no names.
 
     Raises:
         DataError: The arrays are empty, not numeric, not finite, of unequal length or of a wrong shape; a
@@ -35,10 +36,15 @@ class Dataset:
     labels: Labels | None = None
     targets: Array | None = None
     n_classes: int = 0
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check and convert the arrays."""
         object.__setattr__(self, "inputs", matrix(self.name, "inputs", self.inputs))
+        if self.names and len(self.names) != self.n_features:
+            raise DataError(
+                f"{self.name}: expected a name for each of {self.n_features} features, got {len(self.names)}"
+            )
         if (self.labels is None) == (self.targets is None):
             given = "neither" if self.labels is None else "both"
             raise DataError(f"{self.name}: expected exactly one of labels and targets, got {given}")

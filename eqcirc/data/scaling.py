@@ -16,10 +16,17 @@ Scaling = Literal["none", "unit", "standard"]
 
 @dataclass(frozen=True, eq=False)
 class Scaler:
-    """The map ``(inputs - offset) * factor``; `offset` and `factor` are (n_features,)."""
+    """The map ``(inputs - offset) * factor`` of each feature.
+
+    Attributes:
+        offset: (n_features,), in the unit of the raw data.
+        factor: (n_features,), in its inverse.
+        names: What each feature is called, () if they have no names.
+    """
 
     offset: Array
     factor: Array
+    names: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, kind: Scaling, inputs: Array) -> Scaler:
@@ -60,7 +67,7 @@ class Scaler:
 
 def scale(splits: Splits, kind: Scaling) -> tuple[Splits, Scaler]:
     """Fit a `Scaler` to the training part and apply it to every part."""
-    scaler = Scaler.fit(kind, splits.train.inputs)
+    scaler = replace(Scaler.fit(kind, splits.train.inputs), names=splits.train.names)
     train, test = (replace(part, inputs=scaler.apply(part.inputs)) for part in (splits.train, splits.test))
     validation = splits.validation
     if validation is not None:

@@ -72,6 +72,7 @@ def test_labels_stored_as_whole_floats_are_accepted() -> None:
             "toy: expected integer labels in 0..1, got 0.5 at row 1 (counted from 0), 1 such",
         ),
         ({"labels": [0, 1, np.nan]}, "toy: expected integer labels in 0..1, got nan at row 2"),
+        ({"names": ("a",)}, "toy: expected a name for each of 2 features, got 1"),
         ({"labels": ["a", "b", "b"]}, "toy: expected numbers in labels, got an array of type <U1"),
         ({"labels": [0, 0, 0], "n_classes": 1}, "toy: expected at least 2 classes, got n_classes=1"),
         ({"labels": None, "targets": INPUTS}, "toy: targets mean regression: expected n_classes 0, got 2"),

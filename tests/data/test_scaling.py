@@ -57,10 +57,11 @@ def test_a_constant_feature_becomes_zero(value: float, n: int) -> None:
 
 def test_scale_fits_to_the_training_part_only() -> None:
     def part(*values: float) -> Dataset:
-        return Dataset("toy", np.array(values)[:, None], labels=np.zeros(len(values)), n_classes=2)
+        inputs, labels = np.array(values)[:, None], np.zeros(len(values))
+        return Dataset("toy", inputs, labels=labels, n_classes=2, names=("size",))
 
     splits, scaler = scale(Splits(part(0, 2), part(4), part(-2)), "unit")
-    assert (scaler.offset.tolist(), scaler.factor.tolist()) == ([0], [0.5])
+    assert (scaler.offset.tolist(), scaler.factor.tolist(), scaler.names) == ([0], [0.5], ("size",))
     assert splits.validation is not None
     assert splits.train.inputs.ravel().tolist() == [0, 1]
     assert splits.validation.inputs.ravel().tolist() == [2]

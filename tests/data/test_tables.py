@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from eqcirc.data.tables import load_csv, load_npz
+from eqcirc.data import Scaler
+from eqcirc.data.tables import load_csv, load_npz, read_samples
 from eqcirc.errors import DataError
 from eqcirc.typing import Array
 
@@ -26,6 +27,7 @@ def test_every_column_but_the_label_is_a_feature(tmp_path: Path) -> None:
     assert data.inputs.tolist() == [[1, 2.5], [3, -0.004]]
     assert data.labels is not None
     assert (data.labels.tolist(), data.n_classes, data.name) == ([0, 1], 2, "mine.csv")
+    assert data.names == data.take([1]).names == ("a", "b")
 
 
 def test_the_label_column_can_have_another_name(tmp_path: Path) -> None:
@@ -73,16 +75,16 @@ def test_numbers_survive_the_file_to_the_last_bit(scratch: Path, values: Array) 
         ("label\n0\n1\n", "expected at least 1 feature column beside label, got none"),
         (
             "a,label\n1,0\nx,1\n",
-            "expected a finite number, got 'x' in column 'a', row 1 (counted from 0 below the",
+            "expected a finite number, got 'x' in column 'a', line 3, 1 such cell(s) in all; repair or drop these rows",
         ),
         (
             "a,label\n1,0\n?,1\n!,1\n",
-            "got '?' in column 'a', row 1 (counted from 0 below the header), 2 such cell(s)",
+            "got '?' in column 'a', line 3, 2 such cell(s)",
         ),
-        ("a,b,label\n1,2,0\n1,,1\n", "got an empty cell or NaN in column 'b', row 1"),
-        ("a,label\n1,0\nnan,1\n", "got an empty cell or NaN in column 'a', row 1"),
-        ("a,label\n1,0\n-inf,1\n", "got '-inf' in column 'a', row 1"),
-        ("a,label\n1,0\n2\n", "got an empty cell or NaN in column 'label', row 1"),
+        ("a,b,label\n1,2,0\n1,,1\n", "got an empty cell or NaN in column 'b', line 3"),
+        ("a,label\n1,0\nnan,1\n", "got an empty cell or NaN in column 'a', line 3"),
+        ("a,label\n1,0\n-inf,1\n", "got '-inf' in column 'a', line 3"),
+        ("a,label\n1,0\n2\n", "got an empty cell or NaN in column 'label', line 3"),
         (
             "a,label\n1,0\n2,1,7\n",
             "text with a header: Error tokenizing data. C error: Expected 2 fields in line 3",
@@ -90,7 +92,21 @@ def test_numbers_survive_the_file_to_the_last_bit(scratch: Path, values: Array) 
         ("a,label\n9,1,0\n9,2,1\n", "expected 2 cells in each row, as in the header, got more"),
         (",a,label\n0,1,0\n1,2,1\n", "column 0 (counted from 0) has none; name or remove it"),
         ("a,label,label\n1,0,0\n", "expected different column names, got 'label' 2 times"),
-        ("a,label\n1,cat\n2,dog\n", "expected a finite number, got 'cat' in column 'label', row 0"),
+        (
+            "a,label\n1,cat\n2,dog\n",
+            "got 'cat' in column 'label', line 2, 2 such cell(s) in all; number the classes 0, 1, 2, … without gaps",
+        ),
+        ("a,label\n\n1,0\n\n\nx,1\n", "got 'x' in column 'a', line 6"),  # of the file, blank ones counted
+        ('"a\nb",label\n1,0\n\nx,1\n', "line 5"),
+        (
+            "a;b;label\n1,5;2;0\n",
+            "expected commas between the cells, got 'a;b;label' as the first line; separate",
+        ),
+        ("a\tb\tlabel\n1\t2\t0\n", "by commas instead of '\\t'"),
+        (
+            "1.5,2e3,0\n2,3,1\n",
+            "expected a first line that names the columns, got only numbers: 1.5, 2e3, 0; put",
+        ),
     ],
 )
 def test_unusable_tables_are_refused_with_the_place(tmp_path: Path, text: str, message: str) -> None:
@@ -123,6 +139,46 @@ def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.csv").write_bytes(b"\x80\xff\x00\x01")
     with pytest.raises(DataError, match=re.escape("binary.csv: expected comma-separated UTF-8 text")):
         load_csv(tmp_path / "binary.csv")
+
+
+# samples without labels
+
+
+FITTED = Scaler(np.array([1.0, 10.0]), np.array([2.0, 0.5]), ("a", "b"))
+
+
+def test_samples_are_found_by_name_and_scaled(tmp_path: Path) -> None:
+    path = csv(tmp_path, "b,a\n12,3\n10,1\n")
+    assert read_samples(path, FITTED).tolist() == [[4, 1], [0, 0]]
+    assert read_samples(path, FITTED, scaled=True).tolist() == [[3, 12], [1, 10]]
+
+
+def test_samples_of_features_without_names_go_by_position(tmp_path: Path) -> None:
+    nameless = Scaler(FITTED.offset, FITTED.factor)
+    assert read_samples(csv(tmp_path, "b,a\n3,12\n"), nameless).tolist() == [[4, 1]]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a,c\n1,2\n",
+            "expected the features that the circuit was made for (a, b), got a, c; rename or replace",
+        ),
+        ("a,b,c\n1,2,3\n", "expected 2 columns, one for each feature (a, b), got 3: a, b, c"),
+        ("3,12\n4,13\n", "expected a first line that names the columns, got only numbers: 3, 12; put"),
+        ("a,b\n1,nan\n", "expected a finite number, got an empty cell or NaN in column 'b', line 2"),
+    ],
+)
+def test_samples_of_something_else_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(f"mine.csv: {message}")):
+        read_samples(csv(tmp_path, text), FITTED)
+
+
+def test_of_hundreds_of_columns_a_few_are_named(tmp_path: Path) -> None:
+    header = ",".join(f"p{k}" for k in range(784))
+    with pytest.raises(DataError, match=r"got 784: p0, .*, p19, … \(784 in all\)$"):
+        read_samples(csv(tmp_path, f"{header}\n" + ",".join("0" * 784) + "\n"), FITTED)
 
 
 def npz(tmp_path: Path, **arrays: Any) -> Path:
