@@ -18,6 +18,10 @@ from eqcirc.devices.base import in_range, number
 from eqcirc.typing import Array
 
 HELPER_NODE = "eq_z"
+SATURATED = 40.0
+"""Exponent beyond which the larger of two probabilities is 1 to the last bit; SPICE's Newton iteration does not survive
+exponentials of hundreds, and a cap, where the slope is 0, lets it pass."""
+LARGEST_EXPONENT = 300.0  # of more than two outputs, which a lower cap would make alike; the square is finite
 
 
 class Cost(ABC):
@@ -44,6 +48,11 @@ class Cost(ABC):
     @abstractmethod
     def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
         """Return helper lines and one B-source expression of dC/doutput for each output."""
+
+    def hint(self, outputs: Array) -> str:
+        """Return what of the cost may keep solvers from nudging outputs (batch, n_outputs); nothing for most."""
+        del outputs
+        return ""
 
 
 @dataclass(frozen=True)
@@ -123,11 +132,22 @@ class SoftmaxCrossEntropy(Cost):
         """Return p − y; the sum of exponentials is the voltage of a helper node (1 A into 1 Ohm is 1 V).
 
         Exponents are relative to the first output, so that the sum is never far below 1 V, where the simulator's
-        absolute tolerance would swallow it.
+        absolute tolerance would swallow it; and they have a cap.
         """
-        terms = ["1", *(f"exp({number(self.sharpness)}*({o}-{outputs[0]}))" for o in outputs[1:])]
+        k, cap = number(self.sharpness), SATURATED if len(outputs) == 2 else LARGEST_EXPONENT
+        terms = ["1", *(f"exp(min({k}*({o}-{outputs[0]}),{cap:g}))" for o in outputs[1:])]
         helper = [
             f"b_{HELPER_NODE} 0 {HELPER_NODE} i={'+'.join(terms)}",
             f"r_{HELPER_NODE} {HELPER_NODE} 0 1",
         ]
         return helper, [f"({e}/v({HELPER_NODE})-{y})" for e, y in zip(terms, targets, strict=True)]
+
+    def hint(self, outputs: Array) -> str:
+        """Name the sharpness where it makes steps out of the softmax; NaN is left out."""
+        swing = float(np.ptp(outputs, axis=1)[np.isfinite(outputs).all(axis=1)].max(initial=0.0))
+        if self.sharpness * swing <= SATURATED:
+            return ""
+        return (
+            f"sharpness = {self.sharpness:g} 1/V times outputs {swing:.3g} V apart is {self.sharpness * swing:.0f}; "
+            f"lower the sharpness until that is a few, at most {SATURATED:g}"
+        )

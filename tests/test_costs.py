@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -96,17 +97,37 @@ def test_targets_of_classes() -> None:
     np.testing.assert_array_equal(SoftmaxCrossEntropy().targets(labels, 3), [[0, 0, 1], [1, 0, 0]])
 
 
+def by_spice(cost: Cost, outputs: Array, targets: Array) -> list[float]:
+    """What the B sources say of one sample."""
+    helper, expressions = cost.spice(
+        [f"({x!r})" for x in outputs.tolist()], [repr(y) for y in targets.tolist()]
+    )
+    node = eval(helper[0].partition("i=")[2], {"exp": math.exp}) if helper else None  # 1 A into 1 Ohm
+    assert node is None or math.isfinite(node**2)  # of the slopes
+    return [eval(e, {"exp": math.exp, "v": lambda _: node, "eq_z": None}) for e in expressions]
+
+
 @pytest.mark.parametrize("cost", COSTS, ids=str)
 def test_the_spice_expressions_say_the_same_as_the_gradient(cost: Cost) -> None:
-    rng = np.random.default_rng(1)
-    outputs, targets = rng.uniform(-0.5, 0.5, (1, 3)), np.array([[0.2, 0.5, 0.3]])
-    helper, expressions = cost.spice(
-        [repr(x) for x in outputs[0].tolist()], [repr(y) for y in targets[0].tolist()]
-    )
-    names = {"exp": math.exp}
-    node = eval(helper[0].partition("i=")[2], names) if helper else None  # 1 A into 1 Ohm
-    values = [eval(e, names | {"v": lambda _: node, "eq_z": None}) for e in expressions]
-    np.testing.assert_allclose(values, cost.gradient(outputs, targets)[0], rtol=1e-13)
+    outputs, targets = np.random.default_rng(1).uniform(-0.5, 0.5, (1, 3)), np.array([[0.2, 0.5, 0.3]])
+    found = by_spice(cost, outputs[0], targets[0])
+    np.testing.assert_allclose(found, cost.gradient(outputs, targets)[0], rtol=1e-13)
+
+
+@pytest.mark.parametrize("far", [[0.0, 1.0], [0.0, 30.0], [30.0, 0.0], [0.0, 30.0, -30.0], [9.0, 30.0, 0.0]])
+def test_the_spice_expressions_of_outputs_far_apart_do(far: list[float]) -> None:
+    cost, outputs = SoftmaxCrossEntropy(30.0), np.array([far])
+    targets = cost.targets(np.array([0]), len(far))
+    found = by_spice(cost, outputs[0], targets[0])
+    np.testing.assert_allclose(found, cost.gradient(outputs, targets)[0], rtol=1e-13, atol=1e-16)
+
+
+def test_a_sharpness_that_makes_steps_of_the_softmax_is_named() -> None:
+    outputs = np.array([[0.0, 1.0], [np.nan, np.nan], [-2.0, 2.0]])
+    assert SoftmaxCrossEntropy(10.0).hint(outputs) == SquaredError().hint(outputs) == ""
+    assert SoftmaxCrossEntropy(10.0).hint(np.full((2, 2), np.nan)) == ""
+    words = r"sharpness = 30 1/V times outputs 4 V apart is 120; lower the sharpness until that is a few, at most 40"
+    assert re.fullmatch(words, SoftmaxCrossEntropy(30.0).hint(outputs))
 
 
 @pytest.mark.parametrize("sharpness", [0.0, -1.0, 1e5, math.nan])

@@ -16,6 +16,7 @@ from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import Bounds, ShockleyDiode
 from eqcirc.devices.presets import PRESETS
 from eqcirc.errors import CircuitError
+from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from tests.catalogue import NAMES, Case, S, case, random_layered
@@ -76,6 +77,20 @@ def test_kirchhoffs_laws_hold_in_every_phase(example: Case, cost: Cost) -> None:
         for sample, v in enumerate(points.voltages[phase]):
             pull = nudge_current(example.circuit, v, nudge, sample, factor)
             np.testing.assert_allclose(residual(example.circuit, v, None, pull), 0, atol=1e-8 * S)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_two_outputs_far_apart_agree_too(seed: int, spice: Callable[..., NgspiceSolver]) -> None:
+    """The exponents of the cross-entropy are hundreds, and change between samples by as much."""
+    rng = np.random.default_rng(seed)
+    circuit = Layered(hidden=(), input_gain=8.0, bounds=Bounds(1e-7, 1e-5)).build("far", 2, 2, rng)
+    cost = SoftmaxCrossEntropy(100.0)
+    inputs, targets = rng.normal(size=(64, 2)), cost.targets(rng.integers(0, 2, 64), 2)
+    nudge = EqProp(circuit, cost, 1e-7).nudge(targets)
+    ideal = IdealSolver(circuit).solve(None, inputs, nudge).require()
+    assert np.abs(np.diff(circuit.readout.read(ideal.free))).max() > 1.0
+    found = spice(circuit).solve(None, inputs, nudge).require()
+    np.testing.assert_allclose(found.voltages, ideal.voltages, rtol=0, atol=1e-11)
 
 
 def test_one_sided_nudges_and_other_factors(spice: Callable[..., NgspiceSolver]) -> None:
