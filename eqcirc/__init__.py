@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.evaluate import targets_of as targets_of
     from eqcirc.learning.optimizers import SGD as SGD
     from eqcirc.learning.optimizers import Adam as Adam
-    from eqcirc.learning.trainer import Plan as Plan
+    from eqcirc.learning.plan import Plan as Plan
     from eqcirc.learning.trainer import Trainer as Trainer
     from eqcirc.report.figures import learning_figure as learning_figure
     from eqcirc.solvers.base import Nudge as Nudge
@@ -92,7 +92,7 @@ _HOME = {
     "targets_of": "learning.evaluate",
     "SGD": "learning.optimizers",
     "Adam": "learning.optimizers",
-    "Plan": "learning.trainer",
+    "Plan": "learning.plan",
     "Trainer": "learning.trainer",
     "learning_figure": "report.figures",
     "Nudge": "solvers.base",

@@ -57,7 +57,7 @@ class Element(ABC):
     trainable: bool = False
     bounds: Bounds = UNBOUNDED
 
-    unit = ""
+    unit = "1"  # of the values; areas and gains are pure numbers
     reciprocal = True  # whether it adds to F the gradient of a co-content; transconductors do not
 
     @abstractmethod

@@ -10,9 +10,15 @@ import numpy as np
 from eqcirc.errors import AuditError
 from eqcirc.learning.eqprop import EqProp, flat
 from eqcirc.solvers.base import Solver
+from eqcirc.solvers.free_phase import is_active
 from eqcirc.typing import Array, Parameters
 
 log = logging.getLogger("eqcirc")
+
+_SEVERAL_STATES = (
+    "Neither need be wrong: with active devices there may be several operating points, see 'eqcirc stability'; a "
+    "smaller recovery resistance or device area leaves only one. "
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Audit:
         Raises:
             AuditError: a stop threshold is crossed, or no sample converged in both solvers.
         """
-        nudge = rule.nudge(targets)
+        nudge = rule.nudge(targets, parameters)
         ours, theirs = (s.solve(parameters, inputs, nudge) for s in (solver, self.other))
         both = ours.converged & theirs.converged
         if not both.any():
@@ -79,8 +85,9 @@ class Audit:
         )
         limits = self.limits
         if max_dv > limits.stop_voltage or cosine < limits.stop_cosine:
+            several = _SEVERAL_STATES if is_active(self.other.circuit) else ""
             raise AuditError(
-                f"{seen}; the run stops at {limits.stop_voltage:g} V and {limits.stop_cosine:g}. "
+                f"{seen}; the run stops at {limits.stop_voltage:g} V and {limits.stop_cosine:g}. {several}"
                 "Tighten the solver's tolerances, or find out which solver is wrong with 'eqcirc check'"
             )
         if max_dv > limits.warn_voltage or cosine < limits.warn_cosine:

@@ -45,16 +45,14 @@ class EqProp:
         cost: Cost,
         beta: float,
         variant: Variant = "centred",
-        parameters: Parameters | None = None,
     ) -> None:
-        """Find the scaling s.
+        """Check that there is a scaling s.
 
         Args:
             circuit: the circuit.
             cost: what the nudge minimises.
             beta: nudging strength, in siemens for the squared error and in amperes for the cross-entropy.
             variant: which phases to contrast.
-            parameters: values to find s at; only circuits with transconductors need them.
 
         Raises:
             SymmetryError: the circuit has no scaling, so the contrast is not a gradient.
@@ -63,11 +61,20 @@ class EqProp:
         self.cost = cost
         self.beta = beta
         self.variant = variant
-        self.scaling = symmetry(circuit, parameters)
+        self._scaling = symmetry(circuit)
+        self._values_decide = not all(e.reciprocal for e in circuit.elements)
 
-    def nudge(self, targets: Array) -> Nudge:
-        """Return the nudge towards targets (batch, n_outputs)."""
-        weight = 1 / self.scaling[self.circuit.readout.nodes]
+    def scaling(self, parameters: Parameters | None = None) -> Array:
+        """Return s (node,) at `parameters`, by which it changes where transconductors or gyrators are trained.
+
+        Raises:
+            SymmetryError: there is no scaling any more.
+        """
+        return symmetry(self.circuit, parameters) if self._values_decide else self._scaling
+
+    def nudge(self, targets: Array, parameters: Parameters | None = None) -> Nudge:
+        """Return the nudge towards targets (batch, n_outputs) at `parameters`, which are to be solved with it."""
+        weight = 1 / self.scaling(parameters)[self.circuit.readout.nodes]
         return Nudge(self.cost, targets, self.beta, _FACTORS[self.variant], weight)
 
     def gradient(self, points: OperatingPoints, parameters: Parameters | None = None) -> dict[str, Array]:
@@ -85,7 +92,7 @@ class EqProp:
             plus, minus, span = phases[1], phases[0], self.beta
         else:
             plus, minus, span = phases[0], phases[1], self.beta
-        lam = (plus - minus) * (self.scaling / (span * max(1, len(plus))))
+        lam = (plus - minus) * (self.scaling(parameters) / (span * max(1, len(plus))))
         mean = 0.5 * (plus + minus)
         values = self.circuit.values(parameters)
         return {e.name: e.sensitivity(values[e.name], lam, mean) for e in self.circuit.trainable}
@@ -93,4 +100,4 @@ class EqProp:
 
 def flat(gradient: Parameters) -> Array:
     """Return all entries of a gradient as one vector, elements in order of their names."""
-    return np.concatenate([gradient[name].ravel() for name in sorted(gradient)])
+    return np.concatenate([np.empty(0), *(gradient[name].ravel() for name in sorted(gradient))])

@@ -16,45 +16,19 @@ import numpy as np
 
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Splits
-from eqcirc.errors import ConfigError, SolverError, nearest
+from eqcirc.errors import ConfigError, SolverError
 from eqcirc.learning.audit import Audit
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.optimizers import Adam, Optimizer
+from eqcirc.learning.plan import Plan, base_rates, warn_of_large_steps
 from eqcirc.learning.reach import check_targets
-from eqcirc.learning.schedules import ScheduleName, factor
+from eqcirc.learning.schedules import factor
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array
 
 SUMS = ("loss", "right", "seen", "failed")  # of an epoch; beside them stand the rungs of the retries that won
 RETRIED_BY = "retried by "  # before the name of a rung in a row of the metrics
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train.
-
-    Attributes:
-        epochs: passes over the training part.
-        batch_size: samples for one update.
-        learning_rate: one rate, or one for each trainable element by name; for Adam in the element's unit.
-        schedule: how the rate changes.
-        final: factor of the rate at the end of a cosine schedule.
-        decay: factor from epoch to epoch of an exponential schedule.
-        keep: "last" keeps the parameters of the last epoch, "best" those of the best validation accuracy.
-        failed_limit: share of a batch that may fail to converge; such samples are left out of the update.
-        seed: of the order of samples.
-    """
-
-    epochs: int = 30
-    batch_size: int = 32
-    learning_rate: float | dict[str, float] = 2e-7
-    schedule: ScheduleName = "cosine"
-    final: float = 0.0
-    decay: float = 0.99
-    keep: Literal["last", "best"] = "last"
-    failed_limit: float = 0.1
-    seed: int = 0
 
 
 @dataclass
@@ -111,7 +85,8 @@ class Trainer:
         """Check that circuit and data fit, and start from the circuit's values.
 
         Raises:
-            ConfigError: wrong number of features or outputs, targets out of reach, a rate for an unknown element.
+            ConfigError: wrong number of features or outputs, targets out of reach, a rate for an unknown element or
+                one for elements of different units.
         """
         self.solver, self.rule, self.data = solver, rule, data
         self.circuit = solver.circuit
@@ -120,7 +95,7 @@ class Trainer:
         self.audit = audit
         self.state = State(parameters=self.circuit.parameters)
         self._bounds = {e.name: e.bounds for e in self.circuit.trainable}
-        self._rates = self._base_rates()
+        self._rates = base_rates(self.plan, self.circuit.trainable, self.optimizer)
         self._check_fit()
         self._targets = targets_of(data.train, rule.cost)
         self._check_targets()
@@ -154,6 +129,7 @@ class Trainer:
             SolverError: too many samples of a batch failed.
             AuditError: the solvers disagree beyond the stop threshold.
         """
+        warn_of_large_steps(self._rates, self.circuit.trainable, self.optimizer)
         state = self.state
         while state.epoch < self.plan.epochs:
             order = self._order(state.epoch)
@@ -180,7 +156,7 @@ class Trainer:
         """Do one update on the training samples `rows`; an error leaves the state as it was."""
         state, step = self.state, self.step
         inputs, targets = self.data.train.inputs[rows], self._targets[rows]
-        points = self.solver.solve(state.parameters, inputs, self.rule.nudge(targets))
+        points = self.solver.solve(state.parameters, inputs, self.rule.nudge(targets, state.parameters))
         self._check_failures(points, step)
         audits = [*state.audits, *self._audited(inputs, targets)]
         gradient = self.rule.gradient(points, state.parameters)
@@ -245,9 +221,11 @@ class Trainer:
     def _check_failures(self, points: OperatingPoints, step: int) -> None:
         failed = int((~points.converged).sum())
         if failed > self.plan.failed_limit * len(points.status):
+            hint = self.rule.cost.hint(self.circuit.readout.read(points.free))
             raise SolverError(
                 f"step {step}: {failed} of {len(points.status)} samples have no usable operating point (limit "
                 f"{self.plan.failed_limit:.0%}, beta = {self.rule.beta:g}): {points.explain()}"
+                + (f". {hint}" if hint else "")
             )
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -263,20 +241,6 @@ class Trainer:
             for k, p in self.state.parameters.items()
         ]
         return float(np.concatenate([s.ravel() for s in stuck]).mean())
-
-    def _base_rates(self) -> dict[str, float]:
-        rate, names = self.plan.learning_rate, list(self._bounds)
-        if not isinstance(rate, dict):
-            return dict.fromkeys(names, float(rate))
-        for name in rate:
-            if name not in names:
-                raise ConfigError(f"learning_rate: no trainable element {name!r}: {nearest(name, names)}")
-        missing = sorted(set(names) - set(rate))
-        if missing:
-            raise ConfigError(
-                f"learning_rate: no rate for {', '.join(missing)}; give one to each trainable element"
-            )
-        return dict(rate)
 
     def _check_fit(self) -> None:
         if not self._bounds:

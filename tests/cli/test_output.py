@@ -12,7 +12,8 @@ import pytest
 from eqcirc.cli.output import ProgressBar, print_json, print_pairs, print_table, retries, score_pairs
 from eqcirc.costs import SoftmaxCrossEntropy
 from eqcirc.learning.eqprop import EqProp
-from eqcirc.learning.trainer import Plan, Trainer
+from eqcirc.learning.plan import Plan
+from eqcirc.learning.trainer import Trainer
 from eqcirc.solvers.base import OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
 from tests.learning.networks import blobs, small_network

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,13 +15,15 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset, Splits
+from eqcirc.devices import CubicDevice
 from eqcirc.errors import AuditError, ConfigError, SolverError
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.evaluate import evaluate, targets_of
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
+from eqcirc.learning.plan import Plan
 from eqcirc.learning.schedules import ScheduleName
-from eqcirc.learning.trainer import Plan, State, Trainer
+from eqcirc.learning.trainer import State, Trainer
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.status import Status
@@ -135,7 +138,7 @@ def test_values_stay_within_their_bounds() -> None:
 
 
 def test_every_element_has_its_own_rate() -> None:
-    rates = dict.fromkeys(("w1", "b1", "b2"), 0.0) | {"w2": 1e-7}
+    rates = dict.fromkeys(("w1", "b1", "b2"), 1e-30) | {"w2": 1e-7}
     t = trainer(replace(PLAN, learning_rate=rates))
     t.run()
     moved = {name for name, value in t.parameters.items() if (value != t.circuit.parameters[name]).any()}
@@ -279,6 +282,19 @@ def test_a_beta_that_is_too_large_is_named() -> None:
         t.run()
 
 
+@pytest.mark.parametrize(("sharpness", "named"), [(10.0, False), (1000.0, True)])
+def test_a_sharpness_that_makes_steps_is_named(sharpness: float, named: bool) -> None:
+    t = trainer(solver=Faulty(small_network(), lambda call, k: k < 5), cost=SoftmaxCrossEntropy(sharpness))
+    with pytest.raises(SolverError) as error:
+        t.run()
+    found = re.search(
+        r"\. sharpness = 1000 1/V times outputs ([\d.]+) V apart is (\d+); lower", str(error.value)
+    )
+    assert (found is not None) == named
+    if found:
+        assert int(found[2]) == pytest.approx(1000 * float(found[1]), rel=1e-2)
+
+
 # stop and go on
 
 
@@ -393,6 +409,16 @@ def leaky(siemens: float) -> Circuit:
     return replace(circuit, elements=(*circuit.elements, leak))
 
 
+def falling(siemens: float) -> Circuit:
+    """The small network with a device whose current falls by so much."""
+    circuit = small_network()
+    b = CircuitBuilder("fall")
+    b.device("fall", b.nodes("out"), GROUND, CubicDevice(siemens))
+    out, ground = circuit.readout.positive[:1], np.array([0])
+    fall = replace(b._elements[0], anode=out, cathode=ground)  # type: ignore[call-arg]
+    return replace(circuit, elements=(*circuit.elements, fall))
+
+
 def test_a_slight_disagreement_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "eqcirc"):
         t = trainer(replace(PLAN, epochs=1), audit=Audit(IdealSolver(leaky(1e-10)), 1, 3))
@@ -413,6 +439,14 @@ def test_a_strong_disagreement_stops_the_run() -> None:
     circuit, limits = leaky(1e-5), AuditLimits(stop_voltage=10.0, warn_cosine=-1, stop_cosine=1.0)
     with pytest.raises(AuditError, match="the run stops at 10 V and 1"):
         trainer(audit=Audit(IdealSolver(circuit), 2, 3, limits)).run()
+
+
+@pytest.mark.parametrize("other", [leaky(1e-5), falling(1e-6)])
+def test_where_there_may_be_several_states_neither_solver_is_called_wrong(other: Circuit) -> None:
+    with pytest.raises(AuditError) as error:
+        trainer(audit=Audit(IdealSolver(other), 2, 3)).run()
+    words = "Neither need be wrong: with active devices there may be several operating points"
+    assert (words in str(error.value)) == ("fall" in {e.name for e in other.elements})
 
 
 def test_an_audit_without_a_solution_stops_the_run() -> None:
