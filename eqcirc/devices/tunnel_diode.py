@@ -154,6 +154,8 @@ def read_diode(path: Path) -> TunnelDiode:
     own = {key: values.pop(key) for key in _OWN if key in values}
     try:
         return TunnelDiode(law(**values), **own)
+    except CircuitError as error:
+        raise CircuitError(f"{path}: {error}") from error
     except TypeError as error:  # of a law without defaults
         raise ConfigError(f"{path}: device = {name!r} needs the keys {', '.join(known)}") from error
 

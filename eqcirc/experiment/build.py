@@ -16,7 +16,8 @@ from eqcirc.devices import Bounds, ClampDiode, CubicDevice, EsakiDiode, Law, Sho
 from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError
-from eqcirc.experiment.schema import Diode, Diodes, Experiment, Neurons
+from eqcirc.experiment.network import Diodes, Neurons
+from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
@@ -175,15 +176,28 @@ def _neurons(section: Neurons) -> LayerNeurons:
         "gyrator": GyratorRecovery(n.gyration, n.leak, n.recovery_capacitance),
         "none": None,
     }
-    law = CubicDevice(n.g1, n.v0) if n.device == "cubic" else None
-    diode = None if n.device in ("cubic", "none") else _diode(n)
-    neuron = Neuron(law, recoveries[n.recovery], n.capacitance, n.rest, n.bias, diode)
+    diode = _diode(n)
+    rest, bias = (_or_fall(key, getattr(n, key), diode) for key in ("rest", "bias"))
+    neuron = Neuron(None, recoveries[n.recovery], n.capacitance, rest, bias, diode)
     return LayerNeurons(neuron, n.inhibition, n.train, n.span)
 
 
-def _diode(section: Neurons) -> TunnelDiode:
+def _or_fall(key: str, value: float | str, diode: TunnelDiode | None) -> float:
+    """Return a number, or the one of the steepest fall: a voltage to rest at, or a current for bias."""
+    if not isinstance(value, str):
+        return value
+    if diode is None:
+        raise ConfigError(f'network.neurons.{key}: "{value}" needs a device, got device = "none"')
+    return diode.fall.voltage if key == "rest" else diode.fall.current
+
+
+def _diode(section: Neurons) -> TunnelDiode | None:
+    if section.device == "none":
+        return None
+    if section.device == "cubic":
+        return TunnelDiode(CubicDevice(section.g1, section.v0))
     if section.device != "esaki":
         return find_diode(section.device)
-    numbers = (section.diode or Diode()).model_dump()
+    numbers = section.diode.model_dump()
     own = {name: numbers.pop(name) for name in ("series_resistance", "capacitance", "inductance", "source")}
     return TunnelDiode(EsakiDiode(**numbers), **own)

@@ -65,6 +65,7 @@ def template(experiment: Experiment) -> str:
     ]
     return "\n".join([*head, *_keys(experiment, "")]).rstrip() + "\n"
 
+        "# Keys that do nothing with what others choose are refused, unless they stay at their defaults.",
 
 def _keys(section: BaseModel, path: str) -> list[str]:
     """Return the lines of a table: its own keys first, then the tables within."""

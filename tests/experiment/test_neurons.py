@@ -69,7 +69,12 @@ def test_neurons_have_an_rl_branch_or_none() -> None:
 @pytest.mark.parametrize(
     ("neurons", "message"),
     [
-        ({"device": "cubik"}, "network.neurons.device: unknown value 'cubik': did you mean 'cubic'"),
+        (
+            {"device": "cubik"},
+            "network.neurons.device: unknown value 'cubik', and no .toml file: did you mean 'cubic'",
+        ),
+        ({"rest": "fal"}, "network.neurons.rest: unknown value 'fal': did you mean 'fall'"),
+        ({"bias": [1]}, r"network.neurons.bias: expected a number, got \[1\]"),
         ({"train": ["leek"]}, "network.neurons.train.0: unknown value 'leek': did you mean 'leak'"),
         ({"span": 1.0}, "network.neurons.span: expected a number above 1"),
         ({"g1": -1e-3}, "network.neurons.g1: expected a number above 0"),
