@@ -52,9 +52,10 @@ def check(
         seed: of the choice of entries.
 
     Raises:
+        CircuitError: the circuit has nothing to train.
         SolverError: a sample did not converge.
     """
-    circuit, cost, nudge = rule.circuit, rule.cost, rule.nudge(targets)
+    circuit, cost, nudge = rule.circuit, rule.cost, rule.nudge(targets, parameters)
     ideal = IdealSolver(circuit)
     reference = ideal.solve(parameters, inputs, nudge).require()
     adjoint = adjoint_gradient(circuit, parameters, inputs, targets, cost, reference.free)

@@ -16,12 +16,14 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import Cost
-from eqcirc.devices import SignedCrossbar
+from eqcirc.devices import Element, SignedCrossbar
+from eqcirc.errors import CircuitError
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.equations import Equations
 from eqcirc.typing import Array, Parameters
 
 STEP = 1e-3  # of the parameter, to begin with
+TYPICAL = 1e-3  # A or S: what a value without bounds may be worth, if it is less
 MOVE = 1e-3
 """V. The parameter's step is made smaller until no node moves further between its ends. That is little against the
 26 mV of a diode, so that the formula's error (fourth order) is small, and much against the rounding of a solver."""
@@ -75,11 +77,7 @@ def finite_differences(
     """
     gradient = np.empty(len(entries))
     for k, (name, index) in enumerate(entries):
-        element, size = solver.circuit.element(name), abs(parameters[name][index])
-        # a conductance must stay positive; a current may be zero and then has no size of its own
-        h = STEP * (size if element.bounds.lower > 0 else max(map(abs, element.bounds)))
-        if isinstance(element, SignedCrossbar) and size > 0:
-            h = min(h, size / 4)  # the load |W| has a kink at 0
+        h = _first_step(solver.circuit.element(name), abs(float(parameters[name][index])))
         points = _stencil(solver, parameters, inputs, name, index, h)
         while np.abs(points[2] - points[-2]).max() > MOVE:
             h /= 4
@@ -87,6 +85,17 @@ def finite_differences(
         c = {m: cost.value(solver.circuit.readout.read(v), targets).mean() for m, v in points.items()}
         gradient[k] = (8 * (c[1] - c[-1]) - (c[2] - c[-2])) / (12 * h)
     return gradient
+
+
+def _first_step(element: Element, size: float) -> float:
+    """Return the step to begin with, of an entry of that magnitude."""
+    if element.bounds.lower > 0:
+        return STEP * size  # a conductance must stay positive
+    # a current or a signed weight may be zero and then has no size of its own
+    limit = max(map(abs, element.bounds))
+    h = STEP * (limit if np.isfinite(limit) else max(size, TYPICAL))
+    kink = isinstance(element, SignedCrossbar) and size > 0  # of the load |W|, at 0
+    return min(h, size / 4) if kink else h
 
 
 def _stencil(
@@ -102,8 +111,16 @@ def _stencil(
 
 
 def random_entries(parameters: Parameters, count: int, rng: np.random.Generator) -> list[Entry]:
-    """Return `count` entries, spread evenly over the elements."""
+    """Return `count` entries, spread evenly over the elements.
+
+    Raises:
+        CircuitError: there are no elements.
+    """
     names = sorted(parameters)
+    if not names:
+        raise CircuitError(
+            "the circuit has nothing to train, so there is no gradient to check; make an element trainable"
+        )
     entries = []
     for k in range(count):
         name = names[k % len(names)]

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import LayerDiodes, Layered, Weights
 from eqcirc.costs import SquaredError
-from eqcirc.devices import ClampDiode, ShockleyDiode
+from eqcirc.data import Dataset, Splits
+from eqcirc.devices import Bounds, ClampDiode, ShockleyDiode
 from eqcirc.errors import ConfigError, SymmetryError
+from eqcirc.learning.audit import Audit
 from eqcirc.learning.eqprop import EqProp, Variant, flat
-from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.learning.plan import Plan
+from eqcirc.learning.trainer import Trainer
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.status import Status
-from eqcirc.typing import Array
+from eqcirc.typing import Array, Parameters
 from eqcirc.verify.gradients import adjoint_gradient, relative_error
 from tests.catalogue import NAMES, case
 from tests.learning.networks import BOUNDS, Problem, random_problem
@@ -110,7 +116,7 @@ def test_the_error_grows_with_the_order_of_the_variant(seed: int, variant: Varia
     assert slope(random_problem(seed), variant) == pytest.approx(order, abs=0.1)
 
 
-def test_without_the_scaling_the_gradient_of_early_layers_is_wrong() -> None:
+def test_without_the_scaling_the_gradient_of_early_layers_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """The factor s of a layer behind a usual amplifier (kappa = 1/A) is A²."""
     gain = 3.0
     plan = Layered(hidden=(4,), diodes=LayerDiodes(rail=0.0), gain=gain, bounds=BOUNDS, initial=(3e-7, 3e-6))
@@ -120,7 +126,7 @@ def test_without_the_scaling_the_gradient_of_early_layers_is_wrong() -> None:
     rule = EqProp(circuit, SquaredError(), SMALL)
     points = IdealSolver(circuit).solve(None, inputs, rule.nudge(targets)).require()
     right = rule.gradient(points)
-    rule.scaling = np.ones_like(rule.scaling)
+    monkeypatch.setattr(rule, "scaling", lambda parameters: np.ones(circuit.n_nodes))
     wrong = rule.gradient(points)
     np.testing.assert_array_equal(wrong["w2"], right["w2"])
     np.testing.assert_allclose(right["w1"], gain**2 * wrong["w1"], rtol=1e-12)
@@ -134,8 +140,72 @@ def test_a_nudge_pulls_with_one_over_s() -> None:
     some = case("gyrator")  # s has opposite signs at the two outputs
     rule = EqProp(some.circuit, SquaredError(), 1e-7)
     weight = rule.nudge(np.zeros((5, 2))).strengths(2)
-    np.testing.assert_allclose(weight, 1 / rule.scaling[some.circuit.readout.nodes])
+    np.testing.assert_allclose(weight, 1 / rule.scaling()[some.circuit.readout.nodes])
     assert weight[0] * weight[1] < 0
+
+
+def leaning() -> Circuit:
+    """A gyrator beside a transconductor: s at the second output is −gm/(gm + 0.5 mS)."""
+    b = CircuitBuilder("leaning")
+    x, v, w = b.input("x", 2), b.nodes("v"), b.nodes("w")
+    wide = Bounds(1e-6, 1)
+    b.conductance("drive", x, v, 1e-3, trainable=True, bounds=wide)
+    b.conductance("leak", w, GROUND, 1e-3, trainable=True, bounds=wide)
+    b.gyrator("gy", v, w, 1e-3, trainable=True, bounds=wide)
+    b.transconductor("t", (w, GROUND), (v, GROUND), -0.5e-3)
+    return b.build(np.concatenate([v, w]))
+
+
+@pytest.mark.parametrize("gm", [1e-3, 3e-3])
+def test_the_scaling_is_that_of_the_present_values(gm: float) -> None:
+    circuit, rng = leaning(), np.random.default_rng(0)
+    values = circuit.parameters | {"gy": np.array([gm])}
+    inputs, targets = rng.uniform(-1, 1, (4, 2)), rng.uniform(-0.1, 0.1, (4, 2))
+    rule, solver = EqProp(circuit, SquaredError(), 1e-7), IdealSolver(circuit)
+    nudge = rule.nudge(targets, values)
+    assert nudge.strengths(2) == pytest.approx([1, -(gm + 0.5e-3) / gm])
+    points = solver.solve(values, inputs, nudge).require()
+    exact = adjoint_gradient(circuit, values, inputs, targets, rule.cost, points.free)
+    assert relative_error(flat(rule.gradient(points, values)), flat(exact)) < 1e-6
+
+
+def test_a_scaling_that_training_ends_is_an_error() -> None:
+    """A gyrator of 0.5 mS and the transconductor beside it cancel one way."""
+    circuit = leaning()
+    backward = replace(circuit.element("t"), value=np.array([0.5e-3]))
+    elements = tuple(backward if e.name == "t" else e for e in circuit.elements)
+    rule = EqProp(replace(circuit, elements=elements), SquaredError(), 1e-7)
+    with pytest.raises(SymmetryError, match="nothing carries it back"):
+        rule.nudge(np.zeros((1, 2)), circuit.parameters | {"gy": np.array([0.5e-3])})
+
+
+def test_training_and_audits_follow_the_scaling() -> None:
+    circuit, rng = leaning(), np.random.default_rng(0)
+    rule, other = EqProp(circuit, SquaredError(), 1e-7), Watched(circuit)
+    data = Dataset("d", rng.uniform(-1, 1, (8, 2)), rng.integers(0, 2, 8), n_classes=2)
+    plan = Plan(epochs=2, batch_size=8, learning_rate=1e-4)
+    solver = Watched(circuit)
+    Trainer(solver, rule, Splits(data, None, data), plan=plan, audit=Audit(other, 1, 4)).run()
+    assert len(solver.seen) > 2
+    for seen in (solver.seen, other.seen):
+        assert len({float(values["gy"][0]) for values, _ in seen}) > 1
+        for values, nudge in seen:
+            np.testing.assert_array_equal(nudge.strengths(2), rule.nudge(nudge.targets, values).strengths(2))
+
+
+class Watched(IdealSolver):
+    """Remembers values and nudge of every solve that has one."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        super().__init__(circuit)
+        self.seen: list[tuple[Parameters, Nudge]] = []
+
+    def solve(
+        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+    ) -> OperatingPoints:
+        if parameters is not None and nudge is not None:
+            self.seen.append((parameters, nudge))
+        return super().solve(parameters, inputs, nudge)
 
 
 def test_a_lone_transconductor_is_refused_by_name() -> None:
@@ -184,6 +254,10 @@ def test_without_any_sample_the_gradient_is_zero() -> None:
         np.full((3, 4, problem.circuit.n_nodes), np.nan), np.full(4, Status.NOT_CONVERGED, np.int8)
     )
     np.testing.assert_array_equal(flat(rule.gradient(nothing)), 0)
+
+
+def test_a_circuit_without_trainable_parts_has_no_gradient() -> None:
+    assert flat({}).shape == (0,)
 
 
 def test_a_gradient_is_local_to_the_element() -> None:

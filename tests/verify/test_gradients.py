@@ -5,7 +5,8 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.costs import Cost, SquaredError
-from eqcirc.devices import Bounds
+from eqcirc.devices import Bounds, ShockleyDiode
+from eqcirc.errors import CircuitError
 from eqcirc.learning.eqprop import flat
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array
@@ -134,6 +135,27 @@ def test_a_small_signed_weight_keeps_its_sign() -> None:
     entries: list[Entry] = [("first", (0, 0)), ("first", (1, 2))]
     found = finite_differences(solver, values, some.inputs, nudge.targets, nudge.cost, entries)
     assert relative_error(found, exact[[0, 1], [0, 2]]) < 1e-6
+
+
+@pytest.mark.parametrize("bounds", [Bounds(-np.inf, np.inf), Bounds(-1e-3, np.inf)])
+@pytest.mark.parametrize("amperes", [0.0, 1e-4, -2e-2])
+def test_a_current_without_bounds_gets_a_finite_step(bounds: Bounds, amperes: float) -> None:
+    b = CircuitBuilder("unbounded")
+    x, out = b.input("x"), b.nodes("out")
+    b.conductance("g", x, out, 1e-3)
+    b.device("d", out, GROUND, ShockleyDiode())
+    b.current_source("i", out, max(amperes, bounds.lower), trainable=True, bounds=bounds)
+    circuit, inputs, targets = b.build(out), np.array([[0.3]]), np.array([[0.5]])
+    solver, values = IdealSolver(circuit), circuit.parameters
+    free = solver.solve(None, inputs).require().free
+    exact = adjoint_gradient(circuit, values, inputs, targets, SquaredError(), free)["i"]
+    found = finite_differences(solver, values, inputs, targets, SquaredError(), [("i", (0,))])
+    assert relative_error(found, exact) < 1e-6
+
+
+def test_nothing_to_train_is_nothing_to_check() -> None:
+    with pytest.raises(CircuitError, match="nothing to train"):
+        random_entries({}, 3, np.random.default_rng(0))
 
 
 def test_random_entries_are_spread_over_the_elements() -> None:
