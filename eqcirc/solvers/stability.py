@@ -29,6 +29,9 @@ from eqcirc.typing import Array
 
 DEGENERATE = 1e-6  # of the largest eigenvalue of the reduced Hessian: smaller ones count as zero
 MARGIN = 1e-9  # relative, of a bound that holds
+NEUTRAL = 1e-12
+"""Of the largest eigenvalue of states that store: real parts below are taken for rounding, which leaves 1e-16 or so of
+it, and for zero. A pattern on a ring has one such mode, its shift; an instability as slow as that cannot be told."""
 SLIGHT = 1e-6  # of the smallest capacitance: what states that store nothing get, so that they cannot run away unseen
 
 
@@ -37,8 +40,9 @@ class Stability:
     """Of every row.
 
     Attributes:
-        growth: (row,) largest real part of the dynamic Jacobian's eigenvalues, in 1/s; stable below 0. Without any
-            capacitor or inductor, in siemens: every node counts as having the same capacitor.
+        growth: (row,) largest real part of the dynamic Jacobian's eigenvalues, in 1/s; stable below 0, and exactly 0
+            if it cannot be told from rounding. Without any capacitor or inductor, in siemens: every node counts as
+            having the same capacitor.
         frequency: (row,) its imaginary part in Hz, of an oscillation that grows or dies out slowest.
         curvature: (row,) smallest eigenvalue of the reduced Hessian in siemens; NaN without a scaling s, or if recovery
             has none of its own, as behind a gyrator without a leak.
@@ -55,11 +59,19 @@ class Stability:
         """(row,) whether small perturbations die out."""
         return np.asarray(self.growth < 0)
 
+    @property
+    def neutral(self) -> np.ndarray:
+        """(row,) whether some small perturbation neither grows nor dies out, and none grows."""
+        return np.asarray(self.growth == 0)
+
     def explain(self, row: int) -> str:
         """Say what is wrong with a row."""
         growth, frequency = float(self.growth[row]), float(self.frequency[row])
         if growth < 0:
             return f"stable: perturbations decay at {-growth:.3g}/s"
+        if growth == 0:
+            which = f"an oscillation of {frequency:.3g} Hz" if frequency > 0 else "a perturbation"
+            return f"degenerate: {which} neither grows nor decays beyond rounding, and none grows"
         if frequency > 0:
             return f"oscillates: perturbations grow at {growth:.3g}/s, {frequency:.3g} Hz"
         return f"unstable: perturbations grow at {growth:.3g}/s"
@@ -88,10 +100,12 @@ def curvature(dynamics: Dynamics, u: Array) -> Array:
 
 
 def _leading(dynamics: Dynamics, k: Array) -> complex:
-    """Return the eigenvalue of −Q⁻¹·K with the largest real part; NaN if K is not finite."""
+    """Return the eigenvalue of −Q⁻¹·K with the largest real part, 0 if that is rounding; NaN if K is not finite."""
     if not np.isfinite(k).all():
         return complex(np.nan, np.nan)
     values = np.linalg.eigvals(np.linalg.solve(dynamics.completed(SLIGHT), -k))
+    scale = np.sort(np.abs(values))[dynamics.moving.sum() - 1]
+    values.real[np.abs(values.real) <= NEUTRAL * scale] = 0.0
     return complex(values[np.argmax(values.real)])
 
 
@@ -152,8 +166,8 @@ def certificate(dynamics: Dynamics) -> Certificate:
 
 
 def _monotone(dynamics: Dynamics, nodal: Array) -> Certificate:
-    """Without a scaling: J + Jᵀ > 0 leaves one operating point, and uᵀ·C·u falls until it is reached."""
-    unique = _positive((nodal + nodal.T) / 2)
+    """Without a scaling: J + Jᵀ > 0 at any voltage leaves one operating point, and uᵀ·C·u falls until it is reached."""
+    unique = all(j.dissipative for j in dynamics.plan.junctions) and _positive((nodal + nodal.T) / 2)
     flat = np.ones(dynamics.size)
     return Certificate(unique, unique and not dynamics.n_branches and _stores_energy(dynamics, flat))
 

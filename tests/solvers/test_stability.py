@@ -109,6 +109,38 @@ def test_degenerate_directions_are_counted() -> None:
     assert stability_report(circuit, None, NOTHING, resting(circuit) + 0.5).degenerate.tolist() == [0]
 
 
+def test_a_lossless_oscillation_is_degenerate() -> None:
+    """A gyrator and two capacitors, a coil without resistance; devices cancel the loads."""
+    gm, c, cw = 1e-3, 1e-9, 4e-9
+    b = CircuitBuilder("swing")
+    v, w = b.nodes("v"), b.nodes("w")
+    b.gyrator("between", v, w, gm)
+    b.capacitor("store", np.concatenate([v, w]), GROUND, [c, cw])
+    b.conductance("load", np.concatenate([v, w]), GROUND, 1e-4)
+    b.device("cell", np.concatenate([v, w]), GROUND, CubicDevice(1e-4))
+    circuit = b.build(v)
+    found = stability_report(circuit, None, NOTHING, resting(circuit))
+    assert found.neutral.tolist() == [True]
+    assert found.stable.tolist() == [False]
+    assert found.frequency == pytest.approx([gm / np.sqrt(c * cw) / (2 * np.pi)])
+    assert found.explain(0).startswith("degenerate: an oscillation of 7.96e+04 Hz")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_instability_is_judged_however_slow_beside_others(sign: int) -> None:
+    """Ten orders below the fastest state that stores, more below the bare node; only rounding counts as nothing."""
+    b = CircuitBuilder("slow")
+    slow, fast, bare = b.nodes("slow"), b.nodes("fast"), b.nodes("bare")
+    b.device("cell", slow, GROUND, CubicDevice(1e-6))
+    b.conductance("load", np.concatenate([slow, fast, bare]), GROUND, [1e-6 * (1 - 0.1 * sign), 1e-3, 1e-3])
+    b.capacitor("store", np.concatenate([slow, fast]), GROUND, [1e-6, 1e-12])
+    circuit = b.build(slow)
+    found = stability_report(circuit, None, NOTHING, resting(circuit))
+    assert found.growth == pytest.approx([sign * 0.1], rel=1e-6)
+    assert found.neutral.tolist() == [False]
+    assert found.stable.tolist() == [sign < 0]
+
+
 @pytest.mark.parametrize(("gm", "certified"), [(1e-3, True), (5e-3, False)])
 def test_without_a_scaling_only_the_dynamics_tell(gm: float, certified: bool) -> None:
     """A certificate needs J + Jᵀ > 0 then: less than what is true, for one way alone is always stable."""
@@ -280,3 +312,22 @@ def test_the_scaled_jacobian_is_a_symmetric_hessian_of_both_signs() -> None:
         hessian = t[:, None] * dynamics.jacobian(at)
         np.testing.assert_allclose(hessian, hessian.transpose(0, 2, 1), rtol=1e-12, atol=1e-18)
         assert (np.sign(t) == 1).sum() == (np.sign(t) == -1).sum()
+
+
+def test_a_device_across_an_amplifier_is_not_certified() -> None:
+    """Its slope counts (1 − κ)·(1 − A) times, against the others: here 0 V and 0.1 V are both operating points."""
+    b = CircuitBuilder("across")
+    x, h, y = b.input("x"), b.nodes("h"), b.nodes("y")
+    b.conductance("w", x, h, 1e-3)
+    b.conductance("load", y, GROUND, 1e-6)
+    b.amplifier("amp", h, y, 4.0)
+    b.device("cell", h, GROUND, CubicDevice(1e-4))
+    b.capacitor("store", h, GROUND, 1e-9)
+    assert stability_certificate(b.build(y)).unique
+    b.device("across", y, h, ShockleyDiode())
+    circuit = b.build(y)
+    assert not stability_certificate(circuit).unique
+    equations = Dynamics.of(circuit, None, np.zeros((1, 1))).equations
+    low, high = (equations.voltage_error(np.array([[u]])) for u in (0.05, 0.15))
+    assert low > 0
+    assert high > 0
