@@ -332,9 +332,11 @@ def draw_grids(found: dict[str, Pattern]) -> None:
     for axis, rest in zip(axes, RESTS, strict=True):
         pattern = found[f"esaki, rest {1e3 * rest:g} mV"]
         snapshot(axis, pattern, pattern.waveforms.times[-1])
+        axis.label_outer()
         axis.set_title(f"{1e3 * rest:.0f} mV", fontsize=10)
     lower.suptitle(
-        "tunnel diodes, at rest: the uniform state decides between spots, stripes and holes", fontsize=12
+        "tunnel diodes, at rest: the uniform state (white) decides between spots, stripes and holes",
+        fontsize=12,
     )
     figure.savefig(RESULTS / "turing_grid.png", dpi=110)
 

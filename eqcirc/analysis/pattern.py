@@ -25,7 +25,7 @@ from eqcirc.solvers.ideal.choice import choose
 from eqcirc.solvers.ideal.newton import newton
 from eqcirc.solvers.stability import Stability, stability
 from eqcirc.solvers.status import Status
-from eqcirc.solvers.waveforms import Course, Waveforms, at_rest, meshes
+from eqcirc.solvers.waveforms import LATE, REST, Course, Waveforms, at_rest, meshes
 from eqcirc.typing import Array
 
 GROWTHS = 500.0  # e-foldings of the fastest mode: defects of a pattern heal slowly, near 1 % of that rate
@@ -59,7 +59,12 @@ class Pattern:
     @cached_property
     def wavelength(self) -> float:
         """Measured wavelength at the end, in sites; NaN if the end is flat."""
-        return wavelength(self.membranes)
+        return wavelength(self.membranes, self.lattice.periodic)
+
+    @property
+    def flat(self) -> bool:
+        """Whether the end is the same everywhere."""
+        return math.isnan(self.wavelength)
 
     @property
     def amplitude(self) -> float:
@@ -67,9 +72,17 @@ class Pattern:
         return float(np.ptp(self.membranes)) / 2
 
     @property
+    def e_foldings(self) -> float:
+        """How often the fastest mode can have grown (or died out) by e until the end."""
+        return float(self.waveforms.times[-1]) * abs(self.theory.rate)
+
+    @property
     def at_rest(self) -> bool:
-        """Whether the transient came to rest."""
-        return at_rest(self.waveforms)
+        """Whether the transient came to rest: no voltage moves by more than 0.1 mV over its last tenth.
+
+        If that is short of an e-folding of the fastest mode: at a rate of more than 0.1 mV an e-folding.
+        """
+        return at_rest(self.waveforms, REST * min(1.0, (1 - LATE) * self.e_foldings))
 
     @property
     def stable(self) -> bool:
@@ -107,10 +120,12 @@ class Pattern:
             "wavelength": self.wavelength,
             "amplitude": self.amplitude,
             "duration": float(self.waveforms.times[-1]),
+            "e_foldings": self.e_foldings,
             "at_rest": self.at_rest,
             "movement": float(self.waveforms.movement.max()),
             "distance": self.distance,
             "stable": None if judged is None else self.stable,
+            "neutral": None if judged is None else bool(judged.neutral[0]),
             "largest_real_part": None if judged is None else float(judged.growth[0]),
             "wall_seconds": self.waveforms.wall_seconds,
         }

@@ -22,9 +22,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.optimize import newton
 
+from eqcirc.analysis.wavelength import modes
 from eqcirc.circuit.lattice import Lattice
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
 from eqcirc.devices import CubicDevice, EsakiDiode
+from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array
 
@@ -113,15 +115,12 @@ def dispersion(lattice: Lattice) -> Dispersion:
         CircuitError: the neurons have no recovery or no device, or no uniform state near their resting voltage.
     """
     cell = _cell(lattice.neuron)
-    turn = 2 if lattice.periodic else 1
-    counts = [n // 2 + 1 if lattice.periodic else n for n in lattice.shape]
-    modes = np.stack([k.ravel() for k in np.indices(counts)], axis=1)
-    q = np.pi * turn * modes / np.array(lattice.shape)  # wave number along every dimension, radians a site
+    waves, q = modes(lattice.shape, lattice.periodic)
     laplacian = (2 - 2 * np.cos(q)).sum(axis=1)
     with np.errstate(divide="ignore"):
         wavelengths = 2 * np.pi / np.linalg.norm(q, axis=1)
     return Dispersion(
-        modes, wavelengths, growth(cell, lattice.activator, lattice.inhibitor or 0.0, laplacian)
+        waves, wavelengths, growth(cell, lattice.activator, lattice.inhibitor or 0.0, laplacian)
     )
 
 
@@ -173,6 +172,36 @@ def _cell(neuron: Neuron) -> _Cell:
         return _Cell(a, 1.0, r.resistance, neuron.capacitance, r.inductance)
     assert r is not None
     return _Cell(a, r.gyration, r.leak, neuron.capacitance, r.capacitance)
+
+
+def around_diode(diode: TunnelDiode) -> Lattice:
+    """Return the lattice of tunnel diodes with another diode, resting where its current falls most steeply.
+
+    All conductances are in proportion to that fall, so that the same modes grow. The membranes' capacitance includes
+    the diode's own.
+
+    Raises:
+        CircuitError: the diode has leads, which this theory does not know, or its current does not fall.
+    """
+    if diode.series_resistance:
+        raise CircuitError(
+            f"Turing patterns: expected a diode without leads, got a series resistance of {diode.series_resistance:g} "
+            "ohm; linear theory takes the junction alone: set series_resistance and inductance to 0"
+        )
+    base = LATTICES["esaki"]
+    r = base.neuron.recovery
+    assert isinstance(r, GyratorRecovery)
+    k = diode.law.steepest_fall / _cell(base.neuron).a
+    rest, bias = diode.fall
+    neuron = replace(
+        base.neuron,
+        law=diode.law,
+        recovery=replace(r, gyration=k * r.gyration, leak=k * r.leak),
+        capacitance=max(base.neuron.capacitance, diode.capacitance),
+        rest=rest,
+        bias=bias,
+    )
+    return replace(base, neuron=neuron, activator=k * base.activator, inhibitor=k * (base.inhibitor or 0.0))
 
 
 def with_inductors(lattice: Lattice) -> Lattice:

@@ -1,9 +1,9 @@
-"""The wavelength of a measured pattern.
+"""The modes of a lattice, and the wavelength of a measured pattern.
 
-chain   the largest cosine mode of the profile, its mean and slope taken out, says about where; then the wave number q
-        for which  c₀ + c₁·x + c₂·cos(q·x) + c₃·sin(q·x)  leaves the least residual, whatever the phase at the ends
-grid    the ring of the two-dimensional spectrum that holds the most power, and the mean wave number around it, weighted
-        by power; a Hann window keeps the edges out, whatever the directions and phases of the waves
+open ends  cos(π·k·(j + ½)/n), k = 0 … n − 1 half waves along a side of n sites: the discrete cosine transform
+ring       cos(2π·k·j/n + phase), k = 0 … n/2 whole waves: the Fourier transform, both directions of travel together
+
+On a grid every mode is a product of one along the rows and one along the columns.
 """
 
 from __future__ import annotations
@@ -11,70 +11,62 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.fft import dct, fft2, fftfreq, fftshift
-from scipy.optimize import minimize_scalar
+from scipy.fft import dctn, fftn
 
 from eqcirc.errors import DataError
 from eqcirc.typing import Array
 
 FLAT = 1e-6  # V; a pattern that varies less is none
-FEWEST = 8  # sites along a dimension
-REACH = 1.5  # modes to both sides of the largest one: what phases at the ends can displace it by, and windows widen it
-FINER = 4  # finer than the modes of the grid: the spacing of its spectrum
+REACH = 1.4
+"""The peak of a spectrum goes from 1/REACH to REACH times the wave number of its strongest mode: short of harmonics,
+which begin at √2 in patterns of squares, at √3 in hexagons, at 2 in stripes."""
 
 
-def wavelength(profile: Array) -> float:
+def modes(shape: tuple[int, ...], periodic: bool = False) -> tuple[np.ndarray, Array]:
+    """Return the modes of a lattice.
+
+    Returns:
+        (mode, dimension) half waves along every dimension, whole waves if the lattice is periodic; the uniform mode is
+        the first. Their wave numbers (mode, dimension) in radians a site.
+    """
+    turn = 2 if periodic else 1
+    counts = [n // 2 + 1 if periodic else n for n in shape]
+    waves = np.stack([k.ravel() for k in np.indices(counts)], axis=1)
+    return waves, np.pi * turn * waves / np.array(shape)
+
+
+def mode_power(profile: Array, periodic: bool = False) -> Array:
+    """Return the power (mode,) that a pattern has in every mode of `modes`, in V²; it adds up to the sum of squares."""
+    if not periodic:
+        return np.asarray(dctn(profile, type=2, norm="ortho") ** 2).ravel()
+    power = np.abs(fftn(profile, norm="ortho")) ** 2
+    folded = [np.minimum(k, n - k) for k, n in zip(np.indices(power.shape), power.shape, strict=True)]
+    counts = [n // 2 + 1 for n in power.shape]
+    mode = np.ravel_multi_index(tuple(folded), counts)
+    return np.asarray(np.bincount(mode.ravel(), power.ravel(), math.prod(counts)), np.float64)
+
+
+def wavelength(profile: Array, periodic: bool = False) -> float:
     """Return the wavelength of voltages (site,) or (row, column), in sites; NaN for a flat profile.
 
+    It is that of the mean wave number of the spectrum's peak, weighted by the power P of the modes:
+
+        2π·Σ P / Σ P·|q|     over the modes with |q₁|/REACH < |q| < |q₁|·REACH,  q₁ of the strongest
+
+    A pattern of one mode has exactly the wavelength of that mode.
+
     Raises:
-        DataError: too few sites, or values that are not finite.
+        DataError: not a chain or grid, or values that are not finite.
     """
     profile = np.asarray(profile, np.float64)
-    if profile.ndim not in {1, 2} or min(profile.shape) < FEWEST or not np.isfinite(profile).all():
+    if profile.ndim not in {1, 2} or not profile.size or not np.isfinite(profile).all():
         raise DataError(
-            f"wavelength: expected finite voltages of a chain or grid of at least {FEWEST} sites a side, got an "
-            f"array of shape {profile.shape}"
+            f"wavelength: expected finite voltages (site,) or (row, column), got an array of shape {profile.shape}"
         )
     if np.ptp(profile) < FLAT:
         return math.nan
-    return _of_chain(profile) if profile.ndim == 1 else _of_grid(profile)
-
-
-def _of_chain(profile: Array) -> float:
-    n = len(profile)
-    x = np.arange(n) + 0.5
-    straight = np.stack([np.ones(n), x], axis=1)
-    detrended = profile - straight @ np.linalg.lstsq(straight, profile, rcond=None)[0]
-    peak = 1 + int((dct(detrended, norm="ortho")[1:] ** 2).argmax())
-
-    def residual(q: float) -> float:
-        waves = np.concatenate([straight, np.stack([np.cos(q * x), np.sin(q * x)], axis=1)], axis=1)
-        left = profile - waves @ np.linalg.lstsq(waves, profile, rcond=None)[0]
-        return float(left @ left)
-
-    step = math.pi / n
-    around = (max(peak - REACH, 0.5) * step, min(peak + REACH, n - 0.5) * step)
-    return 2 * math.pi / float(minimize_scalar(residual, bounds=around, method="bounded").x)
-
-
-def spectrum(profile: Array) -> tuple[Array, Array]:
-    """Return the spectrum of a pattern (row, column).
-
-    Returns:
-        wave numbers (m,) along both directions, ascending, in radians a site, and power (m, m) over them.
-    """
-    window = np.outer(*(np.hanning(n + 2)[1:-1] for n in profile.shape))
-    centred = profile - (profile * window).sum() / window.sum()
-    m = FINER * max(profile.shape)
-    power = np.abs(fft2(centred * window, (m, m))) ** 2
-    return fftshift(2 * math.pi * fftfreq(m)), np.asarray(fftshift(power))
-
-
-def _of_grid(profile: Array) -> float:
-    along, power = spectrum(profile)
-    q = np.hypot(along[:, None], along)
-    width = along[1] - along[0]
-    ring = np.rint(q / width).astype(int)
-    largest = float(np.bincount(ring.ravel(), power.ravel()).argmax()) * width
-    near = np.abs(q - largest) <= REACH * 2 * math.pi / min(profile.shape)
-    return 2 * math.pi * float(power[near].sum() / (q * power)[near].sum())
+    q = np.linalg.norm(modes(profile.shape, periodic)[1], axis=1)[1:]
+    power = mode_power(profile - profile.mean(), periodic)[1:]
+    strongest = q[power.argmax()]
+    peak = (q > strongest / REACH) & (q < strongest * REACH)
+    return 2 * math.pi * float(power[peak].sum() / (power * q)[peak].sum())

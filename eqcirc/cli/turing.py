@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,15 +11,23 @@ if TYPE_CHECKING:
     from eqcirc.analysis.pattern import Pattern
     from eqcirc.circuit.lattice import Lattice
 
+FEWEST = 3  # neurons a side: with less there is no ring
 LARGEST_JUDGED = 3000
-"""States up to which stability is found by dense eigenvalues: half a minute at most."""
+"""Nodes up to which stability is found by dense eigenvalues: half a minute at most."""
 
 
 def turing(
     device: Annotated[
-        Literal["cubic", "esaki"], typer.Option(help="N-shaped device of the neurons.")
+        str,
+        typer.Option(
+            help="N-shaped device of the neurons: cubic, esaki, a preset such as mbd1057, or a .toml that "
+            "`eqcirc fit` wrote."
+        ),
     ] = "cubic",
     sites: Annotated[str, typer.Option(help="Neurons: a chain such as 96, or a grid such as 24x24.")] = "96",
+    periodic: Annotated[
+        bool, typer.Option("--periodic", help="Close the chain to a ring, the grid to a torus.")
+    ] = False,
     recovery: Annotated[
         Literal["gyrator", "rl"],
         typer.Option(help="Recovery branch: gyrator and capacitor, or resistor and inductor."),
@@ -31,8 +38,14 @@ def turing(
     inhibitor: Annotated[
         float | None,
         typer.Option(
-            help="Conductance between recovery nodes (S); 20e-3 (cubic), 500e-3 (esaki). With R-L branches the "
-            "resistance that neighbours share (ohm); 5e3, 200. 0 for none."
+            help="Conductance between the recovery nodes of gyrators (S); 20e-3 (cubic), 500e-3 (esaki). 0 for none."
+        ),
+    ] = None,
+    shared_ohms: Annotated[
+        float | None,
+        typer.Option(
+            help="Resistance that neighbouring R-L branches share (ohm), in place of --inhibitor; 5e3 (cubic), "
+            "200 (esaki). 0 for none."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise at the start.")] = 0,
@@ -55,25 +68,31 @@ def turing(
 ) -> None:
     """Grow a Turing pattern on a chain or grid of neurons, and hold it against linear theory.
 
-    Noise on the uniform state, a transient until all is at rest, then the operating point and its stability.
+    Noise on the uniform state, a transient until all is at rest, then the operating point and its stability. The
+    wavelength of a pattern is that of the mean wave number of its strongest modes.
 
     Example: `eqcirc turing --device esaki --seed 3 --out esaki.png`
     """
+    from dataclasses import replace
+
     from eqcirc.analysis.pattern import grow
     from eqcirc.cli.output import print_json, print_pairs
     from eqcirc.report.patterns import pattern_figure, write_pattern
     from eqcirc.solvers.ideal.solver import IdealSolver
     from eqcirc.solvers.ngspice.solver import NgspiceSolver
 
-    lattice = _lattice(device, _shape(sites), recovery, activator, inhibitor)
+    lattice = _lattice(device, recovery, activator, inhibitor, shared_ohms)
+    lattice = replace(lattice, shape=_shape(sites), periodic=periodic)
     state = out.with_suffix(".csv") if data is None else data
     _check_files(out, state)
-    circuit = lattice.build(f"turing_{device}")
+    circuit = lattice.build("turing")
     with NgspiceSolver(circuit) if engine == "ngspice" else IdealSolver(circuit) as solver:
         pattern = grow(
             lattice, solver, seed, noise=noise, duration=duration, judge=circuit.n_nodes <= LARGEST_JUDGED
         )
-    title = f"{device} neurons, {sites} sites, {recovery} recovery, from {noise:g} V of noise (seed {seed}), {engine}"
+    kind = ("ring", "torus") if periodic else ("chain", "grid")
+    neurons = f"{kind[len(lattice.shape) - 1]} of {sites} {Path(device).stem} neurons"
+    title = f"{neurons}, {recovery} recovery, from {noise:g} V of noise (seed {seed}), {engine}"
     pattern_figure(out, pattern, title)
     write_pattern(state, pattern)
     files = {"picture": str(out), "data": str(state)}
@@ -81,7 +100,9 @@ def turing(
         print_json(pattern.facts() | {"engine": engine} | files)
     else:
         print_pairs(
-            _words(pattern) | {"computed": f"{pattern.waveforms.wall_seconds:.1f} s by {engine}"} | files
+            _words(pattern, noise)
+            | {"computed": f"{pattern.waveforms.wall_seconds:.1f} s by {engine}"}
+            | files
         )
 
 
@@ -89,36 +110,58 @@ def _shape(sites: str) -> tuple[int, ...]:
     from eqcirc.errors import ConfigError
 
     parts = sites.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() for part in parts) or min(map(int, parts)) < 8:
+    if len(parts) > 2 or not all(part.isdecimal() for part in parts) or min(map(int, parts)) < FEWEST:
         raise ConfigError(
-            f"--sites {sites!r}: expected a number of neurons such as 96, or rows x columns such as 24x24, eight or "
+            f"--sites {sites!r}: expected a number of neurons such as 96, or rows x columns such as 24x24, three or "
             "more a side"
         )
     return tuple(map(int, parts))
 
 
 def _lattice(
-    device: Literal["cubic", "esaki"],
-    shape: tuple[int, ...],
-    recovery: str,
-    activator: float | None,
-    inhibitor: float | None,
+    device: str, recovery: str, activator: float | None, inhibitor: float | None, shared_ohms: float | None
 ) -> Lattice:
-    """Return the preset with what the options change."""
+    """Return the lattice of a device with what the options change."""
     from dataclasses import replace
 
-    from eqcirc.analysis.turing import LATTICES, with_inductors
+    from eqcirc.analysis.turing import with_inductors
+    from eqcirc.errors import ConfigError
 
-    lattice = LATTICES[device]
+    if recovery == "rl" and inhibitor is not None:
+        raise ConfigError(
+            "--inhibitor is a conductance between gyrators; with --recovery rl give --shared-ohms, the resistance that "
+            "neighbouring branches share"
+        )
+    if recovery == "gyrator" and shared_ohms is not None:
+        raise ConfigError(
+            "--shared-ohms is for R-L branches: add --recovery rl, or give --inhibitor, the conductance between "
+            "gyrators (S)"
+        )
+    lattice = _around(device)
     if recovery == "rl":
         lattice = with_inductors(lattice)
-    lattice = replace(lattice, shape=shape)
     if activator is not None:
         lattice = replace(lattice, activator=activator)
-    return lattice if inhibitor is None else replace(lattice, inhibitor=inhibitor or None)
+    coupling = shared_ohms if recovery == "rl" else inhibitor
+    return lattice if coupling is None else replace(lattice, inhibitor=coupling or None)
 
 
-def _words(pattern: Pattern) -> dict[str, str]:
+def _around(device: str) -> Lattice:
+    from eqcirc.analysis.turing import LATTICES, around_diode
+    from eqcirc.devices.presets import PRESETS, find_diode
+    from eqcirc.errors import ConfigError, nearest
+
+    for name, lattice in LATTICES.items():
+        if device == name:
+            return lattice
+    if device.lower() not in PRESETS and Path(device).suffix != ".toml":
+        raise ConfigError(
+            f"--device {device!r}: expected a device, or the .toml of one: {nearest(device, [*LATTICES, *PRESETS])}"
+        )
+    return around_diode(find_diode(device))
+
+
+def _words(pattern: Pattern, noise: float) -> dict[str, str]:
     """Return the findings for people."""
     f = pattern.facts()
     if f["theory_patterns"]:
@@ -131,19 +174,25 @@ def _words(pattern: Pattern) -> dict[str, str]:
         theory = "no Turing pattern: the uniform state is unstable even without differences between neurons"
     else:
         theory = f"no pattern: all perturbations of the uniform state decay, the slowest at {-f['theory_growth']:.3g}/s"
-    deviation = round(f["wavelength"] / f["theory_wavelength"] - 1, 3) + 0.0  # no minus before a zero
-    measured = f"{f['wavelength']:.2f} neurons a wave ({deviation:+.1%}), ±{f['amplitude']:.4g} V"
-    moved = f"voltages moved by {f['movement']:.1e} V in the last tenth of {f['duration']:.3g} s"
+    if not pattern.flat:
+        deviation = round(f["wavelength"] / f["theory_wavelength"] - 1, 3) + 0.0  # no minus before a zero
+        end = f"{f['wavelength']:.2f} neurons a wave ({deviation:+.1%}), ±{f['amplitude']:.4g} V"
+    else:
+        end = "flat" if noise else "flat: without --noise nothing disturbs the uniform state, stable or not"
+    moved = (
+        f"voltages moved by {f['movement']:.1e} V in the last tenth of {f['duration']:.3g} s "
+        f"({f['e_foldings']:.3g} e-foldings of the fastest mode)"
+    )
     if pattern.stability is not None:
         stable = pattern.stability.explain(0)
+    elif pattern.state is None:
+        stable = "not judged: no operating point near the end"
     else:
-        stable = "not judged: " + (
-            "the lattice is large" if pattern.at_rest else "no operating point near the end"
-        )
+        stable = f"not judged: a lattice of more than {LARGEST_JUDGED} nodes takes long"
     return {
         "uniform state": f"{f['uniform_voltage']:.4g} V",
         "linear theory": theory,
-        "end state": "flat" if math.isnan(f["wavelength"]) else measured,
+        "end state": end,
         "at rest": f"yes; {moved}" if f["at_rest"] else f"NO; {moved}: a longer --duration may do",
         "stability": stable,
     }
@@ -153,6 +202,8 @@ def _check_files(out: Path, data: Path) -> None:
     """Raise `ConfigError` before the work, not after it."""
     from eqcirc.errors import ConfigError
 
+    if out.suffix.lower() != ".png":
+        raise ConfigError(f"--out {out}: expected a name that ends in .png")
     if data.suffix not in {".csv", ".npz"}:
         raise ConfigError(f"--data {data}: expected a name that ends in .csv or .npz")
     for path in (out, data):

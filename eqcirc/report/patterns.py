@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from scipy.fft import dct
 
 from eqcirc.analysis.pattern import Pattern
-from eqcirc.analysis.wavelength import spectrum
+from eqcirc.analysis.wavelength import mode_power, modes
 from eqcirc.circuit.neuron import RLRecovery
 from eqcirc.errors import ConfigError
 from eqcirc.typing import Array
@@ -18,6 +17,7 @@ from eqcirc.typing import Array
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.image import AxesImage
     from matplotlib.ticker import EngFormatter
@@ -27,7 +27,7 @@ THEORY, MEASURED = "#57606a", "#1f6feb"
 ROWS = 500  # instants of a space-time picture
 EARLIEST = 0.2  # e-foldings of the fastest mode; before, there is noise only
 SNAPSHOTS = (0.3, 0.9)  # of the final spread; shown between the start and the end
-LEAST = 1e-9  # V, half width of the colours of a flat pattern
+LEAST = 10e-3  # V, half of the voltages shown of a flat pattern: its rounding errors are no news
 
 
 def pattern_figure(path: Path | str | BinaryIO, pattern: Pattern, title: str = "") -> None:
@@ -63,9 +63,18 @@ def draw_grid(figure: Figure | SubFigure, pattern: Pattern) -> None:
     axes = figure.subplots(1, len(instants) + 1)
     for axis, t in zip(axes, instants, strict=False):
         image = snapshot(axis, pattern, float(t))
+        axis.label_outer()
         axis.set_title(_seconds(float(t)), fontsize=10)
-    figure.colorbar(image, ax=axes[:-1], format=_volts(), fraction=0.015, pad=0.01, shrink=0.85)
-    ring(axes[-1], pattern)
+    figure.colorbar(
+        image,
+        ax=axes[:-1],
+        format=_volts(),
+        label="membrane voltage",
+        fraction=0.015,
+        pad=0.01,
+        shrink=0.85,
+    )
+    mode_spectrum(axes[-1], pattern)
 
 
 def space_time(axis: Axes, pattern: Pattern) -> None:
@@ -81,6 +90,7 @@ def space_time(axis: Axes, pattern: Pattern) -> None:
     axis.set_yscale("log")
     axis.invert_yaxis()
     axis.yaxis.set_major_formatter(_engineering("s"))
+    _whole_numbers(axis.xaxis)
     axis.set_xlabel("neuron")
     axis.set_ylabel("time")
     axis.figure.colorbar(image, ax=axis, format=_volts(), aspect=40, pad=0.015)
@@ -93,12 +103,13 @@ def end_profile(axis: Axes, pattern: Pattern) -> None:
     axis.axhline(pattern.uniform, color=THEORY, lw=1, ls="--", label="uniform state")
     axis.plot(v, color=MEASURED, lw=1.4, marker="o", ms=2.8, label="end state")
     axis.set_xlim(-0.5, len(v) - 0.5)
-    span = max(float(np.ptp(v)), LEAST)
-    axis.set_ylim(v.min() - 0.1 * span, v.max() + 0.42 * span)
+    low, high = _range(pattern, v) if pattern.flat else (v.min(), v.max())
+    axis.set_ylim(low - 0.1 * (high - low), high + 0.42 * (high - low))
     axis.yaxis.set_major_formatter(_volts())
+    _whole_numbers(axis.xaxis)
     axis.set_xlabel("neuron")
     axis.set_ylabel("membrane voltage")
-    measured = "flat" if math.isnan(pattern.wavelength) else f"wavelength {pattern.wavelength:.2f} neurons"
+    measured = "flat" if pattern.flat else f"wavelength {pattern.wavelength:.2f} neurons"
     axis.set_title(f"{measured}, {_ending(pattern)}", fontsize=10)
     axis.legend(frameon=False, ncols=2, loc="upper right", fontsize=9)
     axis.grid(alpha=0.25)
@@ -106,59 +117,65 @@ def end_profile(axis: Axes, pattern: Pattern) -> None:
 
 def growth_rates(axis: Axes, pattern: Pattern) -> None:
     """Draw the growth of every mode of a chain by linear theory, and the spectrum of the end state."""
-    theory, v = pattern.theory, pattern.membranes
-    power = dct(v - v.mean(), norm="ortho") ** 2
-    turn = 2 if pattern.lattice.periodic else 1
-    modes = turn * theory.modes[:, 0]
+    theory, periodic = pattern.theory, pattern.lattice.periodic
+    waves = theory.modes[:, 0]
     shown = slice(1, max(8, 5 * theory.fastest // 2))
     beside = axis.twinx()
-    if pattern.amplitude > LEAST:
-        share = power[modes[shown]] / power.sum()
-        beside.bar(modes[shown], 100 * share, color=MEASURED, alpha=0.55, width=0.7)
+    if not pattern.flat:
+        beside.bar(waves[shown], _shares(pattern)[shown], color=MEASURED, alpha=0.55, width=0.7)
     beside.set_ylim(0, 105)
     beside.set_ylabel("power of the end state (%)", color=MEASURED)
     beside.tick_params(axis="y", colors=MEASURED)
     axis.set_zorder(beside.get_zorder() + 1)
     axis.patch.set_visible(False)
     axis.axhline(0, color="0.75", lw=0.8)
-    for mode in modes[theory.unstable]:
-        axis.axvspan(mode - 0.5 * turn, mode + 0.5 * turn, color="#d4a72c", alpha=0.18, lw=0)
-    axis.plot(modes[shown], theory.growth[shown], color=THEORY, lw=1.4, marker="o", ms=2.8)
+    for k in waves[theory.unstable]:
+        axis.axvspan(k - 0.5, k + 0.5, color="#d4a72c", alpha=0.18, lw=0)
+    axis.plot(waves[shown], theory.growth[shown], color=THEORY, lw=1.4, marker="o", ms=2.8)
     axis.set_ylim(*_growth_limits(theory.growth[shown]))
     axis.yaxis.set_major_formatter(_engineering(""))
-    axis.set_xlabel("half waves on the chain")
+    _whole_numbers(axis.xaxis)
+    axis.set_xlabel("waves on the ring" if periodic else "half waves on the chain")
     axis.set_ylabel("growth by theory (1/s)")
-    axis.set_title(f"linear theory: {theory.wavelength:.2f} neurons; shaded modes grow", fontsize=10)
+    expected = f"{theory.wavelength:.2f} neurons; shaded modes grow" if theory.patterns else "no pattern"
+    axis.set_title(f"linear theory: {expected}", fontsize=10)
 
 
 def snapshot(axis: Axes, pattern: Pattern, time: float) -> AxesImage:
-    """Draw the membrane voltages of a grid at an instant, in colours of that instant's own range."""
+    """Draw the membrane voltages of a grid at an instant, in the colours of its end state."""
     volts = pattern.on_lattice(pattern.waveforms.at(np.array([time])))[0]
     low, high = _range(pattern, pattern.membranes)
     image = axis.imshow(volts, cmap=COLOURS, vmin=low, vmax=high)
-    axis.set_xticks([])
-    axis.set_yticks([])
+    _whole_numbers(axis.xaxis)
+    _whole_numbers(axis.yaxis)
+    axis.set_xlabel("column")
+    axis.set_ylabel("row")
     return image
 
 
-def ring(axis: Axes, pattern: Pattern) -> None:
-    """Draw the spectrum of a grid at the end, and the ring of the wavelength that grows fastest by theory."""
-    along, power = spectrum(pattern.membranes)
-    limit = 2.2 * 2 * math.pi / pattern.theory.wavelength
-    half = (along[1] - along[0]) / 2
-    ends = (along[0] - half, along[-1] + half)
-    axis.imshow(np.sqrt(power), cmap="Greys", extent=(*ends, *ends), origin="lower")
-    angle = np.linspace(0, 2 * math.pi, 200)
-    q = 2 * math.pi / pattern.theory.wavelength
-    axis.plot(q * np.cos(angle), q * np.sin(angle), color="#d1242f", lw=1, ls="--")
-    axis.set_xlim(-limit, limit)
-    axis.set_ylim(-limit, limit)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    axis.set_title(
-        f"spectrum: {pattern.wavelength:.2f} neurons\n(dashed: theory, {pattern.theory.wavelength:.2f})",
-        fontsize=10,
-    )
+def mode_spectrum(axis: Axes, pattern: Pattern) -> None:
+    """Draw the power of the modes of a grid at the end over their wave numbers, and what grows fastest by theory."""
+    from matplotlib.colors import PowerNorm
+
+    theory = pattern.theory
+    counts = theory.modes.max(axis=0) + 1
+    rows, columns = modes(pattern.lattice.shape, pattern.lattice.periodic)[1].T.reshape(2, *counts)
+    fastest = 2 * math.pi / theory.wavelength
+    if not pattern.flat:
+        share = _shares(pattern).reshape(counts)
+        image = axis.pcolormesh(columns, rows, share, cmap="Greys", norm=PowerNorm(0.5, 0), rasterized=True)
+        axis.figure.colorbar(image, ax=axis, label="power (%)", shrink=0.7)
+    if theory.patterns:
+        angle = np.linspace(0, math.pi / 2, 100)
+        axis.plot(fastest * np.cos(angle), fastest * np.sin(angle), color="#d1242f", lw=1, ls="--")
+    axis.set_xlim(-columns[0, 1] / 2, 2 * fastest)
+    axis.set_ylim(-rows[1, 0] / 2, 2 * fastest)
+    axis.set_aspect("equal")
+    axis.set_xlabel("along a row (rad/neuron)")
+    axis.set_ylabel("along a column (rad/neuron)")
+    measured = "flat" if pattern.flat else f"{pattern.wavelength:.2f} neurons"
+    expected = f"dashed: theory, {theory.wavelength:.2f}" if theory.patterns else "theory: no pattern"
+    axis.set_title(f"spectrum of the end: {measured}\n({expected})", fontsize=10)
 
 
 def snapshot_times(pattern: Pattern) -> Array:
@@ -167,7 +184,7 @@ def snapshot_times(pattern: Pattern) -> Array:
     spread = pattern.on_lattice(waves.voltages).reshape(len(waves.times), -1).std(axis=1)
     later = waves.times > EARLIEST / abs(pattern.theory.rate)  # smoothed noise, no longer the noise itself
     reached = [int(np.argmax(later & (spread >= part * spread[-1]))) for part in SNAPSHOTS]
-    return np.asarray(waves.times[[0, *reached, -1]])
+    return np.unique(waves.times[[0, *reached, -1]])
 
 
 def write_pattern(path: Path, pattern: Pattern) -> None:
@@ -214,9 +231,21 @@ def _first(pattern: Pattern) -> float:
     return min(EARLIEST / abs(pattern.theory.rate), 0.1 * float(waves.times[-1]))
 
 
+def _shares(pattern: Pattern) -> Array:
+    """Return the power (mode,) of the modes at the end in percent, the uniform one aside."""
+    power = mode_power(pattern.membranes - pattern.membranes.mean(), pattern.lattice.periodic)
+    return np.asarray(100 * power / power.sum())
+
+
+def _whole_numbers(axis: Axis) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(6, integer=True))
+
+
 def _range(pattern: Pattern, volts: Array) -> tuple[float, float]:
     """Return the ends of the colours: white is the uniform state."""
-    reach = max(float(np.abs(volts - pattern.uniform).max()), LEAST)
+    reach = max(float(np.abs(volts - pattern.uniform).max()), LEAST if pattern.flat else 0.0)
     return pattern.uniform - reach, pattern.uniform + reach
 
 
@@ -231,7 +260,11 @@ def _growth_limits(growth: Array) -> tuple[float, float]:
 def _ending(pattern: Pattern) -> str:
     if not pattern.at_rest:
         return "still moving"
-    return "at rest and stable" if pattern.stable else "at rest, stability not shown"
+    if pattern.stability is None:
+        return "at rest, stability not judged"
+    if pattern.stable:
+        return "at rest and stable"
+    return "at rest, degenerate" if pattern.stability.neutral[0] else "at rest, unstable"
 
 
 def _engineering(unit: str) -> EngFormatter:

@@ -87,6 +87,51 @@ def test_a_grid(spice: Callable[..., NgspiceSolver]) -> None:
     )
 
 
+@pytest.mark.parametrize("shape", [(9, 11), (8, 8), (15, 9)])
+def test_the_wavelength_of_a_small_grid_is_that_of_a_mode_that_grows(shape: tuple[int, int]) -> None:
+    lattice = replace(LATTICES["cubic"], shape=shape)
+    pattern = grow(lattice, IdealSolver(lattice.build("grid")), judge=False)
+    grows = pattern.theory.wavelengths[pattern.theory.unstable]
+    assert grows.min() * (1 - 1e-6) < pattern.wavelength < grows.max() * (1 + 1e-6)
+    assert pattern.wavelength == pytest.approx(pattern.theory.wavelength, rel=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "inductors"), [((31,), False), ((31,), True), ((7, 11), False)])
+def test_a_pattern_on_a_ring_is_degenerate_not_unstable(shape: tuple[int, ...], inductors: bool) -> None:
+    """Nothing holds its place; what its shift grows at is rounding, of either sign."""
+    lattice = replace(LATTICES["cubic"], shape=shape, periodic=True)
+    lattice = with_inductors(lattice) if inductors else lattice
+    pattern = grow(lattice, IdealSolver(lattice.build("ring")), seed=3)
+    assert pattern.amplitude > 0.3
+    assert pattern.stability is not None
+    assert pattern.stability.growth[0] == 0
+    assert not pattern.stable
+    assert pattern.facts()["neutral"] is True
+    assert pattern.stability.explain(0).startswith("degenerate: a perturbation neither grows nor decays")
+
+
+def test_a_ring_of_any_length_can_be_grown() -> None:
+    lattice = replace(LATTICES["esaki"], shape=(7,), periodic=True)
+    pattern = grow(lattice, IdealSolver(lattice.build("ring")), seed=1)
+    assert pattern.flat or pattern.wavelength == pytest.approx(7)
+
+
+@pytest.mark.parametrize(("duration", "noise"), [(1e-9, 0.01), (30e-6, 0.01), (100e-6, 1e-6)])
+def test_a_course_that_ends_before_it_is_at_rest_is_never_at_rest(duration: float, noise: float) -> None:
+    """However little it moves in a tenth of its time."""
+    lattice = replace(LATTICES["cubic"], shape=(20,))
+    pattern = grow(lattice, IdealSolver(lattice.build("chain")), noise=noise, duration=duration)
+    assert not pattern.at_rest
+    assert pattern.e_foldings == pytest.approx(duration * pattern.theory.rate)
+
+
+def test_at_rest_after_less_than_an_e_folding() -> None:
+    lattice = replace(LATTICES["cubic"], shape=(20,))
+    pattern = grow(lattice, IdealSolver(lattice.build("chain")), noise=0.0, duration=1e-9)
+    assert pattern.at_rest
+    assert pattern.flat
+
+
 def test_seeds_and_noise_decide_the_start() -> None:
     lattice = replace(LATTICES["esaki"], shape=(200,))
     solver = IdealSolver(lattice.build("chain"))

@@ -12,6 +12,7 @@ from eqcirc.analysis.pattern import uniform_start
 from eqcirc.analysis.turing import (
     LATTICES,
     Device,
+    around_diode,
     dispersion,
     recovery_state,
     uniform_state,
@@ -20,6 +21,9 @@ from eqcirc.analysis.turing import (
 from eqcirc.circuit.lattice import Lattice
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
 from eqcirc.devices import CubicDevice, EsakiDiode
+from eqcirc.devices.polynomial import PolynomialDevice
+from eqcirc.devices.presets import PRESETS
+from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.typing import Array
@@ -127,6 +131,25 @@ def test_no_uniform_state_is_an_error() -> None:
     neuron = Neuron(CubicDevice(1e-3, 1.0), RLRecovery(1e3), rest=0.0, bias=2e-4 + 1e-3)
     with pytest.raises(CircuitError, match=r"no uniform state near the resting voltage 0 V"):
         uniform_state(neuron)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_around_any_diode_the_modes_of_the_tunnel_diode_grow(name: str) -> None:
+    diode = PRESETS[name]
+    theory = dispersion(around_diode(diode))
+    assert theory.patterns
+    np.testing.assert_array_equal(theory.unstable, dispersion(LATTICES["esaki"]).unstable)
+    neuron = around_diode(diode).neuron
+    assert uniform_state(neuron) == pytest.approx(neuron.rest, abs=1e-12)
+    slope = diode.law.evaluate(np.array(neuron.rest))[1]
+    assert slope == pytest.approx(-diode.law.steepest_fall, rel=1e-4)
+
+
+def test_diodes_that_make_no_lattice_are_refused() -> None:
+    with pytest.raises(CircuitError, match=r"without leads, got a series resistance of 0\.5 ohm"):
+        around_diode(TunnelDiode(EsakiDiode(), series_resistance=0.5))
+    with pytest.raises(CircuitError, match="its current never falls"):
+        around_diode(TunnelDiode(PolynomialDevice((1e-3,), -0.1, 0.4)))
 
 
 def test_inductors_have_the_values_of_the_gyrators() -> None:

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.devices import EsakiDiode
+from eqcirc.devices.tunnel_diode import TunnelDiode, save_diode
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from tests.cli.conftest import Result
 
@@ -71,13 +73,57 @@ def test_no_pattern_without_inhibitor_diffusion(eqcirc: Command) -> None:
     done = eqcirc("turing", "--sites", 24, "--inhibitor", 0, "--engine", "ideal")
     assert done.code == 0
     assert "no pattern: all perturbations of the uniform state decay" in done.out
-    assert "end state      flat" in done.out
+    assert "end state      flat\n" in done.out
+
+
+def test_without_noise_it_says_that_nothing_happened(eqcirc: Command) -> None:
+    done = eqcirc("turing", "--sites", 24, "--noise", 0, "--engine", "ideal")
+    assert "end state      flat: without --noise nothing disturbs the uniform state" in done.out
+    assert "stability      unstable: perturbations grow at" in done.out
+
+
+def test_a_ring_and_a_torus(eqcirc: Command) -> None:
+    done = eqcirc("turing", "--periodic", "--sites", 31, "--engine", "ideal")
+    assert done.code == 0
+    assert "end state      10.33 neurons a wave (+0.0%)" in done.out
+    assert "stability      degenerate: a perturbation neither grows nor decays" in done.out
+    found = eqcirc("turing", "--periodic", "--sites", "7x11", "--engine", "ideal", "--json").json
+    assert (found["stable"], found["neutral"], found["largest_real_part"]) == (False, True, 0)
+
+
+def test_resistance_between_branches_has_an_option_of_its_own(eqcirc: Command) -> None:
+    arguments = ("turing", "--sites", 30, "--recovery", "rl", "--engine", "ideal", "--json")
+    plain, same, none = (
+        eqcirc(*arguments, *more).json for more in ((), ("--shared-ohms", 5e3), ("--shared-ohms", 0))
+    )
+    assert same["wavelength"] == plain["wavelength"]
+    assert none["theory_patterns"] is False
+
+
+@pytest.mark.parametrize("device", ["MBD1057", "mine.toml"])
+def test_other_diodes(eqcirc: Command, device: str) -> None:
+    save_diode(Path("mine.toml"), TunnelDiode(EsakiDiode(peak_current=1e-3)))
+    found = eqcirc("turing", "--device", device, "--sites", 40, "--engine", "ideal", "--json").json
+    assert found["theory_patterns"] is True
+    assert found["at_rest"] is True
+    assert found["stable"] is True
+    assert found["wavelength"] == pytest.approx(found["theory_wavelength"], rel=0.15)
 
 
 def test_a_transient_that_is_too_short_says_so(eqcirc: Command) -> None:
     done = eqcirc("turing", "--sites", 24, "--duration", 60e-6, "--engine", "ideal")
     assert done.code == 0
     assert "at rest        NO; voltages moved by" in done.out
+    done = eqcirc("turing", "--sites", 20, "--duration", 1e-9, "--engine", "ideal")
+    assert "at rest        NO; voltages moved by" in done.out
+    assert "not judged: no operating point near the end" in done.out
+
+
+def test_a_lattice_too_large_to_judge_says_so(eqcirc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eqcirc.cli.turing.LARGEST_JUDGED", 20)
+    done = eqcirc("turing", "--sites", 20, "--engine", "ideal")
+    assert "at rest        yes" in done.out
+    assert "not judged: a lattice of more than 20 nodes takes long" in done.out
 
 
 def test_a_grid(eqcirc: Command) -> None:
@@ -92,14 +138,18 @@ def test_a_grid(eqcirc: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--sites", "4"), 2, "eight or more a side"),
+        (("--sites", "2"), 2, "three or more a side"),
         (("--sites", "9x9x9"), 2, "rows x columns"),
         (("--sites", "many"), 2, "expected a number of neurons"),
         (("--data", "end.txt"), 2, ".csv or .npz"),
+        (("--out", "end.txt"), 2, "expected a name that ends in .png"),
+        (("--recovery", "rl", "--inhibitor", "20e-3"), 2, "give --shared-ohms"),
+        (("--shared-ohms", "200"), 2, "--recovery rl, or give --inhibitor"),
         (("--out", "missing/a.png"), 2, "there is no folder missing"),
         (("--duration", "-1"), 2, "positive duration"),
         (("--activator", "-1"), 4, "activator"),
-        (("--device", "valve"), 2, "valve"),
+        (("--device", "esaky"), 2, "did you mean 'esaki'? Valid: 1n3716, cubic, esaki, mbd1057"),
+        (("--device", "missing.toml"), 2, "missing.toml"),
     ],
 )
 def test_wrong_options(eqcirc: Command, arguments: tuple[str, ...], code: int, words: str) -> None:

@@ -15,7 +15,7 @@ from eqcirc.analysis.pattern import Pattern, grow
 from eqcirc.analysis.turing import LATTICES, with_inductors
 from eqcirc.circuit.lattice import Lattice
 from eqcirc.errors import ConfigError
-from eqcirc.report.patterns import draw_chain, pattern_figure, snapshot_times, write_pattern
+from eqcirc.report.patterns import draw_chain, draw_grid, pattern_figure, snapshot_times, write_pattern
 from eqcirc.solvers.ideal.solver import IdealSolver
 
 CHAIN = replace(LATTICES["esaki"], shape=(24,))
@@ -25,6 +25,7 @@ CASES = {
     "ring": replace(CHAIN, periodic=True),
     "flat": replace(CHAIN, inhibitor=None),
     "grid": replace(LATTICES["cubic"], shape=(9, 10)),
+    "torus": replace(LATTICES["cubic"], shape=(9, 10), periodic=True),
     "flat grid": replace(LATTICES["cubic"], shape=(9, 10), inhibitor=None),
 }
 
@@ -58,6 +59,53 @@ def test_the_picture_of_a_chain_shows_what_was_found() -> None:
     assert (low + high) / 2 == pytest.approx(pattern.uniform)  # white
     assert low <= volts.min()
     assert volts.max() <= high
+
+
+def test_the_picture_of_a_ring_counts_whole_waves() -> None:
+    pattern = grown(CASES["ring"])
+    figure = Figure()
+    draw_chain(figure, pattern)
+    theory, power = figure.axes[3], figure.axes[4]
+    assert theory.get_xlabel() == "waves on the ring"
+    heights = np.array([bar.get_height() for bar in power.patches])
+    assert heights.sum() == pytest.approx(100, abs=1)
+    assert 24 / (1 + heights.argmax()) == pytest.approx(pattern.wavelength, rel=0.2)
+
+
+def test_the_picture_of_a_flat_end_says_so() -> None:
+    figure = Figure()
+    draw_chain(figure, grown(CASES["flat"]))
+    profile, theory = figure.axes[2], figure.axes[3]
+    assert profile.get_title().startswith("flat")
+    low, high = profile.get_ylim()
+    assert high - low > 10e-3  # volts: rounding errors look flat
+    assert theory.get_title() == "linear theory: no pattern"
+
+
+@pytest.mark.parametrize("shape", [(8,), (11,), (4, 5), (9, 10)])
+def test_neurons_are_counted_in_whole_numbers(shape: tuple[int, ...]) -> None:
+    pattern, figure = grown(replace(LATTICES["cubic"], shape=shape)), Figure()
+    draw_chain(figure, pattern) if len(shape) == 1 else draw_grid(figure, pattern)
+    for axis in figure.axes:
+        if axis.get_xlabel() in {"neuron", "column", "half waves on the chain"}:
+            ticks = axis.get_xticks()
+            np.testing.assert_array_equal(ticks, np.rint(ticks))
+
+
+@pytest.mark.parametrize("name", ["grid", "torus"])
+def test_the_picture_of_a_grid_names_its_axes(name: str) -> None:
+    pattern, figure = grown(CASES[name]), Figure()
+    draw_grid(figure, pattern)
+    pictures = [axis for axis in figure.axes if axis.images]
+    assert {axis.get_xlabel() for axis in pictures} == {"column"}
+    assert pictures[0].get_ylabel() == "row"
+    assert {axis.get_ylabel() for axis in figure.axes} >= {"membrane voltage", "power (%)"}
+    (spectrum,) = (axis for axis in figure.axes if "rad/neuron" in axis.get_xlabel())
+    assert "rad/neuron" in spectrum.get_ylabel()
+    mesh = spectrum.collections[0]
+    share = np.ma.getdata(mesh.get_array())
+    assert share.sum() == pytest.approx(100)
+    assert f"{pattern.wavelength:.2f} neurons" in spectrum.get_title()
 
 
 def test_snapshots_go_from_noise_to_the_end() -> None:
