@@ -97,6 +97,20 @@ class Junctions:
         """Devices between two unknowns: the only ones with entries beside the diagonal."""
         return np.flatnonzero((self.factor[0] != 0) & (self.factor[1] != 0))
 
+    @cached_property
+    def dissipative(self) -> bool:
+        """Whether more slope of any device adds a positive semidefinite part to the symmetrised Jacobian.
+
+        It adds w·fᵀ, w the weights and f the factors at the unknowns: semidefinite if w is f times a number ≥ 0. A
+        device across an amplifier, or between regions of different scalings, can act against the others.
+        """
+        (ka, kb), (wa, wb), (fa, fb) = self.unknown, self.weight, self.factor
+        across = (ka == kb) & (fa != 0) & (fb != 0)
+        alike = np.abs(wa * fb - wb * fa) <= ROUNDING * np.abs(wa * fb)
+        return bool(
+            np.where(across, (wa - wb) * (fa - fb) >= 0, alike & (wa * fa >= 0) & (wb * fb >= 0)).all()
+        )
+
     def cross_slopes(self, slope: Array) -> list[Array]:
         """Return the entries (row, floating) at (anode, cathode) and at (cathode, anode) of the Jacobian."""
         d = self.floating

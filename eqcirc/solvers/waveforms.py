@@ -12,7 +12,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import Capacitor, RLMesh
+from eqcirc.devices import Amplifier, Capacitor, RLMesh
 from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -21,6 +21,7 @@ REST = 1e-4
 """V. Node voltages that move less than this over the last tenth of a transient are at rest."""
 LATE = 0.9  # where that last tenth begins
 FEWEST_STEPS = 20  # so that the last tenth is more than one step
+CONSISTENT = 1e-6  # relative, of a start with the gains of amplifiers
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,8 @@ class Course:
         """Return the voltages (node,) at the first instant.
 
         Raises:
-            CircuitError: nothing in the circuit stores energy, so that nothing could move.
+            CircuitError: nothing in the circuit stores energy, so that nothing could move, or the start contradicts
+                an amplifier's gain.
         """
         if not any(isinstance(e, Capacitor | RLMesh) for e in circuit.elements):
             raise CircuitError(
@@ -77,12 +79,27 @@ class Course:
             )
         v = _state("start", self.start, circuit.n_nodes, "nodes")
         v[circuit.fixed_nodes] = self.held(circuit)[0]
+        _follow_amplifiers(circuit, v)
         return v
 
     def branch_currents(self, circuit: Circuit) -> Array:
         """Return the currents (branch,) at the first instant."""
         count = sum(len(mesh.a) for mesh in meshes(circuit))
         return _state("currents", self.currents, count, "R-L branches")
+
+
+def _follow_amplifiers(circuit: Circuit, v: Array) -> None:
+    """Raise `CircuitError` where node voltages v (node,) contradict an amplifier's gain, which takes no time."""
+    for amplifier in (e for e in circuit.elements if isinstance(e, Amplifier)):
+        wanted = amplifier.gain * v[amplifier.source]
+        off = np.abs(v[amplifier.output] - wanted) > CONSISTENT * np.maximum(np.abs(wanted), REST)
+        if off.any():
+            node = circuit.node_names[amplifier.output[off][0]]
+            raise CircuitError(
+                f"transient of {circuit.name!r}: node {node!r} starts at {v[amplifier.output][off][0]:g} V, but "
+                f"amplifier {amplifier.name!r} makes it {wanted[off][0]:g} V; start its output at the gain times "
+                "its input"
+            )
 
 
 def meshes(circuit: Circuit) -> list[RLMesh]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,13 +12,15 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
 from eqcirc.costs import SquaredError
-from eqcirc.devices import CubicDevice, ShockleyDiode
+from eqcirc.devices import CubicDevice, EsakiDiode, ShockleyDiode
+from eqcirc.devices.presets import find_diode
 from eqcirc.errors import SolverError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.status import Status
+from eqcirc.solvers.waveforms import Course
 from eqcirc.typing import Array
 from eqcirc.verify.stability import stability_report
 
@@ -190,3 +193,44 @@ def test_passive_circuits_start_cold_without_a_certificate(engine: Make) -> None
     x, v = b.input("x"), b.nodes("v")
     b.conductance("w", x, v, 1e-4, trainable=True)
     assert engine(b.build(v), start="cold").solve(None, INPUTS).converged.all()
+
+
+@pytest.mark.parametrize("ohms", [1.0, 5.0])
+def test_a_slow_circuit_is_followed_until_it_rests(engine: Make, ohms: float) -> None:
+    """A small resistance before the junction makes its node a thousand times faster than the membrane."""
+    b = CircuitBuilder("leads")
+    x, v = b.input("x"), b.nodes("v")
+    b.conductance("w", x, v, 3e-4)
+    diode = replace(find_diode("mbd1057"), series_resistance=ohms)
+    Neuron(None, None, 1e-9, diode=diode).add(b, "cell", v)
+    circuit = b.build(v)
+    inputs = np.array([[0.3], [1.0], [2.0]])
+    solver = engine(circuit, start="relax")
+    points = solver.solve(None, inputs).require()
+    ends = [solver.transient(Course(1e-4, inputs=x)).require_rest().end for x in inputs]
+    np.testing.assert_allclose(points.free, ends, rtol=0, atol=1e-4)
+
+
+def test_high_voltages_before_a_junction_do_not_stop_the_ideal_transient() -> None:
+    """The rate of the first instant, carried on, would put volts across the diode: exp(200) and more."""
+    b = CircuitBuilder("high")
+    x, v = b.input("x"), b.nodes("v", 2)
+    b.conductance("w", x, v, [1e-3, 5e-4])
+    b.conductance("pair", v[0], v[1], 1e-3)
+    Neuron(EsakiDiode(), RLRecovery(400.0, 2e-6)).add(b, "cell", v)
+    circuit = b.build(v)
+    inputs = np.array([[0.2], [100.0]])
+    points = IdealSolver(circuit, start="relax").solve(None, inputs).require()
+    assert stability_report(circuit, None, inputs, points.free).stable.all()
+
+
+def test_a_sample_that_oscillates_does_not_keep_others_from_rest(engine: Make) -> None:
+    """The slow node asks for long transients, and the oscillation for many steps in them."""
+    b = CircuitBuilder("mixed")
+    x, v, slow = b.input("x"), b.nodes("v"), b.nodes("slow")
+    b.conductance("w", x, v, 1e-3)
+    b.conductance("aside", x, slow, 1e-3)
+    b.capacitor("large", slow, GROUND, 1e-7)
+    Neuron(CubicDevice(3e-3), RLRecovery(400.0, 4e-4)).add(b, "cell", v)
+    points = engine(b.build(v), start="relax").solve(None, np.array([[0.0001], [4.0]]))
+    assert points.status.tolist() == [Status.NO_EQUILIBRIUM, Status.CONVERGED]

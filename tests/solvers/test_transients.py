@@ -281,3 +281,17 @@ def test_waveforms_between_their_instants(wave: Waveforms) -> None:
     t = np.array([0.0, 0.1234, 1.0])
     np.testing.assert_allclose(wave.at(t)[:, 1], 1 - t, atol=1e-12)
     np.testing.assert_allclose(wave.at(t, np.array([2]))[:, 0], np.exp(-20 * t), atol=1e-3)
+
+
+def test_a_start_that_contradicts_an_amplifier_is_refused(engine: Engine) -> None:
+    b = CircuitBuilder("follower")
+    x, a, out = b.input("x"), b.nodes("a"), b.nodes("out")
+    b.conductance("w", x, a, 1e-3)
+    b.capacitor("store", a, GROUND, C)
+    b.amplifier("amp", a, out, 4.0)
+    b.conductance("load", out, GROUND, 1e-5)
+    circuit = b.build(out)
+    start = np.zeros(circuit.n_nodes)
+    start[a], start[out] = 0.5, 1.0
+    with pytest.raises(CircuitError, match="node 'out' starts at 1 V, but amplifier 'amp' makes it 2 V"):
+        engine(circuit).transient(Course(1e-5, start=start, inputs=np.ones(1)))
