@@ -14,15 +14,16 @@ ideal couplings between single nodes; dual-rail weights are resistors between pa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.layered_checks import check, generator, one_of, pair, positive, widths
 from eqcirc.circuit.neuron import LayerNeurons
 from eqcirc.devices import Bounds, Law, ShockleyDiode
-from eqcirc.devices.conductance import DEFAULT_BOUNDS, HIGHEST, LOWEST
+from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -42,6 +43,14 @@ class LayerDiodes:
     kind: Literal["antiparallel", "one_sided"] = "antiparallel"
     rail: float = 0.3
 
+    def __post_init__(self) -> None:
+        """Check kind and rail."""
+        one_of("diodes: kind", self.kind, ("antiparallel", "one_sided"))
+        if not self.rail >= 0:
+            raise CircuitError(
+                f"diodes: rail {self.rail!r} V: expected 0 or more, since nodes are held within ± it"
+            )
+
 
 @dataclass(frozen=True)
 class Biases:
@@ -56,6 +65,15 @@ class Biases:
     kind: Literal["rail", "current", "none"] = "rail"
     voltage: float = 1.0
     current: float = 1e-5
+
+    def __post_init__(self) -> None:
+        """Check kind and sizes."""
+        one_of("biases: kind", self.kind, ("rail", "current", "none"))
+        for name, unit in (("voltage", "V"), ("current", "A")):
+            if not getattr(self, name) > 0:
+                raise CircuitError(
+                    f"biases: {name} {getattr(self, name)!r} {unit}: expected a positive one; both signs are made of it"
+                )
 
 
 Weights = Literal["conductance", "signed", "dual_rail"]
@@ -104,65 +122,22 @@ class Layered:
     bounds: Bounds = DEFAULT_BOUNDS
     initial: tuple[float, float] | None = None
 
-    def build(self, name: str, n_features: int, n_outputs: int, rng: np.random.Generator) -> Circuit:
-        """Return the circuit with random initial conductances.
+    def __post_init__(self) -> None:
+        """Take plain tuples and lists, and check what has few values."""
+        object.__setattr__(self, "hidden", widths(self.hidden))
+        object.__setattr__(self, "bounds", Bounds(*pair("bounds", self.bounds)))
+        if self.initial is not None:
+            object.__setattr__(self, "initial", pair("initial", self.initial))
+        one_of("weights", self.weights, get_args(Weights))
+
+    def build(self, name: str, n_features: int, n_outputs: int, rng: np.random.Generator | int) -> Circuit:
+        """Return the circuit with random initial conductances, drawn by a generator or from a seed.
 
         Raises:
             CircuitError: a value is out of range, or a skip connection joins layers that do not exist.
         """
-        self._check()
-        return _Assembly(self, name, n_features, n_outputs, rng).circuit()
-
-    def _check(self) -> None:
-        """Check what only shows when the parts are put together, or during training."""
-        lower, upper = self.bounds
-        if self.weights == "signed" and not -HIGHEST <= lower < 0 < upper <= HIGHEST:
-            raise CircuitError(
-                f"bounds {lower:g} to {upper:g} S: expected a range of signed weights around 0, such as "
-                f"{-abs(upper):g} to {abs(upper):g} S, of up to {HIGHEST:g} S in magnitude"
-            )
-        if self.weights != "signed" and not LOWEST <= lower < upper <= HIGHEST:
-            raise CircuitError(
-                f"bounds {lower:g} to {upper:g} S: expected a range of conductances "
-                f"between {LOWEST:g} and {HIGHEST:g} S"
-            )
-        low, high = self.initial or self.bounds
-        if not self.bounds.lower <= low <= high <= self.bounds.upper:
-            raise CircuitError(
-                f"initial conductances {low:g} to {high:g} S: expected a range within the bounds "
-                f"{self.bounds.lower:g} to {self.bounds.upper:g} S"
-            )
-        if isinstance(self.diodes, tuple) and len(self.diodes) != len(self.hidden):
-            raise CircuitError(
-                f"diodes: expected one entry for each of {len(self.hidden)} hidden layers, "
-                f"got {len(self.diodes)}"
-            )
-        self._check_residual()
-        last = len(self.hidden) + 1
-        for start, end in self.skips:
-            if not 0 <= start < end - 1 < last:
-                raise CircuitError(
-                    f"skip connection from layer {start} to layer {end}: expected to pass over at least one "
-                    f"layer; layer 0 is the input, layer {last} the output"
-                )
-
-    def _check_residual(self) -> None:
-        if self.residual is None:
-            return
-        if len(self.hidden) < 2 or len(set(self.hidden)) > 1:
-            raise CircuitError(
-                f"residual: expected at least two hidden layers of one width, got {list(self.hidden)}"
-            )
-        if not self._positive.lower <= self.residual <= self._positive.upper:
-            raise CircuitError(
-                f"residual {self.residual:g} S: expected a conductance within the bounds "
-                f"{self._positive.lower:g} to {self._positive.upper:g} S"
-            )
-
-    @property
-    def _positive(self) -> Bounds:
-        """The bounds, of conductances: signed weights may have others."""
-        return Bounds(max(LOWEST, self.bounds.lower), self.bounds.upper)
+        check(self)
+        return _Assembly(self, name, n_features, n_outputs, generator(rng)).circuit()
 
 
 class _Assembly:
@@ -188,7 +163,7 @@ class _Assembly:
                     nodes,
                     plan.residual,
                     trainable=True,
-                    bounds=plan._positive,
+                    bounds=positive(plan.bounds),
                 )
             if plan.neurons is None:
                 self._diodes(layer, nodes)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -236,6 +237,40 @@ def test_residual_conductances_stay_positive_beside_signed_weights() -> None:
     assert circuit.element("res1").bounds == Bounds(LOWEST, 1e-5)
 
 
+def test_plain_pairs_lists_and_seeds_do() -> None:
+    plan = replace(BARE, hidden=[3], bounds=[1e-7, 1e-5], initial=[2e-6, 3e-6])  # type: ignore[arg-type]
+    assert (plan.hidden, plan.bounds, plan.initial) == ((3,), BOUNDS, (2e-6, 3e-6))
+    by_seed, expected = plan.build("net", 2, 2, 5).parameters, build(plan, 5).parameters
+    for name, value in expected.items():
+        np.testing.assert_array_equal(by_seed[name], value)
+
+
+@pytest.mark.parametrize("seed", [-1, "five", 0.5])
+def test_what_is_no_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(
+        CircuitError, match=f"rng = {seed!r}: expected a generator of random numbers or a seed"
+    ):
+        BARE.build("net", 2, 2, seed)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Biases("rial"), "biases: kind = 'rial': expected one of its names; did you mean 'rail'"),  # type: ignore[arg-type]
+        (lambda: Biases(voltage=-1.0), r"biases: voltage -1\.0 V: expected a positive one"),
+        (lambda: Biases("current", current=0.0), r"biases: current 0\.0 A: expected a positive one"),
+        (
+            lambda: LayerDiodes(kind="both"),
+            "diodes: kind = 'both': expected .* Valid: antiparallel, one_sided",
+        ),  # type: ignore[arg-type]
+        (lambda: LayerDiodes(rail=-0.3), r"diodes: rail -0\.3 V: expected 0 or more"),
+    ],
+)
+def test_parts_that_cannot_be_are_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(CircuitError, match=message):
+        make()
+
+
 def test_initial_conductances_fill_their_range_and_follow_the_generator() -> None:
     plan = replace(BARE, hidden=(40,), initial=(1e-6, 2e-6))
     one, same, other = (build(plan, seed).parameters for seed in (0, 0, 1))
@@ -274,7 +309,13 @@ def test_initial_conductances_fill_their_range_and_follow_the_generator() -> Non
         ({"skips": ((0, 0),)}, "from layer 0 to layer 0"),
         ({"skips": ((-1, 2),)}, "from layer -1 to layer 2"),
         ({"skips": ((0, 2), (0, 2))}, "element 'skip0to2' is defined twice"),
-        ({"hidden": (0,)}, "nodes 'h1': expected a count of at least 1, got 0"),
+        ({"hidden": (0,)}, r"hidden = \(0,\): expected the number of nodes of each hidden layer, 1 or more"),
+        ({"hidden": 3}, r"hidden = 3: expected the number of nodes of each hidden layer, .* such as \(16,\)"),
+        ({"hidden": (2.5,)}, r"hidden = \(2.5,\): expected"),
+        ({"hidden": "16"}, "hidden = '16': expected"),
+        ({"weights": "sined"}, "weights = 'sined': expected one of its names; did you mean 'signed'"),
+        ({"bounds": 1e-5}, "bounds = 1e-05: expected a lower and an upper value in siemens"),
+        ({"initial": (1e-6,)}, r"initial = \(1e-06,\): expected a lower and an upper value"),
         ({"input_gain": 0.0}, "input 'x': expected a finite gain other than 0 V"),
         ({"gain": -1.0}, "amplifier 'a1': voltage gain A must be between"),
         (
