@@ -117,10 +117,11 @@ def draw(report: Report, fits: dict[str, Fit]) -> None:
     figure = Figure(figsize=(13, 7), layout="constrained")
     for axis, (name, found) in zip(figure.subplots(2, 3).flat, fits.items(), strict=True):
         curves(axis, found, 1e3)
-        share = found.rms_to_valley / found.measured.peak.current
-        axis.set_title(f"{name} as published, Esaki law: rms {share:.1%} of the peak", fontsize=9)
+        axis.set_title(f"{name} as published, Esaki law: rms {found.misfit:.1%} of the peak", fontsize=9)
         axis.set_xlabel("voltage (V)")
         axis.set_ylabel("current (mA)")
+    marks = ("published", "Esaki law", "peak and valley as published", "of the law", "its steepest fall")
+    figure.legend(figure.axes[0].lines, marks, loc="outside lower center", ncols=5, frameon=False, fontsize=9)
     figure.savefig(report.picture(), dpi=110)
 
 

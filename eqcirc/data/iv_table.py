@@ -10,8 +10,10 @@ import numpy as np
 
 from eqcirc.devices.iv_curve import IVCurve
 from eqcirc.errors import DataError
+from eqcirc.typing import Array
 
-PLAUSIBLE_VOLTS, PLAUSIBLE_AMPERES = 5.0, 1.0  # at the peak, where the header names no unit
+# at the peak, where the header does not name both units
+PLAUSIBLE_VOLTS, PLAUSIBLE_AMPERES = (5e-3, 5.0), (1e-12, 1.0)
 
 _VOLTS = {"v": 1.0, "mv": 1e-3}
 _AMPERES = {"a": 1.0, "ma": 1e-3, "ua": 1e-6, "µa": 1e-6, "μa": 1e-6, "na": 1e-9}
@@ -27,7 +29,7 @@ def read_curve(path: Path) -> IVCurve:
     header such as "V (mV), I (uA)" or "current_mA; voltage_V" says units and order; without one, volts, then amperes.
 
     Raises:
-        DataError: no such file, no numbers, a bad cell, or values that look like another unit.
+        DataError: no such file, no numbers, a bad cell, or values that look like another unit or swapped columns.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -105,10 +107,26 @@ def _column(cell: str) -> tuple[str, str]:
 
 
 def _plausible(curve: IVCurve) -> None:
-    """Refuse tables that are likely in millivolts or milliamperes without saying so."""
+    """Refuse tables that likely have other units, or the current first, without saying so."""
+    voltage, current = curve.voltage, curve.current
+    if _wandering(current, voltage) < _wandering(voltage, current) / 2:
+        raise DataError(
+            f"{curve.name}: are the columns swapped? The second jumps up and down as the first grows, but not the "
+            'other way round; if the current comes first, write the header "I (A), V (V)", if not, "V (V), I (A)"'
+        )
     v, i = curve.peak
-    if v > PLAUSIBLE_VOLTS or i > PLAUSIBLE_AMPERES:
+    if not (_within(v, PLAUSIBLE_VOLTS) and _within(i, PLAUSIBLE_AMPERES)):
         raise DataError(
             f"{curve.name}: a peak at {v:g} V and {i:g} A is that of no tunnel diode; if the table is in other units, "
-            'say so in its header, as in "V (mV), I (mA)"; if not, write "V (V), I (A)"'
+            'say so in its header, as in "V (mV), I (mA)", or convert it; if not, write "V (V), I (A)"'
         )
+
+
+def _wandering(x: Array, y: Array) -> float:
+    """Return how far y moves up and down while x grows, in ranges of y: little where it is a function of x."""
+    moved = float(np.abs(np.diff(y[np.argsort(x, kind="stable")])).sum())
+    return moved / (float(np.ptp(y)) or 1.0)
+
+
+def _within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]

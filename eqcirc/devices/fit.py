@@ -23,7 +23,7 @@ from scipy.optimize import OptimizeResult, least_squares
 from eqcirc.devices.iv_curve import IVCurve, Point
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.devices.tunnel_diode import TunnelDiode
-from eqcirc.errors import DataError
+from eqcirc.errors import CircuitError, DataError
 from eqcirc.typing import Array
 
 Shape = Literal["esaki", "cubic"]
@@ -37,6 +37,10 @@ LEAST_FALLING = 5  # points on the fall that fix a cubic
 LEAST_VALLEY = 0.02  # of the peak current: smaller valley currents weigh no more
 NOT_DETERMINED = 1.0  # relative standard error from which a parameter could as well be zero
 SEARCH = 2000  # evaluations of the law at most
+POOR = (
+    0.25  # of the peak current: a larger misfit is no fit; all published curves are met better, by cubics too
+)
+FOLD = 0.05  # of the voltage at the peak: noise folds a curve back by less
 FAR_OFF = 1e6  # of the noise: exponentials on the way may be further off, but squares must stay finite
 
 
@@ -77,6 +81,12 @@ class Fit:
         return fine.peak, fine.valley
 
     @property
+    def fall(self) -> Point:
+        """The point of the law where the current falls most steeply."""
+        v = self.centre.voltage + self.law.fall_voltage
+        return Point(v, float(self.current(np.array(v))))
+
+    @property
     def values(self) -> dict[str, float]:
         """The fitted values, by name."""
         centre = {"centre_voltage": self.centre.voltage, "centre_current": self.centre.current}
@@ -92,6 +102,11 @@ class Fit:
     def rms_to_valley(self) -> float:
         """The same for those up to the measured valley."""
         return self._rms(self.measured.valley.voltage)
+
+    @property
+    def misfit(self) -> float:
+        """The latter in parts of the measured peak current; beyond `POOR` the law does not fit."""
+        return self.rms_to_valley / self.measured.peak.current
 
     def _rms(self, highest: float) -> float:
         v, i = self.measured.voltage, self.measured.current
@@ -115,13 +130,19 @@ def fit(curve: IVCurve, shape: Shape = "esaki", series_resistance: float = 0.0) 
         series_resistance: known resistance of leads and bulk, in ohms; its voltage is taken off first.
 
     Raises:
-        DataError: the curve has no falling part, or the resistance is too large for it.
+        DataError: the curve has no falling part or is out of the law's range, or the resistance is too large for it.
     """
     if not 0 <= series_resistance < np.inf:
         raise DataError(f"expected a series resistance of 0 ohm or more, got {series_resistance:g}")
     if series_resistance:
         curve = _junction(curve, series_resistance)
-    result = _esaki(curve) if shape == "esaki" else _cubic(curve)
+    try:
+        result = _esaki(curve) if shape == "esaki" else _cubic(curve)
+    except CircuitError as error:
+        v, i = curve.peak
+        raise DataError(
+            f"{curve.name}: {error}; the peak is at {v:g} V and {i:g} A: are these volts and amperes?"
+        ) from error
     return replace(result, series_resistance=series_resistance)
 
 
@@ -132,7 +153,16 @@ def _junction(curve: IVCurve, ohms: float) -> IVCurve:
             f"{curve.name}: {ohms:g} ohm of series resistance take more than the voltage at the peak; "
             f"expected less than {most:.3g} ohm"
         )
-    return IVCurve(curve.voltage - ohms * curve.current, curve.current, curve.name)
+    v = curve.voltage - ohms * curve.current
+    back = np.maximum.accumulate(v) - v
+    if back.max() > FOLD * curve.peak.voltage:
+        at = int(np.argmax(back))
+        raise DataError(
+            f"{curve.name}: {ohms:g} ohm of series resistance fold the curve back by {back[at]:.3g} V at "
+            f"{curve.voltage[at]:g} V, {curve.current[at]:g} A, where its current rises faster than through "
+            f"{ohms:g} ohm alone; expected a smaller resistance"
+        )
+    return IVCurve(v, curve.current, curve.name)
 
 
 _ESAKI = {  # ranges of the search

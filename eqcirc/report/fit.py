@@ -13,7 +13,7 @@ from eqcirc.devices.tunnel import CubicDevice
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DATA, LAW = "#57606a", "#d1242f"
+DATA, LAW, FALL = "#57606a", "#d1242f", "#0969da"
 SHOWN_ABOVE, SHOWN_BELOW = 1.3, 0.2  # peak currents: what is beyond would squeeze the rest
 
 
@@ -44,26 +44,52 @@ def fit_figure(path: Path | str | BinaryIO, fit: Fit, *, title: str = "") -> Non
 
 
 def curves(axis: Axes, fit: Fit, scale: float) -> None:
-    """Draw points, law and both pairs of turning points; `scale` turns amperes into the unit of the axis."""
+    """Draw points, law, both pairs of turning points and the steepest fall.
+
+    Args:
+        axis: to draw on.
+        fit: what to draw.
+        scale: turns amperes into the unit of the axis.
+    """
     v, i = fit.measured.voltage, fit.measured.current
-    low, high = fit.within
-    fine = np.linspace(low, high, 1001)
+    least, most = _frame(fit)
+    shown = (i >= least) & (i <= most)
+    beyond = "" if shown.all() else f" ({np.count_nonzero(~shown)} of {len(v)} points are out of this frame)"
+    axis.plot(v[shown], i[shown] * scale, "o", ms=3, color=DATA, alpha=0.7, label=f"measured{beyond}")
+    fine = np.linspace(fit.within[0], min(fit.within[1], v[shown][-1]), 1001)
     name = "cubic" if isinstance(fit.law, CubicDevice) else "Esaki law"
-    error = f"rms error {fit.rms_to_valley / fit.measured.peak.current:.2%} of the peak current"
-    axis.plot(v, i * scale, "o", ms=3, color=DATA, alpha=0.7, label="measured")
-    axis.plot(fine, fit.current(fine) * scale, color=LAW, lw=1.5, label=f"{name}: {error}, up to the valley")
-    turns = np.array([fit.measured.peak, fit.measured.valley]), np.array(fit.turns)
-    for points, marker, colour in zip(turns, ("D", "x"), (DATA, LAW), strict=True):
-        axis.plot(points[:, 0], points[:, 1] * scale, marker, ms=8, mfc="none", color=colour)
-    most = SHOWN_ABOVE * max(fit.measured.peak.current, fit.turns[0].current)
-    least = min(0.0, max(float(i.min()), -SHOWN_BELOW * most))
+    error = f"rms error up to the valley {fit.misfit:.2%} of the peak current"
+    axis.plot(fine, fit.current(fine) * scale, color=LAW, lw=1.5, label=f"{name}, {error}")
+    pairs = (fit.measured.peak, fit.measured.valley), fit.turns
+    for pair, marker, colour, of in zip(pairs, "Dx", (DATA, LAW), ("measured", "of the law"), strict=True):
+        points = np.array(pair)
+        label = f"peak and valley, {of}"
+        axis.plot(points[:, 0], points[:, 1] * scale, marker, ms=8, mfc="none", color=colour, label=label)
+    _tangent(axis, fit, scale)
     axis.set_ylim((least - 0.03 * most) * scale, most * scale)
     axis.grid(alpha=0.25)
 
 
+def _tangent(axis: Axes, fit: Fit, scale: float) -> None:
+    """Draw the tangent where the law falls most steeply."""
+    peak, valley = fit.turns
+    ends = np.array([-0.25, 0.0, 0.25]) * (valley.voltage - peak.voltage)
+    centre = "centre: " if isinstance(fit.law, CubicDevice) else ""
+    label = f"{centre}steepest fall, {fit.law.steepest_fall:.3g} S at {fit.fall.voltage:.3g} V"
+    current = (fit.fall.current - fit.law.steepest_fall * ends) * scale
+    axis.plot(fit.fall.voltage + ends, current, "--o", markevery=[1], ms=5, lw=1, color=FALL, label=label)
+
+
+def _frame(fit: Fit) -> tuple[float, float]:
+    """Return the least and the largest current to show."""
+    most = SHOWN_ABOVE * max(fit.measured.peak.current, fit.turns[0].current)
+    return min(0.0, max(float(fit.measured.current.min()), -SHOWN_BELOW * most)), most
+
+
 def _residual(axis: Axes, fit: Fit, scale: float) -> None:
     v, i = fit.measured.voltage, fit.measured.current
-    shown = (v >= fit.within[0]) & (v <= fit.within[1]) & (i <= SHOWN_ABOVE * fit.measured.peak.current)
+    least, most = _frame(fit)
+    shown = (v >= fit.within[0]) & (v <= fit.within[1]) & (i >= least) & (i <= most)
     axis.axhline(0, color="0.4", lw=1)
     axis.plot(v[shown], (fit.current(v[shown]) - i[shown]) * scale, "o", ms=3, color=LAW)
     axis.grid(alpha=0.25)

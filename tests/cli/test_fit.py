@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from eqcirc.devices import CubicDevice, EsakiDiode
 from eqcirc.devices.presets import find_diode
-from tests.cli.conftest import Result
+from eqcirc.experiment.load import load_experiment
+from tests.cli.conftest import TINY, Result
 
 DIODE = EsakiDiode(fall_exponent=1.2)
 
@@ -38,6 +40,61 @@ def test_fit_writes_a_diode_and_draws_it(eqcirc: Callable[..., Result], table: P
     facts = tomllib.loads(Path("diode.toml").read_text())["fit"]
     assert facts["points"] == 115
     assert facts["measured_peak"][1] == pytest.approx(4.73e-3, rel=0.01)
+
+
+def test_what_is_printed_next_goes_into_an_experiment(eqcirc: Callable[..., Result], table: Path) -> None:
+    """Pasted as it is, the neurons have one stable operating point at the steepest fall."""
+    out = eqcirc("fit", table, "-o", "diode.toml").out
+    assert re.search(r"steepest fall 0\.0\d+ S, at a voltage of 0\.1\d+ V and 0\.00\d+ A; a load below", out)
+    section = re.search(r"^\[network\.neurons\](\n\w+ = .+)+", out, re.MULTILINE)
+    assert section
+    Path("mine.toml").write_text(TINY.replace("[learning]", f"{section[0]}\n[learning]"))
+    neurons = load_experiment("mine.toml").network.neurons
+    assert neurons
+    assert (neurons.device, neurons.rest, neurons.bias) == (str(table.parent / "diode.toml"), "fall", "fall")
+    load = eqcirc("fit", table, "--json").json["largest_load"]
+    assert neurons.resistance == pytest.approx(0.9 * load, rel=0.02)
+    assert load == pytest.approx(1 / find_diode("diode.toml").law.steepest_fall)
+    result = eqcirc("stability", "mine.toml", "--json")
+    assert result.code == 0
+
+
+def test_a_diode_folded_by_its_leads_has_no_load(eqcirc: Callable[..., Result]) -> None:
+    """A slow rise of the voltage across 45 ohm and a junction that falls by 1/38 S: it jumps down the fall."""
+    v = np.linspace(0, 0.55, 301)
+    current = DIODE.evaluate(v)[0]
+    across = v + 45 * current
+    seen = across >= np.maximum.accumulate(across)
+    np.savetxt("leads.csv", np.stack([across, current], axis=1)[seen], header="V (V) I (A)")
+    out = eqcirc("fit", "leads.csv", "--series-ohms", "45").out
+    assert "has several states at any load" in out
+    assert "[network.neurons]" not in out
+
+
+def test_a_cubic_counts_from_its_centre(eqcirc: Callable[..., Result], table: Path) -> None:
+    out = eqcirc("fit", table, "--law", "cubic").out
+    assert "counts voltage and current from there" in out
+    assert "once -o has written the diode" in out
+
+
+def test_a_law_that_does_not_fit_is_refused(eqcirc: Callable[..., Result], table: Path) -> None:
+    """Swapped columns under a header that swears to them."""
+    v = np.linspace(0, 0.52, 105)
+    np.savetxt(
+        "swapped.csv", np.stack([DIODE.evaluate(v)[0], v], axis=1), delimiter=",", header="V (V), I (A)"
+    )
+    result = eqcirc("fit", "swapped.csv", "-o", "bad.toml", "--plot", "bad.png")
+    assert result.code == 1
+    assert "rms error" in result.out
+    assert re.search(
+        r"swapped\.csv: this law does not fit: .* \d\d% of the peak current, .*voltage, then", result.err
+    )
+    assert "wrote" not in result.out
+    assert not {"bad.toml", "bad.png"} & {path.name for path in Path().iterdir()}
+    assert eqcirc("fit", "swapped.csv", "--json").code == 1
+    forced = eqcirc("fit", "swapped.csv", "-o", "bad.toml", "--force")
+    assert (forced.code, forced.err) == (0, "")
+    assert Path("bad.toml").exists()
 
 
 def test_json_says_the_same(eqcirc: Callable[..., Result], table: Path) -> None:
@@ -67,6 +124,7 @@ def test_undetermined_values_are_called_so(eqcirc: Callable[..., Result], table:
     [
         (["missing.csv"], 3, "expected a file here"),
         (["diode.csv", "--series-ohms", "50"], 3, "expected less than"),
+        (["diode.csv", "--series-ohms", "5"], 3, "diode.csv: 5 ohm of series resistance fold the curve back"),
         (["diode.csv", "-o", "no/such/folder.toml"], 2, "cannot write"),
         (["diode.csv", "--plot", "no/such/folder.png"], 2, "cannot write"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eqcirc.devices import CubicDevice, EsakiDiode
-from eqcirc.devices.fit import fit
+from eqcirc.devices.fit import POOR, Shape, fit
 from eqcirc.devices.iv_curve import IVCurve
 from eqcirc.devices.presets import PRESETS
 from eqcirc.errors import DataError
@@ -80,6 +80,49 @@ def test_known_series_resistance_is_taken_off() -> None:
         fit(curve, series_resistance=100.0)
     with pytest.raises(DataError, match="got -1"):
         fit(curve, series_resistance=-1.0)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_too_much_series_resistance_folds_the_curve_back(noise: float) -> None:
+    """2 ohm of a real 3 and of no resistance at all: the curve stays in order; 5 of none: it does not."""
+    fit(measured(EsakiDiode(), noise, ohms=3.0), series_resistance=2.0)
+    bare = measured(EsakiDiode(), noise)
+    fit(bare, series_resistance=1.0)
+    with pytest.raises(
+        DataError, match=r"5 ohm of series resistance fold the curve back by .* V at .* V, .* A"
+    ):
+        fit(bare, series_resistance=5.0)
+
+
+def test_a_table_out_of_the_range_of_the_law_is_named() -> None:
+    kilo = IVCurve(V / 1000, EsakiDiode().evaluate(V)[0] / 1000, "ka.csv")
+    message = (
+        r"^ka\.csv: tunnel diode: valley voltage must be .*; the peak is at 6\..*e-05 V and 4\..*e-06 A: are"
+    )
+    with pytest.raises(DataError, match=message):
+        fit(kilo)
+    with pytest.raises(DataError, match=r"^ka\.csv: cubic device: v0 must be"):
+        fit(kilo, "cubic")
+
+
+@pytest.mark.parametrize("shape", ["esaki", "cubic"])
+def test_the_steepest_fall_of_a_fit_is_on_its_curve(shape: Shape) -> None:
+    found = fit(measured(EsakiDiode(), ohms=1.0), shape, series_resistance=1.0)
+    v = np.linspace(0, 0.45, 100_001)
+    slope = np.gradient(found.current(v), v)
+    assert found.fall.voltage == pytest.approx(v[np.argmin(slope)], abs=5e-5)
+    assert found.fall.current == pytest.approx(found.current(np.array(found.fall.voltage)))
+    assert found.diode.largest_load == pytest.approx(-1 / slope.min() - 1.0, rel=1e-4)
+
+
+def test_a_law_that_does_not_fit_says_so() -> None:
+    """Swapped columns, against the makers' curves, which every law meets."""
+    current = EsakiDiode().evaluate(V)[0]
+    assert fit(IVCurve(current, V)).misfit > POOR
+    for name, diode in PRESETS.items():
+        v = np.linspace(0, 0.53 if name == "1n3716" else 0.47, 107)
+        curve = IVCurve(v, diode.law.evaluate(v)[0])
+        assert fit(curve, "cubic").misfit < POOR
 
 
 def test_a_cubic_is_found_with_its_centre() -> None:

@@ -105,7 +105,31 @@ def test_a_missing_table_is_said_to_be_missing(tmp_path: Path) -> None:
         read_curve(tmp_path / "iv.csv")
 
 
-@pytest.mark.parametrize(("volt", "ampere"), [(1e-3, 1), (1, 1e-3), (1e-3, 1e-3)])
-def test_unnamed_millivolts_and_milliamperes_are_noticed(volt: float, ampere: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("volt", "ampere"), [(1e-3, 1), (1, 1e-3), (1e-3, 1e-3), (1e3, 1), (1e3, 1e3)])
+def test_unnamed_units_are_noticed(volt: float, ampere: float, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is that of no tunnel diode.*V \(mV\), I \(mA\)"):
         read_curve(table(tmp_path / "iv.csv", "V,I", ",", volt, ampere))
+
+
+def swapped(path: Path, header: str, noise: float = 0.0) -> Path:
+    """The current first, the voltage second."""
+    i = I * (1 + noise * np.random.default_rng(0).normal(size=len(I)))
+    np.savetxt(path, np.stack([i, V], axis=1), delimiter=",", header=header, comments="")
+    return path
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_unnamed_columns_that_are_swapped_are_noticed(noise: float, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"iv.csv: are the columns swapped\?.*\"I \(A\), V \(V\)\""):
+        read_curve(swapped(tmp_path / "iv.csv", "", noise))
+    named = read_curve(swapped(tmp_path / "iv.csv", "I (A), V (V)", noise))
+    np.testing.assert_allclose(named.voltage, V, atol=1e-12)
+    as_told = read_curve(swapped(tmp_path / "iv.csv", "V (V), I (A)", noise))
+    assert as_told.voltage.max() < 0.01, "who names both units is believed"
+
+
+def test_noise_is_not_taken_for_swapped_columns(tmp_path: Path) -> None:
+    v = np.linspace(0, 0.45, 2000)
+    i = EsakiDiode().evaluate(v)[0] * (1 + 0.05 * np.random.default_rng(0).normal(size=len(v)))
+    np.savetxt(tmp_path / "iv.csv", np.stack([v, i], axis=1))
+    np.testing.assert_allclose(read_curve(tmp_path / "iv.csv").current, i, rtol=1e-12)
