@@ -54,6 +54,18 @@ def test_columns_line_up_and_long_claims_wrap(tmp_path: Path) -> None:
     assert all(line[start - 1 : start] in ("", " ") for line in table for start in starts[1:])
 
 
+def test_a_reader_that_goes_away_is_no_accident(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", *[claim()] * 5000)  # more than a pipe holds
+    command = [sys.executable, str(SCRIPT), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reading:
+        assert reading.stdout is not None
+        assert reading.stderr is not None
+        reading.stdout.readline()
+        reading.stdout.close()
+        assert reading.stderr.read() == ""
+    assert reading.returncode == 141
+
+
 def test_a_claim_that_does_not_hold_fails(tmp_path: Path) -> None:
     write(tmp_path / "a.json", claim(), claim(claim="beats the baseline", measured=0.5, holds=False))
     done = run(tmp_path)
