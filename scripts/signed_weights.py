@@ -111,7 +111,7 @@ def experiment(neurons: str, weights: str, faster: float, seed: int) -> Experime
 
 def train(e: Experiment, engine: str) -> dict[str, Any]:
     """Train and score the validation and test parts."""
-    data = build_data(e)
+    data, _ = build_data(e)
     circuit = build_circuit(e, data.train.n_features, data.train.n_outputs)
     with build_solver(e, circuit, engine) as solver:
         trainer = build_trainer(e, data, circuit, solver, None)
@@ -172,7 +172,7 @@ def spice_run(row: dict[str, Any]) -> dict[str, Any]:
     e = experiment(row["neurons"], row["weights"], row["faster"][0], 0)
     spice = train(e, "ngspice")
     difference = max(np.abs(spice["parameters"][k] - v).max() for k, v in row["parameters"].items())
-    circuit, data = built(e), build_data(e)
+    circuit, (data, _) = built(e), build_data(e)
     rule = build_rule(e, circuit)
     few, targets = data.test.inputs[:COMPARED], targets_of(data.test, rule.cost)[:COMPARED]
     found = {}
@@ -214,7 +214,7 @@ def halves(row: dict[str, Any]) -> tuple[float, float]:
     e = experiment(row["neurons"], row["weights"], row["faster"][0], 0)
     whole = built(e)
     half, weights = half_circuit(e, row["parameters"])
-    inputs = build_data(e).test.inputs[:FULL]
+    inputs = build_data(e)[0].test.inputs[:FULL]
     voltages = []
     for circuit, values in ((whole, row["parameters"]), (half, weights)):
         with NgspiceSolver(circuit, netlist="full", sweep=FULL) as solver:

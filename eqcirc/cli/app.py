@@ -6,9 +6,10 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from eqcirc.cli import inspect, runs
 from eqcirc.cli.doctor import doctor
@@ -17,8 +18,24 @@ from eqcirc.cli.stability import stability
 from eqcirc.cli.turing import turing
 from eqcirc.errors import EqcircError
 
+
+class _Commands(TyperGroup):
+    """The commands; what typer says about a wrong value is put in the words of eqcirc."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ").replace("Input should", "it should")
+            problems: list[Any] = getattr(error.__cause__, "errors", list)()  # those of pydantic
+            if problems and repr(problems[0]["input"]) not in error.message:
+                error.message += f", got {problems[0]['input']}"
+            raise
+
+
 app = typer.Typer(
     name="eqcirc",
+    cls=_Commands,
     help="Train analog circuits with Equilibrium Propagation, with ngspice in the loop.",
     epilog=(
         "Exit codes: 0 done, 1 a check failed, 2 wrong option or experiment file, 3 data, 4 circuit, 5 solver or "

@@ -5,13 +5,9 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
-
-if TYPE_CHECKING:
-    from eqcirc.cli.source import Source
-    from eqcirc.typing import Array
 
 SourcePath = Annotated[
     Path,
@@ -22,9 +18,11 @@ SourcePath = Annotated[
 Inputs = Annotated[
     Path | None,
     typer.Option(
-        help="CSV file of samples: one line each, one column for each feature, a header. Not scaled."
+        help="CSV file of samples: one line each, one column for each feature, a header with the names of the "
+        "features. Raw values, to be scaled as the training data were."
     ),
 ]
+Scaled = Annotated[bool, typer.Option("--scaled", help="The values of --inputs are scaled already.")]
 Samples = Annotated[int, typer.Option(min=1, help="Without --inputs: how many samples of the test part.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -32,6 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 def solve(
     source: SourcePath,
     inputs: Inputs = None,
+    scaled: Scaled = False,
     samples: Samples = 3,
     engine: Annotated[Literal["both", "ngspice", "ideal"], typer.Option(help="Solver.")] = "both",
     nodes: Annotated[Literal["outputs", "all"], typer.Option(help="Which nodes to show.")] = "outputs",
@@ -44,12 +43,12 @@ def solve(
     """
     import pandas as pd
 
-    from eqcirc.cli.output import print_json, print_table
+    from eqcirc.cli.output import print_json, print_table, write_text
     from eqcirc.cli.source import open_source
     from eqcirc.experiment.build import build_solver
 
     opened = open_source(source)
-    x = chosen_samples(opened, inputs, samples)
+    x = opened.samples(inputs, samples, scaled=scaled)
     engines = ["ngspice", "ideal"] if engine == "both" else [engine]
     circuit = opened.circuit
     shown = circuit.readout.nodes if nodes == "outputs" else circuit.free_nodes
@@ -68,7 +67,7 @@ def solve(
         columns["difference (V)"] = [a - b for a, b in pairs]
     table = pd.DataFrame(columns)
     if csv is not None:
-        _write_csv(table, csv)
+        write_text(csv, table.to_csv(index=False))
     if as_json:
         content = {"columns": list(table.columns), "rows": table.to_numpy().tolist()}
         print_json(content | {"retried": {str(k): rung for k, rung in sorted(rungs.items())}})
@@ -97,16 +96,17 @@ def check(
 
     from eqcirc.cli.output import print_json, print_table
     from eqcirc.cli.overrides import changed
-    from eqcirc.cli.source import open_source
+    from eqcirc.cli.source import first, open_source
     from eqcirc.errors import EngineError
     from eqcirc.experiment.build import build_rule, build_solver
     from eqcirc.learning.evaluate import targets_of
     from eqcirc.verify.check import check as run_check
 
     opened = open_source(source)
-    experiment = changed(opened.experiment, [] if beta is None else [f"learning.beta={beta}"])
+    change = [] if beta is None else [f"learning.beta={beta}"]
+    experiment = changed(opened.experiment, change, "--beta")
     rule = build_rule(experiment, opened.circuit)
-    part = opened.data.train.take(range(min(samples, opened.data.train.n_samples)))
+    part = first(opened.data.train, samples)
     with ExitStack() as stack:
         solvers = []
         try:
@@ -147,43 +147,22 @@ def netlist(
         Path | None, typer.Option("--out", "-o", help="File to write; standard output by default.")
     ] = None,
     inputs: Inputs = None,
+    scaled: Scaled = False,
     samples: Samples = 1,
 ) -> None:
     """Write a self-contained deck: `ngspice -b FILE` prints the output voltages of every sample.
 
     Example: `eqcirc netlist runs/digits --out digits.sp && ngspice -b digits.sp`
     """
+    from eqcirc.cli.output import write_text
     from eqcirc.cli.source import open_source
-    from eqcirc.errors import ConfigError
     from eqcirc.solvers.ngspice.decks import export_deck
 
     opened = open_source(source)
-    x = chosen_samples(opened, inputs, samples)
+    x = opened.samples(inputs, samples, scaled=scaled)
     text = export_deck(opened.circuit, opened.parameters, x, form)
     if out is None:
         typer.echo(text, nl=False)
         return
-    try:
-        out.write_text(text, encoding="ascii")
-    except OSError as error:
-        raise ConfigError(f"cannot write {out}: {error.strerror}") from error
+    write_text(out, text)
     typer.echo(f"wrote {out} ({len(text.splitlines())} lines); run it with: ngspice -b {out}")
-
-
-def chosen_samples(source: Source, inputs: Path | None, count: int) -> Array:
-    """Return samples (n, n_features): from a file as they are, or scaled ones of the test part."""
-    if inputs is None:
-        test = source.data.test
-        return test.inputs[: min(count, test.n_samples)]
-    from eqcirc.data.tables import read_samples
-
-    return read_samples(inputs, source.circuit.inputs.n_features)
-
-
-def _write_csv(table: Any, path: Path) -> None:
-    from eqcirc.errors import ConfigError
-
-    try:
-        table.to_csv(path, index=False)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error

@@ -6,13 +6,30 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from eqcirc.cli.stopping import Patience
+from eqcirc.errors import ConfigError
 from eqcirc.learning.trainer import RETRIED_BY, Trainer
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"cannot write {path}: there is no folder {path.parent}; make it first") from error
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
 
 
 def print_json(content: dict[str, Any]) -> None:
@@ -38,7 +55,12 @@ def score_pairs(accuracy: float, loss: float, failed: int, samples: int, unit: s
 
 def retries(rungs: Mapping[str, int]) -> list[str]:
     """Return a phrase for each rung of the ladder of retries that solved so many samples."""
-    return [f"{won} sample{'s' if won > 1 else ''} needed {rung}" for rung, won in rungs.items()]
+    return [f"{counted(won, 'sample')} needed {rung}" for rung, won in rungs.items()]
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: 1 step, 2 steps."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -84,9 +106,11 @@ class ProgressBar:
             disable=quiet or not self._console.is_terminal,
         )
         self._began, self._samples = time.perf_counter(), 0
+        self._patience = Patience(self._waiting_for)
 
     def on_batch(self, trainer: Trainer, samples: int) -> None:
         """Move the bar."""
+        self._patience.begin_again()
         self._samples += samples
         state, sums = trainer.state, trainer.state.sums
         good = max(1.0, sums["seen"] - sums["failed"])
@@ -97,11 +121,22 @@ class ProgressBar:
 
     def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
         """Print the epoch's line."""
+        self._patience.begin_again()
         if not self._quiet:
             width = len(str(trainer.plan.epochs))
             line = f"epoch {row['epoch']:>{width}}  {_epoch_news(row)}  {self._rate():.0f} samples/s"
             self._console.print(line, highlight=False)
         self._began, self._samples = time.perf_counter(), 0
+
+    def _waiting_for(self) -> str:
+        trainer, state = self._trainer, self._trainer.state
+        what = f"batch {state.batch + 1} of {trainer.n_batches}"
+        if state.batch == trainer.n_batches:
+            what = "the validation part"
+        return (
+            f"{what} in epoch {state.epoch + 1}, solved by {trainer.solver.name}; a unit mistake can make it endless "
+            "(Ctrl-C twice stops at once)"
+        )
 
     def _rate(self) -> float:
         """Return samples/s of the present epoch."""
@@ -109,6 +144,7 @@ class ProgressBar:
 
     def __enter__(self) -> ProgressBar:
         """Show the bar."""
+        self._patience.__enter__()
         trainer = self._trainer
         self._progress.start()
         self._task = self._progress.add_task(
@@ -124,6 +160,7 @@ class ProgressBar:
     def __exit__(self, *error: object) -> None:
         """Remove the bar."""
         self._progress.stop()
+        self._patience.__exit__(*error)
 
 
 def _epoch_news(row: dict[str, Any]) -> str:

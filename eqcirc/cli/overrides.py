@@ -10,8 +10,8 @@ from eqcirc.experiment.load import parse
 from eqcirc.experiment.schema import Experiment
 
 
-def changed(experiment: Experiment, changes: list[str]) -> Experiment:
-    """Return the experiment with keys replaced; `changes` are like ``learning.epochs=5``.
+def changed(experiment: Experiment, changes: list[str], option: str = "--set") -> Experiment:
+    """Return the experiment with keys replaced; `changes` are like ``learning.epochs=5``, `option` asked for them.
 
     Raises:
         ConfigError: not of that form, unknown key, or value out of range.
@@ -31,7 +31,7 @@ def changed(experiment: Experiment, changes: list[str]) -> Experiment:
                 raise ConfigError(f"--set {change!r}: {section!r} is a value, not a table")
             table = inner
         table[last] = _value(text.strip())
-    return parse(content, "--set")
+    return parse(content, option)
 
 
 def _value(text: str) -> Any:

@@ -38,16 +38,15 @@ def init(
 
     Example: `eqcirc init my.toml --data iris`
     """
+    from eqcirc.cli.output import write_text
     from eqcirc.experiment.template import starting_point, template
 
     if path.exists() and not force:
         raise ConfigError(f"{path} exists; choose another name or use --force")
-    text = template(starting_point(data))
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-    typer.echo(f"wrote {path}; train it with: eqcirc train {path}")
+    experiment = starting_point(data)
+    write_text(path, template(experiment))
+    first = "" if experiment.data.path is None else "set data.path in it, then "
+    typer.echo(f"wrote {path}; {first}train it with: eqcirc train {path}")
 
 
 def train(
@@ -60,7 +59,12 @@ def train(
     ] = False,
     seed: Annotated[int | None, typer.Option(help="Replace the seed of the experiment.")] = None,
     change: Annotated[
-        list[str] | None, typer.Option("--set", help="Replace a key: `--set learning.epochs=5` (repeatable).")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Replace a key: `--set learning.epochs=5` (repeatable). A path counts from the working directory; "
+            "in the file it counts from the folder of the file.",
+        ),
     ] = None,
     workers: Workers = None,
     cluster: Cluster = None,
@@ -76,8 +80,8 @@ def train(
     from eqcirc.experiment.load import load_experiment
     from eqcirc.experiment.run import Run
 
-    changes = [*(change or []), *([f"seed={seed}"] if seed is not None else [])]
-    experiment = changed(load_experiment(config), changes)
+    experiment = changed(load_experiment(config), change or [])
+    experiment = changed(experiment, [] if seed is None else [f"seed={seed}"], "--seed")
     folder = out or Path("runs") / experiment.name
     with Run.start(_on(experiment, workers, cluster), folder, overwrite=overwrite) as run:
         _drive(run, as_json)
@@ -154,24 +158,25 @@ def _drive(run: Run, as_json: bool) -> None:
     from eqcirc.cli.stopping import Stopping
 
     state, again = run.trainer.state, f"go on with: eqcirc resume {run.folder.path}"
-    with Stopping() as stopping:
-        try:
-            with ProgressBar(run.trainer, quiet=as_json) as bar:
-                done = run.train(bar, stopping.asked)
-        except KeyboardInterrupt:
-            typer.secho(f"stopped at once; the last checkpoint is whole, {again}", err=True)
-            raise typer.Exit(130) from None
+    if state.epoch == run.trainer.plan.epochs:
+        typer.secho("nothing left to train: all epochs are done; the run is scored once more", err=True)
+    try:
+        with Stopping() as stopping, ProgressBar(run.trainer, quiet=as_json) as bar:
+            done = run.train(bar, stopping.asked)
         if not done:
             typer.secho(f"stopped in epoch {state.epoch + 1} after batch {state.batch}; {again}", err=True)
             raise typer.Exit(130)
         summary: dict[str, Any] = run.finish()
+    except KeyboardInterrupt:
+        typer.secho(f"stopped at once; the last checkpoint is whole, {again}", err=True)
+        raise typer.Exit(130) from None
     summary |= {"run": str(run.folder.path), "picture": str(run.folder.path / "run.png")}
     print_json(summary) if as_json else print_pairs(_summary_pairs(summary, run.trainer.rule.cost.unit))
 
 
 def _summary_pairs(summary: dict[str, Any], unit: str) -> dict[str, str]:
     """Return the summary of a run as pairs for `print_pairs`."""
-    from eqcirc.cli.output import score_pairs
+    from eqcirc.cli.output import counted, score_pairs
 
     score = {key: summary[f"test_{key}"] for key in ("accuracy", "loss", "failed", "samples")}
     pairs = {f"test {name}": text for name, text in score_pairs(**score, unit=unit).items()}
@@ -184,5 +189,6 @@ def _summary_pairs(summary: dict[str, Any], unit: str) -> dict[str, str]:
             f"{summary['audit_worst_dv']:.1e} V at most, "
             f"cosine of the updates at least {summary['audit_worst_cosine']:.9f}"
         )
-    trained = f"{summary['steps']} steps, {summary['epochs']} epochs, by {summary['engine']}"
+    steps, epochs = counted(summary["steps"], "step"), counted(summary["epochs"], "epoch")
+    trained = f"{steps}, {epochs}, by {summary['engine']}"
     return {"trained": trained, **pairs, "run": summary["run"], "picture": summary["picture"]}

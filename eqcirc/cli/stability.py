@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from eqcirc.cli.inspect import Inputs, Json, Samples, SourcePath, chosen_samples
+from eqcirc.cli.inspect import Inputs, Json, Samples, Scaled, SourcePath
 
 
 def stability(
     source: SourcePath,
     inputs: Inputs = None,
-    samples: Samples = 8,
+    scaled: Scaled = False,
+    samples: Samples = 4,
     engine: Annotated[Literal["ngspice", "ideal"], typer.Option(help="Solver.")] = "ngspice",
     as_json: Json = False,
 ) -> None:
@@ -26,13 +27,15 @@ def stability(
     from eqcirc.cli.output import print_json, print_table
     from eqcirc.cli.source import open_source
     from eqcirc.experiment.build import build_solver
+    from eqcirc.solvers.dynamics import EQUAL, Dynamics
     from eqcirc.solvers.status import Status
     from eqcirc.verify.stability import stability_certificate, stability_report
 
     opened = open_source(source)
-    x = chosen_samples(opened, inputs, samples)
+    x = opened.samples(inputs, samples, scaled=scaled)
     with build_solver(opened.experiment, opened.circuit, engine) as solver:
         points = solver.solve(opened.parameters, x)
+    assumed = None if Dynamics.of(opened.circuit, opened.parameters, x[:1]).stores else EQUAL
     known = stability_certificate(opened.circuit, opened.parameters)
     found = [k for k in range(len(x)) if points.status[k] in (Status.CONVERGED, Status.UNSTABLE)]
     report = stability_report(opened.circuit, opened.parameters, x[found], points.free[found])
@@ -49,9 +52,14 @@ def stability(
             rows.append([k, float("nan"), float("nan"), float("nan"), 0, said])
     if as_json:
         certificate = {"unique": known.unique, "stable": known.stable}
-        print_json({"certificate": certificate, "columns": columns, "rows": rows})
+        content = {"certificate": certificate, "assumed_capacitance": assumed}
+        print_json(content | {"columns": columns, "rows": rows})
     else:
         print_table(columns, rows)
+        if assumed is not None:
+            typer.echo(
+                f"nothing in the circuit stores energy: growth is that with {assumed:g} F at every node"
+            )
         typer.echo(_words(known.unique, known.stable))
     if not all(row[-1] == "stable" for row in rows):
         raise typer.Exit(1)

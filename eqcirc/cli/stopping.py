@@ -1,13 +1,27 @@
-"""Ctrl-C and SIGTERM ask for a stop after the present batch; a second one stops at once."""
+"""Signals while a circuit is trained: wishes to stop, and an alarm when a batch takes long."""
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Callable
 from types import FrameType
+
+PATIENCE = 20.0  # seconds before somebody who waits is told what for
+
+
+def say_at_once(text: str) -> None:
+    """Write a line to standard error from a signal handler, which may have come in the middle of another write."""
+    standard_error = 2
+    start = "\n" if os.isatty(standard_error) else ""  # below the progress bar
+    os.write(standard_error, f"{start}{text}\n".encode())
 
 
 class Stopping:
-    """Context manager that turns the first SIGINT or SIGTERM into a question that the trainer asks: `asked()`."""
+    """Context manager: Ctrl-C and SIGTERM ask for a stop after the present batch, a second one stops at once.
+
+    The trainer asks for the wish: `asked()`.
+    """
 
     def __init__(self) -> None:
         """Start without a wish to stop."""
@@ -23,6 +37,7 @@ class Stopping:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
+        say_at_once("stopping after this batch; once more to stop at once")
 
     def __enter__(self) -> Stopping:
         """Install the handlers."""
@@ -34,3 +49,34 @@ class Stopping:
         """Put the old handlers back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+class Patience:
+    """Context manager that says once what is waited for, when nothing has come for `PATIENCE` seconds."""
+
+    def __init__(self, waiting_for: Callable[[], str]) -> None:
+        """Remember whom to ask what is waited for."""
+        self._waiting_for = waiting_for
+        self._said = False
+        self._before: object = signal.SIG_DFL
+
+    def begin_again(self) -> None:
+        """Start to count anew: something came."""
+        if not self._said:
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+
+    def _say(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._said = True
+        say_at_once(f"{PATIENCE:.0f} s without news; waiting for {self._waiting_for()}")
+
+    def __enter__(self) -> Patience:
+        """Start to count."""
+        self._before = signal.signal(signal.SIGALRM, self._say)
+        self.begin_again()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Count no more."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._before)  # type: ignore[arg-type]

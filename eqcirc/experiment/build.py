@@ -11,7 +11,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
 from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecovery
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
-from eqcirc.data import Splits, load_splits, scale
+from eqcirc.data import Scaler, Splits, load_splits, scale
 from eqcirc.devices import Bounds, ClampDiode, CubicDevice, EsakiDiode, Law, ShockleyDiode
 from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
@@ -30,8 +30,8 @@ from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.ngspice.workers import ClusterWorkers
 
 
-def build_data(experiment: Experiment) -> Splits:
-    """Load, split and scale the data.
+def build_data(experiment: Experiment) -> tuple[Splits, Scaler]:
+    """Load, split and scale the data; return them with what scales other raw values alike.
 
     Raises:
         DataError, ConfigError: see `eqcirc.data.load_splits`.
@@ -52,7 +52,7 @@ def build_data(experiment: Experiment) -> Splits:
         )
     except ConfigError as error:  # its messages begin with the key
         raise ConfigError(f"data.{error}") from error
-    return scale(splits, d.scaling)[0]
+    return scale(splits, d.scaling)
 
 
 def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Circuit:

@@ -2,6 +2,7 @@
 
 config.toml        resolved experiment, all defaults written out
 run.json           versions, machine, command, seed, fingerprint of the circuit
+data.json          names and scaling of the features, checksum of the data file
 checkpoint.json, checkpoint-*.npz
 metrics.csv        a row for each epoch; the same bits on every machine of one kind and after a resume
 audit.csv          a row for each audit
@@ -32,15 +33,25 @@ from typing import Any
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.data import Scaler
 from eqcirc.errors import CheckpointError, ConfigError
-from eqcirc.experiment.load import load_experiment, to_toml
+from eqcirc.experiment import data_record
+from eqcirc.experiment.load import decisive, differences, in_words, load_experiment, parse, to_toml
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning import checkpoint
 from eqcirc.learning.trainer import State, Trainer
 from eqcirc.typing import Array
 
 FILES = (
-    *("config.toml", "run.json", checkpoint.JSON_NAME, "metrics.csv", "audit.csv", "timing.csv"),
+    *(
+        "config.toml",
+        "run.json",
+        data_record.NAME,
+        checkpoint.JSON_NAME,
+        "metrics.csv",
+        "audit.csv",
+        "timing.csv",
+    ),
     *("netlist.sp", "run.png", "summary.json"),
 )
 PACKAGES = ("eqcirc", "numpy", "scipy", "PySpice", "pandas", "scikit-learn")
@@ -57,7 +68,7 @@ class RunDirectory:
         """Refer to a folder, which need not exist yet."""
         self.path = Path(path)
 
-    def create(self, experiment: Experiment, circuit: Circuit) -> None:
+    def create(self, experiment: Experiment, circuit: Circuit, scaler: Scaler) -> None:
         """Write what is known before training into an empty folder.
 
         Raises:
@@ -67,6 +78,11 @@ class RunDirectory:
         self.write_json(
             "run.json", environment() | {"seed": experiment.seed, "circuit": fingerprint(circuit)}
         )
+        self.describe_data(experiment, scaler)
+
+    def describe_data(self, experiment: Experiment, scaler: Scaler) -> None:
+        """Write how raw values become inputs."""
+        self.write_json(data_record.NAME, data_record.data_record(experiment, scaler))
 
     @contextmanager
     def claimed(self, *, overwrite: bool = False) -> Iterator[None]:
@@ -122,17 +138,37 @@ class RunDirectory:
             yield
 
     def experiment(self) -> Experiment:
-        """Return the resolved experiment of the run.
+        """Return the resolved experiment of the run, which must be the one that its checkpoint was made with.
 
         Raises:
-            CheckpointError: this is not a run directory.
+            CheckpointError: this is not a run directory, its checkpoint is damaged, config.toml was edited, or the
+                data file is another one.
         """
         path = self.path / "config.toml"
         if not path.exists():
             raise CheckpointError(f"{self.path} is not a run directory: it has no config.toml")
-        return load_experiment(path)
+        experiment = load_experiment(path)
+        made_with = checkpoint.load(self.path)[1].get("experiment")  # runs of an older version do not have it
+        if made_with is not None:
+            changed = differences(parse(made_with, str(self.path / checkpoint.JSON_NAME)), experiment)
+            if changed:
+                raise CheckpointError(
+                    f"{path} was edited after the run had begun: {in_words(changed)}. A run goes on with the "
+                    f"experiment it began with: put the old values back, or train anew ('eqcirc train {path} "
+                    "--out FOLDER')"
+                )
+        data_record.check_data(self.path, experiment)
+        return experiment
 
-    def save(self, trainer: Trainer) -> None:
+    def scaler(self) -> Scaler:
+        """Return what turned raw values into the inputs that the run was trained on.
+
+        Raises:
+            CheckpointError: the run does not say, or data.json is damaged.
+        """
+        return data_record.recorded_scaler(self.path)
+
+    def save(self, trainer: Trainer, experiment: Experiment) -> None:
         """Write checkpoint, metrics and audits.
 
         Raises:
@@ -144,13 +180,12 @@ class RunDirectory:
         arrays |= {f"optimizer.{k}": v for k, v in trainer.optimizer.state.items()}
         meta = {key: getattr(state, key) for key in _PROGRESS}
         meta |= {"best_score": list(state.best_score), "circuit": fingerprint(trainer.circuit)}
-        checkpoint.save(self.path, arrays, meta)
-        self.write("metrics.csv", _csv(state.metrics))
-        if state.audits:
-            self.write("audit.csv", _csv(state.audits))
+        checkpoint.save(self.path, arrays, meta | {"experiment": decisive(experiment)})
+        for name, text in _tables(state).items():
+            self.write(name, text)
 
     def restore(self, trainer: Trainer) -> None:
-        """Put a trainer into the state of the last checkpoint.
+        """Put a trainer into the state of the last checkpoint, and the tables, should they say something else.
 
         Raises:
             CheckpointError: there is none, it is damaged, or it belongs to another circuit.
@@ -163,14 +198,27 @@ class RunDirectory:
             best_score=(meta["best_score"][0], meta["best_score"][1]),
             **{key: meta[key] for key in _PROGRESS},
         )
+        for name, text in _tables(trainer.state).items():
+            path = self.path / name
+            if not path.exists() or path.read_bytes() != text.encode():
+                log.warning("%s was cut, edited or lost; it is written anew from the checkpoint", path)
+                self.write(name, text)
 
     def trained(self, circuit: Circuit, experiment: Experiment) -> dict[str, Array]:
-        """Return the values that the run keeps: of the last epoch or of the best one.
+        """Return the values that the run keeps: of the last epoch or of the best one; warn if it is unfinished.
 
         Raises:
             CheckpointError: as for `restore`.
         """
-        groups, _ = self._read(circuit)
+        groups, meta = self._read(circuit)
+        done, epochs = meta["epoch"], experiment.learning.epochs
+        if done < epochs:
+            log.warning(
+                "the run is unfinished: %d of %d epochs; go on with: eqcirc resume %s",
+                done,
+                epochs,
+                self.path,
+            )
         return (
             groups["best"] if experiment.learning.keep == "best" and groups["best"] else groups["parameter"]
         )
@@ -257,6 +305,12 @@ def fingerprint(circuit: Circuit) -> str:
         if not element.trainable:
             add(element.value)
     return digest.hexdigest()
+
+
+def _tables(state: State) -> dict[str, str]:
+    """Return the tables that repeat what the checkpoint holds, by file name."""
+    audits = {"audit.csv": _csv(state.audits)} if state.audits else {}
+    return {"metrics.csv": _csv(state.metrics), **audits}
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

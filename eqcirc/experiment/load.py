@@ -16,7 +16,8 @@ from pydantic_core import ErrorDetails
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.experiment.schema import Experiment
 
-_WITHOUT_EFFECT = ("solver.workers", "solver.cluster", "solver.deadline", "solver.memory")
+_WITHOUT_EFFECT = ("data.path", "solver.workers", "solver.cluster", "solver.deadline", "solver.memory")
+"""Keys that change no result: where data lie and where sweeps run. (What is in the data is checked elsewhere.)"""
 
 
 def load_experiment(path: Path | str) -> Experiment:
@@ -31,6 +32,10 @@ def load_experiment(path: Path | str) -> Experiment:
     except FileNotFoundError as error:
         raise ConfigError(
             f"no experiment file {path}; write one with 'eqcirc init', or see circuits/*.toml"
+        ) from error
+    except IsADirectoryError as error:
+        raise ConfigError(
+            f"expected an experiment file, got the folder {path}; a run in it goes on with 'eqcirc resume {path}'"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"experiment file {path} cannot be read: {error}") from error
@@ -64,11 +69,29 @@ def to_toml(experiment: Experiment) -> str:
     return tomli_w.dumps(experiment.model_dump(mode="json", exclude_none=True))
 
 
-def differences(one: Experiment, other: Experiment) -> list[str]:
-    """Return the dotted keys that differ and matter: where sweeps run does not change a result."""
-    first, second = flatten(one.model_dump(mode="json")), flatten(other.model_dump(mode="json"))
-    keys = sorted(first.keys() | second.keys())
-    return [k for k in keys if first.get(k) != second.get(k) and k not in _WITHOUT_EFFECT]
+def decisive(experiment: Experiment) -> dict[str, Any]:
+    """Return the experiment as tables of plain values, without the keys that change no result."""
+    content = experiment.model_dump(mode="json")
+    for key in _WITHOUT_EFFECT:
+        section, _, name = key.partition(".")
+        del content[section][name]
+    return content
+
+
+def differences(one: Experiment, other: Experiment) -> dict[str, tuple[Any, Any]]:
+    """Return both values of the dotted keys that differ and change a result; None for a key without a value."""
+    first, second = flatten(decisive(one)), flatten(decisive(other))
+    pairs = {k: (first.get(k), second.get(k)) for k in sorted(first.keys() | second.keys())}
+    return {k: (old, new) for k, (old, new) in pairs.items() if old != new}
+
+
+def in_words(changes: dict[str, tuple[Any, Any]]) -> str:
+    """Return differences as ``learning.epochs = 20 (was 400), …``."""
+    nothing = "not set"
+    return ", ".join(
+        f"{key} = {nothing if new is None else new} (was {nothing if old is None else old})"
+        for key, (old, new) in changes.items()
+    )
 
 
 def flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.data import Splits
 from eqcirc.errors import CheckpointError, EngineError, EqcircError
+from eqcirc.experiment import data_record
 from eqcirc.experiment.build import build_circuit, build_data, build_solver, build_trainer
 from eqcirc.experiment.directory import RunDirectory
-from eqcirc.experiment.load import differences
+from eqcirc.experiment.load import differences, in_words
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
 from eqcirc.learning.trainer import Observer, Trainer
@@ -42,7 +42,7 @@ class Run:
         """
         self.experiment = experiment
         self.folder = RunDirectory(folder)
-        self.data: Splits = build_data(experiment)
+        self.data, self.scaler = build_data(experiment)
         self.circuit: Circuit = build_circuit(
             experiment, self.data.train.n_features, self.data.train.n_outputs
         )
@@ -62,8 +62,8 @@ class Run:
         """
         run = cls(experiment, folder)
         run._stack.enter_context(run.folder.claimed(overwrite=overwrite))
-        run.folder.create(experiment, run.circuit)
-        run.folder.save(run.trainer)
+        run.folder.create(experiment, run.circuit, run.scaler)
+        run.save()
         return run
 
     @classmethod
@@ -78,15 +78,25 @@ class Run:
             CheckpointError: no run, damaged, another circuit, or another experiment (names the keys that differ).
         """
         recorded = RunDirectory(folder).experiment()
-        if experiment is not None and (keys := differences(recorded, experiment)):
+        if experiment is not None and (changes := differences(recorded, experiment)):
             raise CheckpointError(
-                f"the experiment does not match the run in {folder}; different keys: {', '.join(keys)}. "
+                f"the experiment does not match the run in {folder}: {in_words(changes)}. "
                 "Resume with the run's own config, or start a new run"
             )
         run = cls(experiment or recorded, folder)
         run._stack.enter_context(run.folder.locked())
         run.folder.restore(run.trainer)
+        if not (run.folder.path / data_record.NAME).exists():  # a run of an older version
+            run.folder.describe_data(run.experiment, run.scaler)
         return run
+
+    def save(self) -> None:
+        """Write a checkpoint and the tables.
+
+        Raises:
+            CheckpointError: the disk is full; the previous checkpoint is whole.
+        """
+        self.folder.save(self.trainer, self.experiment)
 
     def train(self, observer: Observer | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
         """Train to the end, or until `stop()`; a checkpoint is written after every epoch and at the end.
@@ -96,15 +106,15 @@ class Run:
             CheckpointError: the disk is full.
         """
         try:
-            done = self.trainer.run(_Saver(self.folder, observer), stop)
+            done = self.trainer.run(_Saver(self, observer), stop)
         except EqcircError:
             # Batches are all or nothing, so the state is whole. After anything else, such as a second Ctrl-C in the
             # middle of a batch, it may not be, and the last checkpoint stays.
             with suppress(CheckpointError):
-                self.folder.save(self.trainer)
+                self.save()
             raise
         if not done:
-            self.folder.save(self.trainer)
+            self.save()
         return done
 
     def finish(self) -> dict[str, Any]:
@@ -170,8 +180,8 @@ class Run:
 class _Saver:
     """Writes checkpoint and timing after every epoch, and passes the news on."""
 
-    def __init__(self, folder: RunDirectory, observer: Observer | None) -> None:
-        self._folder, self._observer = folder, observer
+    def __init__(self, run: Run, observer: Observer | None) -> None:
+        self._run, self._observer = run, observer
         self._began, self._samples = time.perf_counter(), 0
 
     def on_batch(self, trainer: Trainer, samples: int) -> None:
@@ -181,9 +191,11 @@ class _Saver:
 
     def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
         seconds = time.perf_counter() - self._began
-        self._folder.save(trainer)
+        self._run.save()
         rate = self._samples / seconds
-        self._folder.append_timing({"epoch": row["epoch"], "seconds": seconds, "samples_per_second": rate})
+        self._run.folder.append_timing(
+            {"epoch": row["epoch"], "seconds": seconds, "samples_per_second": rate}
+        )
         self._began, self._samples = time.perf_counter(), 0
         if self._observer:
             self._observer.on_epoch(trainer, row)

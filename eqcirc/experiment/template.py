@@ -50,7 +50,11 @@ def starting_point(data: str) -> Experiment:
     network = content.setdefault("network", {})
     network |= {"initial": [1e-7, 3e-6], "amplifiers": {"gain": 4.0}}
     content["data"] = content.get("data", {}) | {"name": data}
-    return parse({"name": data, **content}, "init")
+    experiment = parse({"name": data, **content}, "init")
+    if data not in ("csv", "npz"):
+        return experiment
+    path = Path(f"data.{data}")  # beside the experiment file: not made absolute, as parsing would
+    return experiment.model_copy(update={"data": experiment.data.model_copy(update={"path": path})})
 
 
 def template(experiment: Experiment) -> str:
@@ -61,11 +65,11 @@ def template(experiment: Experiment) -> str:
     head = [
         "# An eqcirc experiment. Train it with: eqcirc train <this file>",
         "# SI units throughout. Lines that begin with # are optional keys; remove the # to use one.",
+        "# Keys that do nothing with what others choose are refused, unless they stay at their defaults.",
         "",
     ]
     return "\n".join([*head, *_keys(experiment, "")]).rstrip() + "\n"
 
-        "# Keys that do nothing with what others choose are refused, unless they stay at their defaults.",
 
 def _keys(section: BaseModel, path: str) -> list[str]:
     """Return the lines of a table: its own keys first, then the tables within."""

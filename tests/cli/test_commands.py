@@ -89,6 +89,14 @@ def test_init_writes_an_experiment_that_trains(eqcirc: Command) -> None:
     assert done.json["run"] == "runs/xor"
 
 
+@pytest.mark.parametrize("data", ["csv", "npz"])
+def test_init_for_own_data_says_what_is_missing(eqcirc: Command, data: str) -> None:
+    result = eqcirc("init", "mine.toml", "--data", data)
+    assert result.out == "wrote mine.toml; set data.path in it, then train it with: eqcirc train mine.toml\n"
+    missing = eqcirc("train", "mine.toml").err
+    assert missing.startswith(f"error: {Path.cwd() / 'data'}.{data}: expected a file here")
+
+
 def test_init_replaces_a_file_only_if_told_to(eqcirc: Command) -> None:
     assert eqcirc("init").out.startswith("wrote experiment.toml")
     refused = eqcirc("init")
@@ -126,6 +134,11 @@ def test_train_as_json_prints_one_object_and_nothing_else(eqcirc: Command) -> No
     assert result.json["steps"] == 6
 
 
+def test_a_single_step_is_told_in_the_singular(eqcirc: Command) -> None:
+    options = ["--set", "learning.epochs=1", "--set", "learning.batch_size=4"]
+    assert "1 step, 1 epoch, by ideal" in eqcirc("train", "tiny.toml", *options).out
+
+
 def test_keys_and_seed_can_be_replaced(eqcirc: Command) -> None:
     options = ["--seed", 4, "--set", "network.hidden=[2, 2]", "--set", 'learning.optimizer = "sgd"']
     options += ["--set", "learning.variant=positive", "--set", "learning.learning_rate=1e-17"]
@@ -138,7 +151,9 @@ def test_keys_and_seed_can_be_replaced(eqcirc: Command) -> None:
 
 def test_resume_of_a_finished_run_reports_it_again(eqcirc: Command, trained: str) -> None:
     first = Path("run/summary.json").read_bytes()
-    assert eqcirc("resume", trained, "--json").json["steps"] == 6
+    again = eqcirc("resume", trained, "--json")
+    assert again.json["steps"] == 6
+    assert again.err == "nothing left to train: all epochs are done; the run is scored once more\n"
     assert eqcirc("resume", trained, "--workers", 3).code == 0
     assert Path("run/summary.json").read_bytes() == first
 
@@ -146,9 +161,7 @@ def test_resume_of_a_finished_run_reports_it_again(eqcirc: Command, trained: str
 def test_a_resume_with_another_experiment_names_the_keys(eqcirc: Command, trained: str) -> None:
     result = eqcirc("resume", trained, "--config", "tiny.toml")  # audit.every differs
     assert result.code == 6
-    assert (
-        "does not match the run in run; different keys: audit.every. Resume with the run's own" in result.err
-    )
+    assert "does not match the run in run: audit.every = 4 (was 0). Resume with the run's own" in result.err
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
@@ -222,6 +235,94 @@ def test_solve_takes_samples_from_a_file(eqcirc: Command, trained: str) -> None:
     for row, other in zip(rows, same, strict=True):  # the last sample of XOR, unscaled
         assert row[1] == other[1]
         assert row[2] == pytest.approx(other[2], rel=1e-12)  # a batch of one is summed in another order
+
+
+@pytest.mark.parametrize(("command", "most"), [("solve", 4), ("check", 4), ("netlist", 4), ("stability", 4)])
+def test_fewer_samples_than_asked_for_are_told(eqcirc: Command, command: str, most: int) -> None:
+    assert eqcirc(command, "tiny.toml", "--samples", most).err == ""
+    said = eqcirc(command, "tiny.toml", "--samples", most + 1).err
+    assert said == "warning: 5 samples were asked for, this part of xor has 4\n"
+
+
+def test_a_folder_that_is_missing_is_named(eqcirc: Command, trained: str) -> None:
+    result = eqcirc("solve", trained, "--engine", "ideal", "--csv", "no/v.csv")
+    assert (result.code, result.err) == (
+        2,
+        "error: cannot write no/v.csv: there is no folder no; make it first\n",
+    )
+
+
+@pytest.fixture
+def scaled_run(eqcirc: Command) -> str:
+    """A run on a file of raw values, far from what its circuit is given."""
+    lines = [f"{100 + 7 * k},{0.001 * (k * k % 11)},{k % 2}" for k in range(20)]
+    Path("mine.csv").write_text("\n".join(["warm,thin,label", *lines]))
+    Path("mine.toml").write_text(
+        """
+        data = { name = "csv", path = "mine.csv", scaling = "standard" }
+        network = { hidden = [2], input_gain = 0.5, biases = { voltage = 1.0 } }
+        learning = { epochs = 1 }
+        solver = { engine = "ideal" }
+        audit = { every = 0 }
+        """
+    )
+    assert eqcirc("train", "mine.toml", "--out", "scaled").code == 0
+    return "scaled"
+
+
+def inputs_of(deck: str) -> list[float]:
+    """The voltages of the driven nodes x_0 and x_1 of an exported deck."""
+    lines = dict(line.split(" ", 1) for line in deck.splitlines() if line.startswith("v_x_"))
+    return [float(lines[f"v_x_{k}"].split()[-1]) for k in range(2)]
+
+
+@pytest.mark.parametrize("source", ["scaled", "mine.toml"])
+def test_raw_values_are_scaled_and_found_by_name(eqcirc: Command, scaled_run: str, source: str) -> None:
+    kept = json.loads(Path(scaled_run, "data.json").read_text())
+    raw = (121.0, 0.004)
+    inputs = [(v - c) * f for v, c, f in zip(raw, kept["centre"], kept["factor"], strict=True)]
+    assert max(map(abs, inputs)) < 3
+    Path("raw.csv").write_text(f"thin,warm\n{raw[1]},{raw[0]}\n")
+    Path("inputs.csv").write_text(f"warm,thin\n{inputs[0]!r},{inputs[1]!r}\n")
+    given = ["--inputs", "raw.csv"]
+    deck = eqcirc("netlist", source, *given).out
+    assert inputs_of(deck) == pytest.approx([0.5 * x for x in inputs], rel=1e-12)
+    scaled = ["--inputs", "inputs.csv", "--scaled"]
+    assert eqcirc("netlist", source, *scaled).out == deck
+    for command in ("solve", "stability"):
+        one, other = (eqcirc(command, source, *o, "--engine", "ideal", "--json") for o in (given, scaled))
+        assert (one.code, one.err) == (0, "")
+        assert one.out == other.out
+    assert eqcirc("solve", source, "--inputs", "inputs.csv", "--engine", "ideal").out != one.out
+
+
+def test_a_run_without_its_scaling_asks_for_it(eqcirc: Command, scaled_run: str) -> None:
+    Path("raw.csv").write_text("warm,thin\n121,0.004\n")
+    Path(scaled_run, "data.json").unlink()
+    result = eqcirc("solve", scaled_run, "--inputs", "raw.csv", "--engine", "ideal")
+    assert result.code == 6
+    assert "scaled has no data.json, so the scaling of its training data is not known" in result.err
+    assert eqcirc("solve", scaled_run, "--inputs", "raw.csv", "--scaled", "--engine", "ideal").code == 0
+    assert eqcirc("resume", scaled_run).code == 0
+    assert eqcirc("solve", scaled_run, "--inputs", "raw.csv", "--engine", "ideal").code == 0
+
+
+@pytest.mark.parametrize("command", ["resume", "evaluate", "solve", "check", "netlist", "stability"])
+def test_an_edited_run_is_refused(eqcirc: Command, trained: str, command: str) -> None:
+    path = Path(trained, "config.toml")
+    path.write_text(path.read_text().replace("epochs = 3", "epochs = 2"))
+    result = eqcirc(command, trained)
+    assert result.code == 6
+    assert "config.toml was edited after the run had begun: learning.epochs = 2 (was 3)." in result.err
+
+
+def test_a_path_given_as_an_option_counts_from_the_working_directory(
+    eqcirc: Command, scaled_run: str
+) -> None:
+    Path("sub").mkdir()
+    Path("mine.toml").rename("sub/mine.toml")
+    assert eqcirc("solve", "sub/mine.toml", "--engine", "ideal").code == 3
+    assert eqcirc("train", "sub/mine.toml", "--out", "x", "--set", "data.path=mine.csv").code == 0
 
 
 def test_solve_of_an_experiment_shows_initial_values(eqcirc: Command, trained: str) -> None:
@@ -403,7 +504,15 @@ def test_stability_tells_growth_and_certificate(eqcirc: Command) -> None:
     assert "one operating point, and it is stable" in result.out
     told = json.loads(eqcirc("stability", "neurons.toml", "--engine", "ideal", "--json").out)
     assert told["certificate"] == {"unique": True, "stable": True}
+    assert told["assumed_capacitance"] is None
+    assert "stores energy" not in result.out
     assert all(row[1] < 0 < row[3] for row in told["rows"])
+
+
+def test_stability_without_capacitors_says_which_it_assumes(eqcirc: Command) -> None:
+    out = eqcirc("stability", "tiny.toml", "--engine", "ideal").out
+    assert "nothing in the circuit stores energy: growth is that with 1e-09 F at every node\n" in out
+    assert eqcirc("stability", "tiny.toml", "--engine", "ideal", "--json").json["assumed_capacitance"] == 1e-9
 
 
 def test_stability_fails_when_a_circuit_oscillates(eqcirc: Command) -> None:

@@ -25,13 +25,28 @@ Command = Callable[..., Any]
         ("train tiny.toml --workers 0", 2, r"Invalid value for '--workers'"),
         ("train tiny.toml --seed one", 2, r"Invalid value for '--seed'"),
         ("evaluate run --part all", 2, r"'all' is not one of 'train', 'validation', 'test'"),
-        ("solve tiny.toml --samples 0", 2, r"Invalid value for '--samples'"),
+        ("solve tiny.toml --samples 0", 2, r"'--samples': it should be greater than or equal to 1, got 0"),
+        (
+            "solve tiny.toml --engine spice",
+            2,
+            r"'--engine': 'spice' is not one of 'both', 'ngspice', 'ideal'",
+        ),
+        ("turing --noise nan", 2, r"'--noise': it should be greater than or equal to 0, got nan"),
+        (
+            "solve tiny.toml --scaled",
+            2,
+            r"^error: --scaled says that the values of --inputs are scaled already",
+        ),
         (
             "init x.toml --data digit",
             2,
             r"^error: init: data\.name: unknown value 'digit': did you mean 'digits'\?",
         ),
-        ("init no/where.toml", 2, r"^error: cannot write no/where\.toml: No such file or directory"),
+        (
+            "init no/where.toml",
+            2,
+            r"^error: cannot write no/where\.toml: there is no folder no; make it first",
+        ),
         ("init . --force", 2, r"^error: cannot write \.: Is a directory"),
         # the experiment
         (
@@ -39,7 +54,11 @@ Command = Callable[..., Any]
             2,
             r"^error: no experiment file no\.toml; write one with 'eqcirc init', or see circuits",
         ),
-        ("train .", 2, r"^error: experiment file \. cannot be read: .*Is a directory"),
+        (
+            "train .",
+            2,
+            r"^error: expected an experiment file, got the folder \.; a run in it goes on with 'eqcirc resume \.'",
+        ),
         (
             "train tiny.toml --set epochs",
             2,
@@ -70,7 +89,8 @@ Command = Callable[..., Any]
         ),
         ("train tiny.toml --set learning.beta=0", 2, r"learning\.beta: expected a number above 0, got 0"),
         ("train tiny.toml --set learning.beta=nan", 2, r"learning\.beta: expected a finite number, got nan"),
-        ("check tiny.toml --beta 0", 2, r"beta: expected a number above 0, got 0"),
+        ("train tiny.toml --seed -1", 2, r"^error: --seed: seed: expected a number of at least 0, got -1"),
+        ("check tiny.toml --beta 0", 2, r"^error: --beta: learning\.beta: expected a number above 0, got 0"),
         ("check tiny.toml --beta=-1e-7", 2, r"beta: expected a number above 0, got -1e-07"),
         (
             "train tiny.toml --set learning.learning_rate={w1=1e-7}",
@@ -122,6 +142,14 @@ Command = Callable[..., Any]
             3,
             r"broken\.npz: expected an undamaged NPZ",
         ),
+        (
+            "train csv.toml --set data.path=semicolons.csv",
+            3,
+            r"expected commas .* got 'a;b;label' as the first line",
+        ),
+        ("solve tiny.toml --inputs numbers.csv", 3, r"names the columns, got only numbers: 0\.5, 1"),
+        ("solve csv.toml --inputs renamed.csv", 3, r"the circuit was made for \(a, b\), got b, c; rename"),
+        ("stability csv.toml --inputs renamed.csv --scaled", 3, r"was made for \(a, b\), got b, c; rename"),
         ("solve tiny.toml --inputs no.csv", 3, r"no\.csv: expected a file here, found none"),
         (
             "solve tiny.toml --inputs good.csv",
@@ -176,7 +204,14 @@ Command = Callable[..., Any]
         ),
         ("evaluate .", 6, r"is not a run directory"),
         ("solve .", 6, r"is not a run directory"),
-        ("solve no.toml", 2, r"no experiment file no\.toml"),
+        *(
+            (
+                f"{command} nothing",
+                2,
+                r"^error: no run directory and no experiment file nothing; 'eqcirc train' makes",
+            )
+            for command in ("solve", "check", "netlist", "stability")
+        ),
         (
             "train tiny.toml --out good.csv",
             2,
@@ -194,8 +229,12 @@ Command = Callable[..., Any]
         ),
         ("train tiny.toml --out . --overwrite", 2, r"is not empty and not a run directory"),
         # output files
-        ("solve tiny.toml --engine ideal --csv no/x.csv", 2, r"^error: cannot write no/x\.csv: "),
-        ("netlist tiny.toml --out no/x.sp", 2, r"^error: cannot write no/x\.sp: No such file or directory"),
+        (
+            "solve tiny.toml --engine ideal --csv no/x.csv",
+            2,
+            r"^error: cannot write no/x\.csv: there is no folder no;",
+        ),
+        ("netlist tiny.toml --out no/x.sp", 2, r"^error: cannot write no/x\.sp: there is no folder no;"),
     ],
 )
 def test_a_mistake_is_one_message_and_the_exit_code_of_its_kind(
@@ -219,6 +258,9 @@ def files(tmp_path: Path) -> None:
         "labels": "1,2,7",
     }.items():
         (tmp_path / f"{name}.csv").write_text("\n".join(["a,b,label", *rows, row]))
+    (tmp_path / "semicolons.csv").write_text("a;b;label\n1;2;0\n")
+    (tmp_path / "numbers.csv").write_text("0.5,1\n1,0\n")
+    (tmp_path / "renamed.csv").write_text("b,c\n1,0\n")
     np.savez(tmp_path / "broken.npz", inputs=np.ones((4, 2)), labels=np.arange(4) % 2)
     whole = (tmp_path / "broken.npz").read_bytes()
     (tmp_path / "broken.npz").write_bytes(whole[: len(whole) // 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,9 +62,13 @@ def test_a_signal_leaves_a_run_that_goes_on_to_the_same_bytes(
         os.kill(running.pid, number)
         out, err = running.communicate(timeout=30)
     assert (running.returncode, out) == (130, "")
+    assert err.splitlines().count("stopping after this batch; once more to stop at once") == 1
     assert err.splitlines()[-1].startswith("stopped in epoch ")
     assert err.splitlines()[-1].endswith("; go on with: eqcirc resume run")
     assert not Path("run/summary.json").exists()
+    unfinished = r"warning: the run is unfinished: \d+ of 100 epochs; go on with: eqcirc resume run\n"
+    for command in ("evaluate", "stability"):
+        assert re.fullmatch(unfinished, eqcirc(command, "run", "--engine", "ideal").err)
     assert eqcirc("resume", "run").code == 0
     assert what_it_found(Path("run")) == undisturbed
 
@@ -106,14 +111,57 @@ Trainer._step = step
     with process("train", "tiny.toml", "--out", "run", before=endless, **WITHOUT) as running:
         first_epoch(running)
         os.kill(running.pid, signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):
-            running.wait(0.3)
+        assert running.stderr is not None
+        assert running.stderr.readline() == "stopping after this batch; once more to stop at once\n"
+        assert running.poll() is None
         os.kill(running.pid, signal.SIGINT)
         _, err = running.communicate(timeout=30)
     assert running.returncode == 130
     assert (
         err.splitlines()[-1] == "stopped at once; the last checkpoint is whole, go on with: eqcirc resume run"
     )
+
+
+def test_an_interrupt_while_the_run_is_scored_leaves_it_whole(
+    eqcirc: Command, process: Start, no_ngspice: None
+) -> None:
+    interrupted = """
+import signal
+from eqcirc.experiment import run
+run.evaluate = lambda *args: signal.raise_signal(signal.SIGINT)
+"""
+    with process("train", "tiny.toml", "--out", "run", before=interrupted, **WITHOUT) as running:
+        _, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "stopping after this batch" not in err
+    assert err.splitlines()[-1].startswith("stopped at once; the last checkpoint is whole, go on with: ")
+    assert "nothing left to train" in eqcirc("resume", "run").err
+
+
+def test_who_waits_long_is_told_once_what_for(process: Start) -> None:
+    """The alarm is set for the time that a batch may take; here it rings in the fourth, and never again."""
+    slow = """
+import signal, sys
+from eqcirc.learning.trainer import Trainer
+step = Trainer._step
+def slow(self, rows):
+    armed, _ = signal.getitimer(signal.ITIMER_REAL)
+    print('armed' if 0 < armed <= 20 else 'quiet', file=sys.stderr, flush=True)
+    if self.step > 2 and armed:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # as after the time is over
+        signal.raise_signal(signal.SIGALRM)
+    step(self, rows)
+Trainer._step = slow
+"""
+    with process("train", "tiny.toml", "--out", "run", before=slow, **WITHOUT) as running:
+        _, err = running.communicate(timeout=30)
+    assert running.returncode == 0
+    said = [line for line in err.splitlines() if "without news" in line]
+    assert said == [
+        "20 s without news; waiting for batch 2 of 2 in epoch 2, solved by ideal; a unit mistake can make it endless "
+        "(Ctrl-C twice stops at once)"
+    ]
+    assert [line for line in err.splitlines() if line in ("armed", "quiet")] == ["armed"] * 4 + ["quiet"] * 2
 
 
 def test_a_full_disk_costs_one_epoch_at_most(

@@ -45,7 +45,7 @@ def test_the_experiments_that_come_along_can_be_built(file: Path) -> None:
         circuit = build_circuit(e, 784, 10)
         build_rule(e, circuit)
         return
-    data = build_data(e)
+    data, _ = build_data(e)
     circuit = build_circuit(e, data.train.n_features, data.train.n_outputs)
     trainer = build_trainer(e, data, circuit, IdealSolver(circuit), None)
     assert trainer.steps == e.learning.epochs * -(-data.train.n_samples // e.learning.batch_size)
@@ -150,7 +150,7 @@ def test_the_keys_of_learning_reach_cost_rule_optimizer_and_plan() -> None:
         seed=11,
     )
     assert build_cost(e) == SquaredError(0.2, -0.05)
-    data = build_data(e)
+    data, _ = build_data(e)
     circuit = build_circuit(e, 2, 2)
     trainer = build_trainer(e, data, circuit, IdealSolver(circuit), IdealSolver(circuit))
     assert (trainer.rule.beta, trainer.rule.variant) == (3e-8, "positive")
@@ -183,7 +183,7 @@ def test_no_audits_if_none_are_wanted_or_possible() -> None:
         e = experiment(audit={"every": every})
         circuit = build_circuit(e, 2, 2)
         solver = IdealSolver(circuit)
-        assert build_trainer(e, build_data(e), circuit, solver, solver if other else None).audit is None
+        assert build_trainer(e, build_data(e)[0], circuit, solver, solver if other else None).audit is None
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,11 @@ def test_keys_of_the_data_that_do_not_fit_are_named(data: dict[str, Any], messag
 
 
 def test_inputs_are_scaled_by_the_training_part() -> None:
-    data = build_data(parse({"data": {"name": "iris", "scaling": "standard"}}, "test"))
+    data, scaler = build_data(parse({"data": {"name": "iris", "scaling": "standard"}}, "test"))
     np.testing.assert_allclose(data.train.inputs.mean(axis=0), 0, atol=1e-12)
     assert np.abs(data.test.inputs.mean(axis=0)).max() > 1e-3
+    raw, _ = build_data(parse({"data": {"name": "iris", "scaling": "none"}}, "test"))
+    np.testing.assert_array_equal(scaler.apply(raw.test.inputs), data.test.inputs)
 
 
 def test_data_that_are_too_few_are_the_fault_of_the_data(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eqcirc.errors import ConfigError
-from eqcirc.experiment.load import differences, flatten, load_experiment, parse, to_toml
-from eqcirc.experiment.schema import Diodes, Experiment
+from eqcirc.experiment.load import (
+    decisive,
+    differences,
+    flatten,
+    in_words,
+    load_experiment,
+    parse,
+    to_toml,
+)
+from eqcirc.experiment.network import Diodes
+from eqcirc.experiment.schema import Experiment
 
 CIRCUITS = Path(__file__).parents[2] / "circuits"
 NAN = float("nan")
@@ -197,7 +207,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         ConfigError, match=r"no experiment file .*no\.toml; write one with 'eqcirc init', or see"
     ):
         load_experiment(tmp_path / "no.toml")
-    with pytest.raises(ConfigError, match=r"cannot be read: .*Is a directory"):
+    with pytest.raises(ConfigError, match=r"got the folder .*; a run in it goes on with 'eqcirc resume /"):
         load_experiment(tmp_path)
     with pytest.raises(ConfigError, match=r"mine\.toml is not valid TOML: .* \(at line 2, column 8\)"):
         load_experiment(text(tmp_path, "\nseed = ?\n"))
@@ -260,16 +270,28 @@ def test_differences_name_the_keys_that_matter() -> None:
             "network": {"diodes": [{}], "amplifiers": {"gain": 2.0}},
             "learning": {"learning_rate": {"w1": 1e-7}},
             "solver": {"workers": 3, "deadline": 5.0},
+            "data": {"path": "elsewhere"},
         },
         "x",
     )
-    assert differences(one, one) == []
-    keys = differences(one, other)
-    assert {"seed", "network.amplifiers.gain", "learning.learning_rate", "learning.learning_rate.w1"} <= set(
-        keys
+    assert differences(one, one) == {}
+    found = differences(one, other)
+    assert found["seed"] == (0, 1)
+    assert found["network.amplifiers.gain"] == (None, 2.0)
+    assert found["learning.learning_rate"] == (2e-7, None)
+    assert found["learning.learning_rate.w1"] == (None, 1e-7)
+    assert not {"data.path", "solver.workers", "solver.deadline"} & found.keys()
+    assert any(key.startswith("network.diodes") for key in found)
+    assert in_words({"a.b": (None, 2.0), "c": ("x", "y")}) == "a.b = 2.0 (was not set), c = y (was x)"
+
+
+def test_what_decides_a_result_can_be_read_back() -> None:
+    one = parse(
+        {"name": "x", "data": {"path": "a"}, "network": {"neurons": {}}, "solver": {"workers": 2}}, "x"
     )
-    assert not {"solver.workers", "solver.deadline"} & set(keys)
-    assert any(key.startswith("network.diodes") for key in keys)
+    again = parse(json.loads(json.dumps(decisive(one))), "y")
+    assert differences(one, again) == {}
+    assert (again.data.path, again.solver.workers, again.name) == (None, None, "x")
 
 
 def test_nested_tables_become_dotted_keys() -> None:

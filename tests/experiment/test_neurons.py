@@ -153,7 +153,7 @@ def test_the_device_makes_the_difference_on_the_moons(device: str, low: float, h
     content["network"]["neurons"]["device"] = device
     content["learning"]["epochs"] = 15
     e = parse(content, "test")
-    data = build_data(e)
+    data, _ = build_data(e)
     circuit = build_circuit(e, data.train.n_features, data.train.n_outputs)
     trainer = build_trainer(e, data, circuit, IdealSolver(circuit), None)
     trainer.run()

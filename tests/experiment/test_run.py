@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eqcirc.errors import CheckpointError, ConfigError, EngineError, SolverError
+from eqcirc.errors import CheckpointError, ConfigError, DataError, EngineError, SolverError
 from eqcirc.experiment import directory
 from eqcirc.experiment.directory import FILES, RunDirectory, environment, fingerprint
 from eqcirc.experiment.load import load_experiment, parse
@@ -257,17 +257,128 @@ def test_other_keys_may_not(tmp_path: Path, whole: Path) -> None:
     other = experiment(learning={"epochs": 9, "learning_rate": 1e-7}, seed=3, solver={"workers": 7})
     with pytest.raises(
         CheckpointError,
-        match=r"does not match the run in .*; different keys: learning\.epochs, learning\.learning_rate, seed\. Resume",
+        match=r"does not match the run in .*: learning\.epochs = 9 \(was 4\), learning\.learning_rate = 1e-07 "
+        r"\(was 4e-07\), seed = 3 \(was 0\)\. Resume",
     ):
         Run.resume(tmp_path / "run", other)
 
 
 def test_a_checkpoint_of_another_circuit_is_refused(tmp_path: Path, whole: Path) -> None:
     shutil.copytree(whole, tmp_path / "run")
-    path = tmp_path / "run" / "config.toml"
-    path.write_text(path.read_text().replace("voltage = 10.0", "voltage = 9.0"))
+    path = tmp_path / "run" / "checkpoint.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"circuit": "0123"}))
     with pytest.raises(CheckpointError, match=r"the checkpoint in .* belongs to another circuit"):
         Run.resume(tmp_path / "run")
+
+
+def test_an_edited_config_is_refused(tmp_path: Path, whole: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    path = tmp_path / "run" / "config.toml"
+    text = path.read_text()
+    path.write_text(text.replace("epochs = 4", "epochs = 9").replace("voltage = 10.0", "voltage = 9.0"))
+    with pytest.raises(
+        CheckpointError,
+        match=r"config\.toml was edited after the run had begun: learning\.epochs = 9 \(was 4\), "
+        r"network\.biases\.voltage = 9\.0 \(was 10\.0\)\. .*: put the old values back, or train anew",
+    ):
+        Run.resume(tmp_path / "run")
+    path.write_text(text.replace("deadline = 600.0", "deadline = 5.0\nworkers = 3"))
+    with Run.resume(tmp_path / "run") as run:
+        assert run.experiment.solver.workers == 3
+
+
+@pytest.mark.parametrize("left", ["", "epoch,train_loss\n1,0.5\n", None])
+def test_cut_metrics_are_noticed_and_mended(
+    tmp_path: Path, whole: Path, caplog: pytest.LogCaptureFixture, left: str | None
+) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    path = tmp_path / "run" / "metrics.csv"
+    path.unlink() if left is None else path.write_text(left)
+    for warnings in (1, 1):  # no second one: it is mended
+        with caplog.at_level(logging.WARNING, "eqcirc"), Run.resume(tmp_path / "run"):
+            pass
+        assert caplog.text.count("metrics.csv was cut, edited or lost; it is written anew") == warnings
+    assert path.read_bytes() == (whole / "metrics.csv").read_bytes()
+
+
+# the data of a run
+
+
+@pytest.fixture
+def on_a_file(tmp_path: Path) -> Experiment:
+    """An experiment on a CSV file whose features need a scaling."""
+    lines = [f"{3 * k},{100 - k * k},{k % 2}" for k in range(10)]
+    (tmp_path / "mine.csv").write_text("\n".join(["a,b,label", *lines]))
+    data = {"name": "csv", "path": str(tmp_path / "mine.csv"), "scaling": "standard"}
+    return experiment(data=data, learning={"epochs": 1}, audit={"every": 0})
+
+
+def test_a_run_keeps_names_and_scaling_of_its_features(tmp_path: Path, on_a_file: Experiment) -> None:
+    with Run.start(on_a_file, tmp_path / "run") as run:
+        kept = run.folder.scaler()
+    content = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert (content["names"], kept.names) == (["a", "b"], ("a", "b"))
+    raw = np.array([[3.0 * k, 100.0 - k * k] for k in range(10)])
+    inputs = {tuple(row) for row in kept.apply(raw).tolist()}
+    assert {tuple(row) for row in run.data.test.inputs.tolist()} < inputs  # to the last bit
+    assert content["centre"] == kept.offset.tolist()
+    assert content["factor"] == kept.factor.tolist()
+
+
+def test_a_run_without_its_scaling_says_so_and_gets_it_by_a_resume(
+    tmp_path: Path, on_a_file: Experiment
+) -> None:
+    with Run.start(on_a_file, tmp_path / "run") as run:
+        path, folder = tmp_path / "run" / "data.json", run.folder
+    before = path.read_bytes()
+    path.unlink()
+    with pytest.raises(
+        CheckpointError, match=r"has no data\.json, .*: write it with 'eqcirc resume .*--scaled"
+    ):
+        folder.scaler()
+    with Run.resume(tmp_path / "run"):
+        pass
+    assert path.read_bytes() == before
+    for damage in ("[]", "{}", '{"centre": [1], "factor": ["x"], "names": null}'):
+        path.write_text(damage)
+        with pytest.raises(CheckpointError, match=r"data\.json is damaged"):
+            folder.scaler()
+
+
+def test_other_data_are_refused_and_the_same_may_move(tmp_path: Path, on_a_file: Experiment) -> None:
+    with Run.start(on_a_file, tmp_path / "run"):
+        pass
+    old, new, config = tmp_path / "mine.csv", tmp_path / "moved.csv", tmp_path / "run" / "config.toml"
+    old.rename(new)
+    with pytest.raises(DataError, match=r"mine\.csv: expected the data file here, but No such file"):
+        Run.resume(tmp_path / "run")
+    config.write_text(config.read_text().replace("mine.csv", "moved.csv"))
+    with Run.resume(tmp_path / "run") as run:
+        assert run.experiment.data.path == new
+    new.write_text(new.read_text().replace("\n27,19,1", "\n27,20,1"))
+    with pytest.raises(CheckpointError, match=r"moved\.csv has changed since the run in .* began"):
+        Run.resume(tmp_path / "run")
+
+
+def test_a_run_of_an_older_version_goes_on(tmp_path: Path, whole: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint.json"
+    content = json.loads(path.read_text())
+    del content["experiment"]
+    path.write_text(json.dumps(content))
+    with Run.resume(tmp_path / "run") as run:
+        assert run.train()
+
+
+def test_an_unfinished_run_says_so(tmp_path: Path, whole: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Run.start(experiment(), tmp_path / "run") as run:
+        run.train(stop=after(3))
+    with caplog.at_level(logging.WARNING, "eqcirc"):
+        RunDirectory(whole).trained(run.circuit, run.experiment)
+        assert not caplog.text
+        run.folder.trained(run.circuit, run.experiment)
+    assert f"unfinished: 1 of 4 epochs; go on with: eqcirc resume {tmp_path / 'run'}" in caplog.text
 
 
 def test_every_fixed_part_of_a_circuit_is_in_its_fingerprint() -> None:

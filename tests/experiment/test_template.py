@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,11 +11,12 @@ from pydantic import BaseModel
 
 from eqcirc.errors import ConfigError
 from eqcirc.experiment.build import build_circuit
-from eqcirc.experiment.load import model_in, parse
+from eqcirc.experiment.load import differences, model_in, parse
 from eqcirc.experiment.schema import Data, Experiment
 from eqcirc.experiment.template import starting_point, template
 
 DATA = get_args(Data.model_fields["name"].annotation)
+NAMED_FILES = {"csv": Path("data.csv"), "npz": Path("data.npz")}
 
 
 def keys(model: type[BaseModel]) -> Iterator[str]:
@@ -36,7 +38,15 @@ def uncommented(text: str) -> str:
 def test_a_template_says_what_its_experiment_says(data: str) -> None:
     experiment = starting_point(data)
     assert experiment.data.name == data
-    assert parse(tomllib.loads(template(experiment)), "template") == experiment
+    read = parse(tomllib.loads(template(experiment)), "template")
+    assert differences(read, experiment) == {}
+    assert (read.solver, experiment.data.path) == (experiment.solver, NAMED_FILES.get(data))
+
+
+@pytest.mark.parametrize("data", NAMED_FILES)
+def test_a_template_for_own_data_has_a_path_to_fill_in(data: str) -> None:
+    read = tomllib.loads(template(starting_point(data)))
+    assert read["data"]["path"] == f"data.{data}"  # from the folder of the file, wherever it will be
 
 
 @pytest.mark.parametrize("data", DATA)
