@@ -2,17 +2,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eqcirc.errors import SolverError
+from eqcirc.experiment.build import build_circuit, build_data, build_rule
+from eqcirc.experiment.load import load_experiment
 from eqcirc.learning.eqprop import EqProp, Variant
+from eqcirc.learning.evaluate import targets_of
 from eqcirc.solvers.base import Nudge, OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.typing import Array, Parameters
 from eqcirc.verify.check import Finding, check
 from tests.learning.networks import random_problem
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def findings(beta: float, solver: NgspiceSolver | None = None) -> list[Finding]:
@@ -53,6 +60,20 @@ def test_a_one_sided_contrast_is_held_to_what_it_can_do() -> None:
         found = check(rule, p.circuit.parameters, p.inputs, p.targets)
         assert found[1].bound == bound
         assert found[1].holds
+
+
+CIRCUITS = sorted(path for path in (ROOT / "circuits").glob("*.toml") if not path.stem.startswith("mnist"))
+
+
+@pytest.mark.parametrize("path", CIRCUITS, ids=lambda path: path.stem)
+def test_every_experiment_passes_the_check_with_room(path: Path, spice: Callable[..., NgspiceSolver]) -> None:
+    e = load_experiment(path)
+    data, _ = build_data(e)
+    circuit = build_circuit(e, data.train.n_features, data.train.n_outputs)
+    rule, some = build_rule(e, circuit), data.train.take(np.arange(4))
+    targets = targets_of(some, rule.cost)
+    found = check(rule, circuit.parameters, some.inputs, targets, spice(circuit), entries=4)
+    assert [f for f in found if f.measured > f.bound / 2] == []
 
 
 class Detuned(IdealSolver):
