@@ -7,7 +7,7 @@ pattern is a state of the circuit only if it is at rest there and small perturba
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,17 +17,21 @@ from eqcirc.analysis.turing import Dispersion, dispersion, recovery_state, unifo
 from eqcirc.analysis.wavelength import wavelength
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.lattice import Lattice
+from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.devices import Gyrator
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.solvers.equations import Linearised
 from eqcirc.solvers.free_phase import close
 from eqcirc.solvers.ideal.choice import choose
+from eqcirc.solvers.ideal.elimination import LinearSolver
 from eqcirc.solvers.ideal.newton import newton
 from eqcirc.solvers.stability import Stability, stability
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import LATE, REST, Course, Waveforms, at_rest, meshes
 from eqcirc.typing import Array
 
+LONG = 1e4  # slowest time constants of single parts: what `_Held` takes for a step
 GROWTHS = 500.0  # e-foldings of the fastest mode: defects of a pattern heal slowly, near 1 % of that rate
 
 
@@ -186,8 +190,26 @@ def operating_point_near(
     dynamics = Dynamics.of(circuit, None, np.zeros((1, 0)))
     equations = dynamics.equations
     plan = equations.plan
-    here = plan.collect(voltages[None])
-    found, status, _ = newton(equations, choose(plan), here)
-    if status[0] != Status.CONVERGED or not close(found, here)[0]:
-        return None, None
-    return plan.expand(found[None], equations.fixed)[0, 0], stability(dynamics, found) if judge else None
+    here, direct = plan.collect(voltages[None]), choose(plan)
+    for linear in (direct, _Held(direct, dynamics)):
+        found, status, _ = newton(equations, linear, here)
+        if status[0] == Status.CONVERGED and close(found, here)[0]:
+            state = plan.expand(found[None], equations.fixed)[0, 0]
+            return state, stability(dynamics, found) if judge else None
+    return None, None
+
+
+class _Held:
+    """Newton steps that are long steps in time.
+
+    Along what costs nothing, such as the shift of a pattern around its ring, the Jacobian is singular and a step of
+    Newton's method goes anywhere; in time a circuit at rest stays where it is.
+    """
+
+    def __init__(self, linear: LinearSolver, dynamics: Dynamics) -> None:
+        self._linear = linear
+        self._inertia = dynamics.system.capacitance.diagonal() / (LONG * dynamics.slowest)
+
+    def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
+        """Return the step (row, n)."""
+        return self._linear.solve(system, replace(at, diagonal=at.diagonal + self._inertia), rhs)

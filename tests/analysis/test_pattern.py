@@ -110,6 +110,17 @@ def test_a_pattern_on_a_ring_is_degenerate_not_unstable(shape: tuple[int, ...], 
     assert pattern.stability.explain(0).startswith("degenerate: a perturbation neither grows nor decays")
 
 
+def test_the_operating_point_of_a_pattern_on_a_ring_is_where_it_came_to_rest(
+    spice: Callable[..., NgspiceSolver],
+) -> None:
+    """The Jacobian is singular along the shift, and the end of a transient is not exact."""
+    lattice = replace(LATTICES["cubic"], shape=(11, 13), periodic=True)
+    pattern = grow(lattice, spice(lattice.build("torus")))
+    assert pattern.at_rest
+    assert pattern.distance < 1e-6
+    assert pattern.facts()["neutral"] is True
+
+
 def test_a_ring_of_any_length_can_be_grown() -> None:
     lattice = replace(LATTICES["esaki"], shape=(7,), periodic=True)
     pattern = grow(lattice, IdealSolver(lattice.build("ring")), seed=1)
