@@ -2,7 +2,7 @@
 
     python scripts/train_tasks.py [--only digits]
 
-Writes results/train_tasks.json, .md and .png. About ten minutes on two cores.
+Writes results/train_tasks.json, .md and .png. About seven minutes on two cores.
 """
 
 from __future__ import annotations
