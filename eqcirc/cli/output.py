@@ -110,7 +110,7 @@ class ProgressBar:
 
     def on_batch(self, trainer: Trainer, samples: int) -> None:
         """Move the bar."""
-        self._patience.begin_again()
+        self._patience.start_again()
         self._samples += samples
         state, sums = trainer.state, trainer.state.sums
         good = max(1.0, sums["seen"] - sums["failed"])
@@ -121,7 +121,7 @@ class ProgressBar:
 
     def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
         """Print the epoch's line."""
-        self._patience.begin_again()
+        self._patience.start_again()
         if not self._quiet:
             width = len(str(trainer.plan.epochs))
             line = f"epoch {row['epoch']:>{width}}  {_epoch_news(row)}  {self._rate():.0f} samples/s"
@@ -144,7 +144,7 @@ class ProgressBar:
 
     def __enter__(self) -> ProgressBar:
         """Show the bar."""
-        self._patience.__enter__()
+        self._patience.start()
         trainer = self._trainer
         self._progress.start()
         self._task = self._progress.add_task(
@@ -160,7 +160,7 @@ class ProgressBar:
     def __exit__(self, *error: object) -> None:
         """Remove the bar."""
         self._progress.stop()
-        self._patience.__exit__(*error)
+        self._patience.stop()
 
 
 def _epoch_news(row: dict[str, Any]) -> str:

@@ -52,7 +52,7 @@ class Stopping:
 
 
 class Patience:
-    """Context manager that says once what is waited for, when nothing has come for `PATIENCE` seconds."""
+    """Says once what is waited for, when nothing has come for `PATIENCE` seconds."""
 
     def __init__(self, waiting_for: Callable[[], str]) -> None:
         """Remember whom to ask what is waited for."""
@@ -60,23 +60,22 @@ class Patience:
         self._said = False
         self._before: object = signal.SIG_DFL
 
-    def begin_again(self) -> None:
-        """Start to count anew: something came."""
+    def start(self) -> None:
+        """Begin to count."""
+        self._before = signal.signal(signal.SIGALRM, self._say)
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Count from 0: something came."""
         if not self._said:
             signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+
+    def stop(self) -> None:
+        """Count no more."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self._before)  # type: ignore[arg-type]
 
     def _say(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._said = True
         say_at_once(f"{PATIENCE:.0f} s without news; waiting for {self._waiting_for()}")
-
-    def __enter__(self) -> Patience:
-        """Start to count."""
-        self._before = signal.signal(signal.SIGALRM, self._say)
-        self.begin_again()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Count no more."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self._before)  # type: ignore[arg-type]

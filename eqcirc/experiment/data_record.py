@@ -89,4 +89,7 @@ def _checksum(experiment: Experiment) -> str | None:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path}: expected the data file here, but {error.strerror}") from error
+        raise DataError(
+            f"{path}: expected the data file of the run here, got {error.strerror!r}; if it has moved, change "
+            "data.path in the run's config.toml"
+        ) from error
