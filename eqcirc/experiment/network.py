@@ -52,15 +52,15 @@ def _number_or_word(value: Any) -> str:
     return "word" if isinstance(value, str) else "number"
 
 
-DEVICES = ("cubic", "esaki", *PRESETS, "none")
+_DEVICES = ("cubic", "esaki", *PRESETS, "none")
 
 
 def _device(name: str, info: ValidationInfo) -> str:
     """Return a name in small letters, or the absolute path of a file that holds a diode."""
-    if name.lower() in DEVICES:
+    if name.lower() in _DEVICES:
         return name.lower()
     if not name.endswith(".toml"):
-        raise ValueError(f"unknown value {name!r}, and no .toml file: {nearest(name, DEVICES)}")
+        raise ValueError(f"unknown value {name!r}, and no .toml file: {nearest(name, _DEVICES)}")
     path = from_folder(Path(name), info)
     try:
         read_diode(path)

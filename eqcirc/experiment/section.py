@@ -49,11 +49,13 @@ class Section(BaseModel):
         for choice, values, keys in cls.branches:
             if info.field_name not in keys or choice not in info.data or info.data[choice] in values:
                 continue
-            if value != cls.model_fields[info.field_name].get_default():
+            default = cls.model_fields[info.field_name].get_default()
+            if value != default:
                 right = " or ".join(_said(choice, v) for v in values)
+                known = "" if default is None or isinstance(default, BaseModel) else f", {default}"
                 raise ValueError(
                     f"does nothing with {_said(choice, info.data[choice])}, only with {right}; "
-                    "leave it out (or at its default), or choose that"
+                    f"leave it out (or at its default{known}), or choose that"
                 )
         return value
 

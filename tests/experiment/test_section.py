@@ -65,10 +65,17 @@ def test_a_key_of_a_branch_that_is_not_chosen_is_refused(
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         parse({"network": network}, "mine.toml")
-    assert str(caught.value) == (
-        f"mine.toml: network.{key}: does nothing with {chosen}, only with {right}; "
-        "leave it out (or at its default), or choose that"
+    message = (
+        f"mine.toml: network.{key}: does nothing with {chosen}, only with {right}; leave it out (or at its "
     )
+    assert str(caught.value).startswith(message)
+
+
+def test_the_default_is_told_where_a_key_cannot_be_left_out() -> None:
+    """On the command line, --set can change the choice, but not take a key away."""
+    with pytest.raises(ConfigError, match=r"leave it out \(or at its default, 330\.0\), or choose that$"):
+        parse({"network": {"neurons": {"recovery": "none", "resistance": 36.0}}}, "--set")
+    parse({"network": {"neurons": {"recovery": "none", "resistance": 330}}}, "--set")
 
 
 @pytest.mark.parametrize(
