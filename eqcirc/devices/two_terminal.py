@@ -43,6 +43,12 @@ class TwoTerminal(Element):
                 f"device {self.name!r}: expected as many anodes, cathodes and areas, got {self.anode.shape}, "
                 f"{self.cathode.shape} and {self.value.shape}"
             )
+        missing = sorted({name for name in vars(Law) if not name.startswith("_")} - set(dir(self.law)))
+        if missing:
+            raise CircuitError(
+                f"device {self.name!r}: the law {type(self.law).__name__} has no {', '.join(missing)}; "
+                "docs/add-a-device.md lists what a law offers"
+            )
         self.check(self.value)
 
     def check(self, value: Array) -> None:

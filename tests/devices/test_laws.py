@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.constants import JUNCTION_GMIN, THERMAL_VOLTAGE
 from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, Law, PolynomialDevice, ShockleyDiode
+from eqcirc.errors import CircuitError
 from eqcirc.typing import Array
 
 LAWS: dict[str, Law] = {
@@ -56,7 +61,9 @@ def unit(law: Law) -> float:
             return law.peak_voltage / 3
         case PolynomialDevice():
             return (law.high - law.low) / 20
-    raise AssertionError(law)
+    raise NotImplementedError(
+        f"add the voltage over which {type(law).__name__} bends to `unit` in {__file__}"
+    )
 
 
 def grid(law: Law) -> Array:
@@ -114,6 +121,22 @@ def test_the_steepest_fall_is_found_where_the_other_currents_are_lost_in_roundin
     assert alone.fall_voltage == pytest.approx(0.05 * 4 ** (1 / 3), rel=1e-9)
     v = np.linspace(0.05, 0.15, 100_001)
     assert alone.steepest_fall == pytest.approx(-alone.evaluate(v)[1].min(), rel=1e-8)
+
+
+def test_the_guide_names_all_that_a_law_has() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "add-a-device.md").read_text(encoding="utf-8")
+    members = {name for name in vars(Law) if not name.startswith("_")}
+    assert set(re.findall(r"^\| `(\w+)", guide, re.MULTILINE)) == members
+
+
+def test_a_law_that_lacks_something_is_refused_by_name() -> None:
+    """And not by an AttributeError in the middle of a solve."""
+    law = SimpleNamespace(**{name: None for name in vars(Law) if name not in ("steepest_fall", "limit")})
+    b = CircuitBuilder("half a law")
+    with pytest.raises(
+        CircuitError, match=r"the law SimpleNamespace has no limit, steepest_fall; .*add-a-device"
+    ):
+        b.device("d1", b.nodes("out"), GROUND, law)  # type: ignore[arg-type]
 
 
 def test_a_tunnel_current_below_the_excess_current_does_not_fall() -> None:
