@@ -112,11 +112,13 @@ def dispersion(lattice: Lattice) -> Dispersion:
     """Return the growth of every mode of a lattice around its uniform state.
 
     Raises:
-        CircuitError: the neurons have no recovery or no device, or no uniform state near their resting voltage.
+        CircuitError: the neurons have no recovery or no device, a diode with leads, or no uniform state near their
+            resting voltage.
     """
     cell = _cell(lattice.neuron)
     waves, q = modes(lattice.shape, lattice.periodic)
-    laplacian = (2 - 2 * np.cos(q)).sum(axis=1)
+    links = np.where(np.array(lattice.shape) == 2, 1, 2) if lattice.periodic else 2  # a ring of two has one
+    laplacian = (links * (1 - np.cos(q))).sum(axis=1)
     with np.errstate(divide="ignore"):
         wavelengths = 2 * np.pi / np.linalg.norm(q, axis=1)
     return Dispersion(
@@ -167,11 +169,22 @@ def recovery_state(neuron: Neuron, v: float) -> float:
 def _cell(neuron: Neuron) -> _Cell:
     v, r = uniform_state(neuron), neuron.recovery
     assert neuron.law is not None
-    a = -float(neuron.law.evaluate(np.array(v))[1])
+    a, c = -float(neuron.law.evaluate(np.array(v))[1]), neuron.capacitance
+    if neuron.diode:
+        _without_leads(neuron.diode)
+        c += neuron.diode.capacitance
     if isinstance(r, RLRecovery):
-        return _Cell(a, 1.0, r.resistance, neuron.capacitance, r.inductance)
+        return _Cell(a, 1.0, r.resistance, c, r.inductance)
     assert r is not None
-    return _Cell(a, r.gyration, r.leak, neuron.capacitance, r.capacitance)
+    return _Cell(a, r.gyration, r.leak, c, r.capacitance)
+
+
+def _without_leads(diode: TunnelDiode) -> None:
+    if diode.series_resistance:
+        raise CircuitError(
+            f"Turing patterns: expected a diode without leads, got a series resistance of {diode.series_resistance:g} "
+            "ohm; linear theory takes the junction alone: set series_resistance and inductance to 0"
+        )
 
 
 def around_diode(diode: TunnelDiode) -> Lattice:
@@ -183,11 +196,7 @@ def around_diode(diode: TunnelDiode) -> Lattice:
     Raises:
         CircuitError: the diode has leads, which this theory does not know, or its current does not fall.
     """
-    if diode.series_resistance:
-        raise CircuitError(
-            f"Turing patterns: expected a diode without leads, got a series resistance of {diode.series_resistance:g} "
-            "ohm; linear theory takes the junction alone: set series_resistance and inductance to 0"
-        )
+    _without_leads(diode)
     base = LATTICES["esaki"]
     r = base.neuron.recovery
     assert isinstance(r, GyratorRecovery)

@@ -61,6 +61,24 @@ def test_modes_grow_as_the_jacobian_says(
         np.testing.assert_allclose(np.sort(theory.growth)[-5:], np.sort(found)[-5:], atol=1e-9 * scale)
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 2), (2, 5)])
+def test_a_ring_of_two_has_one_link(shape: tuple[int, ...]) -> None:
+    lattice = replace(LATTICES["cubic"], shape=shape, periodic=True)
+    assert dispersion(lattice).growth.max() == pytest.approx(jacobian_eigenvalues(lattice).real.max())
+
+
+def test_a_whole_diode_brings_its_capacitance_and_no_leads() -> None:
+    neuron = LATTICES["esaki"].neuron
+    diode = TunnelDiode(EsakiDiode(), capacitance=0.5e-9)
+    lattice = replace(LATTICES["esaki"], shape=(12,), neuron=replace(neuron, diode=diode))
+    assert dispersion(lattice).growth.max() == pytest.approx(jacobian_eigenvalues(lattice).real.max())
+    leads = replace(neuron, diode=replace(diode, series_resistance=1.0))
+    with pytest.raises(
+        CircuitError, match="expected a diode without leads, got a series resistance of 1 ohm"
+    ):
+        dispersion(replace(lattice, neuron=leads))
+
+
 def test_the_lattices_of_the_presets() -> None:
     cubic, esaki = (dispersion(LATTICES[device]) for device in ("cubic", "esaki"))
     assert cubic.patterns
