@@ -161,12 +161,16 @@ def _drive(run: Run, as_json: bool) -> None:
     if state.epoch == run.trainer.plan.epochs:
         typer.secho("nothing left to train: all epochs are done; the run is scored once more", err=True)
     try:
-        with Stopping() as stopping, ProgressBar(run.trainer, quiet=as_json) as bar:
-            done = run.train(bar, stopping.asked)
-        if not done:
-            typer.secho(f"stopped in epoch {state.epoch + 1} after batch {state.batch}; {again}", err=True)
-            raise typer.Exit(130)
-        summary: dict[str, Any] = run.finish()
+        with Stopping() as stopping:
+            with ProgressBar(run.trainer, quiet=as_json) as bar:
+                done = run.train(bar, stopping.asked)
+            if not done:
+                typer.secho(
+                    f"stopped in epoch {state.epoch + 1} after batch {state.batch}; {again}", err=True
+                )
+                raise typer.Exit(130)
+            stopping.at_once()
+            summary: dict[str, Any] = run.finish()
     except KeyboardInterrupt:
         typer.secho(f"stopped at once; the last checkpoint is whole, {again}", err=True)
         raise typer.Exit(130) from None

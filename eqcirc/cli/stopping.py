@@ -32,6 +32,10 @@ class Stopping:
         """Whether a stop was asked for."""
         return self._asked
 
+    def at_once(self) -> None:
+        """Let the next signal stop at once: there is no batch any more to be finished first."""
+        self._asked = True
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         if self._asked:

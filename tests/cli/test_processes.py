@@ -122,13 +122,14 @@ Trainer._step = step
     )
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupt_while_the_run_is_scored_leaves_it_whole(
-    eqcirc: Command, process: Start, no_ngspice: None
+    eqcirc: Command, process: Start, no_ngspice: None, name: str
 ) -> None:
-    interrupted = """
+    interrupted = f"""
 import signal
 from eqcirc.experiment import run
-run.evaluate = lambda *args: signal.raise_signal(signal.SIGINT)
+run.evaluate = lambda *args: signal.raise_signal(signal.{name})
 """
     with process("train", "tiny.toml", "--out", "run", before=interrupted, **WITHOUT) as running:
         _, err = running.communicate(timeout=30)
