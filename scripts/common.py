@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from eqcirc.experiment.directory import environment
+from eqcirc.experiment.provenance import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"

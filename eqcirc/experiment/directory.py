@@ -17,44 +17,29 @@ from __future__ import annotations
 
 import csv
 import fcntl
-import hashlib
 import io
 import json
 import logging
-import platform
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.data import Scaler
 from eqcirc.errors import CheckpointError, ConfigError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.load import decisive, differences, in_words, load_experiment, parse, to_toml
+from eqcirc.experiment.provenance import environment, fingerprint
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning import checkpoint
 from eqcirc.learning.trainer import State, Trainer
 from eqcirc.typing import Array
 
 FILES = (
-    *(
-        "config.toml",
-        "run.json",
-        data_record.NAME,
-        checkpoint.JSON_NAME,
-        "metrics.csv",
-        "audit.csv",
-        "timing.csv",
-    ),
-    *("netlist.sp", "run.png", "summary.json"),
+    *("config.toml", "run.json", data_record.NAME, checkpoint.JSON_NAME),
+    *("metrics.csv", "audit.csv", "timing.csv", "netlist.sp", "run.png", "summary.json"),
 )
-PACKAGES = ("eqcirc", "numpy", "scipy", "PySpice", "pandas", "scikit-learn")
 LOCK = ".lock"
 _PROGRESS = ("epoch", "batch", "sums", "metrics", "audits")  # fields of State that go into the JSON
 
@@ -269,44 +254,6 @@ class RunDirectory:
             ) from error
 
 
-def environment() -> dict[str, Any]:
-    """Return versions, machine and command line, as recorded with every run and result."""
-    return {
-        "command": shlex.join(sys.argv),
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "versions": {name: version(name) for name in PACKAGES},
-    }
-
-
-def fingerprint(circuit: Circuit) -> str:
-    """Return a digest of everything in a circuit that training does not change."""
-    digest = hashlib.sha256()
-
-    def add(*parts: object) -> None:
-        for part in parts:
-            digest.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
-            digest.update(b"|")
-
-    inputs, readout = circuit.inputs, circuit.readout
-    add(
-        circuit.node_names,
-        circuit.rails,
-        inputs.node,
-        inputs.feature,
-        inputs.gain,
-        readout.positive,
-        readout.negative,
-    )
-    for element in circuit.elements:
-        add(type(element).__name__, element.name, element.trainable, element.bounds, element.terminals())
-        add(getattr(element, "law", None), getattr(element, "kappa", None))
-        if not element.trainable:
-            add(element.value)
-    return digest.hexdigest()
-
-
 def _tables(state: State) -> dict[str, str]:
     """Return the tables that repeat what the checkpoint holds, by file name."""
     audits = {"audit.csv": _csv(state.audits)} if state.audits else {}
@@ -323,14 +270,3 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
-
-
-def _processor() -> str:
-    """Return the processor's name; /proc/cpuinfo knows more than `platform` on Linux."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.partition(": ")[2] for line in text.splitlines() if line.startswith("model name")), "unknown"
-    )

@@ -15,8 +15,9 @@ import pytest
 
 from eqcirc.errors import CheckpointError, ConfigError, DataError, EngineError, SolverError
 from eqcirc.experiment import directory
-from eqcirc.experiment.directory import FILES, RunDirectory, environment, fingerprint
+from eqcirc.experiment.directory import FILES, RunDirectory
 from eqcirc.experiment.load import load_experiment, parse
+from eqcirc.experiment.provenance import environment, fingerprint
 from eqcirc.experiment.run import Run
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.trainer import Trainer
