@@ -349,7 +349,7 @@ class CircuitBuilder:
         if not element.value.size:
             raise CircuitError(f"element {element.name!r}: expected at least one part, got no nodes")
         element.value.setflags(write=False)
-        if any(element.bounds is bounds for bounds in STANDARD):
+        if element.trainable and any(element.bounds is bounds for bounds in STANDARD):
             element = replace(element, bounds=_widened(element.bounds, element.value))
         self._elements.append(element)
 
