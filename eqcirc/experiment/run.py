@@ -142,7 +142,8 @@ class Run:
         trained = sum(value.size for value in parameters.values())
         title = f"{self.experiment.name}: {len(self.circuit.free_nodes)} free nodes, {trained} trained values"
         picture = io.BytesIO()
-        learning_figure(picture, trainer.state.metrics, pairs, title=title, cost_unit=trainer.rule.cost.unit)
+        unit = trainer.rule.cost.unit
+        learning_figure(picture, trainer.state.metrics, pairs, test=test, title=title, cost_unit=unit)
         self.folder.write("run.png", picture.getvalue())
         self.folder.write_json("summary.json", {k: _plain(v) for k, v in summary.items()})
         return summary

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from eqcirc.learning.evaluate import Score
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = {"train": "#1f6feb", "validation": "#d1242f"}
+COLOURS = {"train": "#1f6feb", "validation": "#d1242f", "test": "#1a7f37"}
 POINTS = "#1f6feb"
 
 
@@ -21,15 +22,17 @@ def learning_figure(
     metrics: list[dict[str, Any]],
     pairs: tuple[Array, Array] | None = None,
     *,
+    test: Score | None = None,
     title: str = "",
     cost_unit: str = "V",
 ) -> None:
-    """Draw the learning curves and, if given, SPICE against ideal voltages.
+    """Draw the learning curves and, if given, the score on the test part and SPICE against ideal voltages.
 
     Args:
         path: PNG file to write.
         metrics: rows of the run; those of a regression have no accuracy (NaN), and then no such panel is drawn.
         pairs: node voltages (sample, free node) by ngspice and by the ideal solver.
+        test: score of the trained circuit on the test part, marked at the last epoch.
         title: of the picture.
         cost_unit: unit of the loss.
     """
@@ -43,9 +46,11 @@ def learning_figure(
     axes: list[Axes] = list(figure.subplots(1, panels, squeeze=False)[0])
     if error:
         _curves(axes[0], error, "error (%)")
+        _mark_test(axes[0], metrics, np.nan if test is None else 100 * (1 - test.accuracy), "{:.1f} %")
     loss = _series(metrics, "loss")
     at = axes[bool(error)]
     _curves(at, loss, f"cost ({cost_unit})")
+    _mark_test(at, metrics, np.nan if test is None else test.loss, f"{{:.2g}} {cost_unit}")
     if any(value > 0 for values in loss.values() for value in values):
         at.set_yscale("log")
     if pairs is not None:
@@ -62,13 +67,24 @@ def _series(metrics: list[dict[str, Any]], key: str) -> dict[str, list[float]]:
 
 
 def _curves(axis: Axes, series: dict[str, list[float]], label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for part, values in series.items():
         epochs = range(1, len(values) + 1)
         axis.plot(epochs, values, color=COLOURS[part], label=part, marker="o", markersize=2.5, lw=1.4)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axis.set_xlabel("epoch")
     axis.set_ylabel(label)
     axis.grid(alpha=0.25)
     if series:
+        axis.legend(frameon=False)
+
+
+def _mark_test(axis: Axes, metrics: list[dict[str, Any]], value: float, form: str) -> None:
+    """Mark what the trained circuit does on the test part, if that is known."""
+    if metrics and np.isfinite(value):
+        label = f"test, trained circuit: {form.format(value)}"
+        axis.plot(len(metrics), value, "*", color=COLOURS["test"], markersize=10, label=label)
         axis.legend(frameon=False)
 
 

@@ -3,13 +3,17 @@ from __future__ import annotations
 import io
 import math
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from eqcirc.learning.evaluate import Score
 from eqcirc.report.figures import learning_figure
 from eqcirc.typing import Array
 
@@ -81,6 +85,52 @@ def test_every_panel_shows_something(
         assert panel.sum() > 50
 
 
+@pytest.fixture
+def axes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Axes]]:
+    """Draw, and return the panels."""
+    drawn: list[Axes] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.extend(figure.axes))
+
+    def panels(*args: Any, **options: Any) -> list[Axes]:
+        learning_figure("unused.png", *args, **options)
+        return drawn
+
+    return panels
+
+
+def legend(axis: Axes) -> list[str]:
+    found = axis.get_legend()
+    return [text.get_text() for text in found.get_texts()] if found else []
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5, 7, 30])
+def test_epochs_are_counted_in_whole_numbers(axes: Callable[..., list[Axes]], epochs: int) -> None:
+    for axis in axes(rows(epochs)):
+        low, high = axis.get_xlim()
+        shown = [tick for tick in axis.get_xticks() if low <= tick <= high]
+        assert shown
+        assert all(tick == round(tick) for tick in shown), shown
+
+
+def test_the_score_on_the_test_part_is_marked_at_the_end(axes: Callable[..., list[Axes]]) -> None:
+    error, cost = axes(rows(6), test=Score(0.0123, 0.972, 0, 40), cost_unit="V²")
+    assert legend(error) == ["train", "validation", "test, trained circuit: 2.8 %"]
+    assert legend(cost) == ["train", "validation", "test, trained circuit: 0.012 V²"]
+    for axis, value in ((error, 2.8), (cost, 0.0123)):
+        (x,), (y,) = axis.lines[-1].get_data()
+        assert (x, y) == (6, pytest.approx(value))
+
+
+def test_a_test_part_that_says_nothing_is_not_marked(axes: Callable[..., list[Axes]]) -> None:
+    nothing = Score(math.nan, math.nan, 40, 40)
+    assert [legend(axis) for axis in axes(rows(3), test=nothing)] == [["train", "validation"]] * 2
+
+
+def test_a_regression_marks_the_cost_alone(axes: Callable[..., list[Axes]]) -> None:
+    (cost,) = axes(rows(3, accuracy=False), test=Score(0.5, math.nan, 0, 40))
+    assert legend(cost)[-1] == "test, trained circuit: 0.5 V"
+
+
 @pytest.mark.parametrize(
     "metrics",
     [
@@ -93,7 +143,7 @@ def test_every_panel_shows_something(
     ids=["no epoch", "one epoch", "no loss left", "nothing converged", "validation did not converge"],
 )
 def test_unusual_runs_are_drawn_too(metrics: list[dict[str, Any]]) -> None:
-    draw(metrics, pairs())
+    draw(metrics, pairs(), test=Score(0.0, 1.0, 0, 40))
 
 
 def test_solvers_that_agree_to_the_last_bit_are_drawn() -> None:
