@@ -134,6 +134,7 @@ def fit(curve: IVCurve, shape: Shape = "esaki", series_resistance: float = 0.0) 
     """
     if not 0 <= series_resistance < np.inf:
         raise DataError(f"expected a series resistance of 0 ohm or more, got {series_resistance:g}")
+    _check_polarity(curve, shape)
     if series_resistance:
         curve = _junction(curve, series_resistance)
     try:
@@ -144,6 +145,17 @@ def fit(curve: IVCurve, shape: Shape = "esaki", series_resistance: float = 0.0) 
             f"{curve.name}: {error}; the peak is at {v:g} V and {i:g} A: are these volts and amperes?"
         ) from error
     return replace(result, series_resistance=series_resistance)
+
+
+def _check_polarity(curve: IVCurve, shape: Shape) -> None:
+    """Currents of a diode are positive, and an Esaki law has no others."""
+    points = {"peak": curve.peak} | ({"valley": curve.valley} if shape == "esaki" else {})
+    for name, (v, i) in points.items():
+        if not (v > 0 and i > 0):
+            raise DataError(
+                f"{curve.name}: the {name} is at {v:.4g} V and {i:.4g} A; expected both above 0: is the current of "
+                "reversed sign, or has its measurement an offset?"
+            )
 
 
 def _junction(curve: IVCurve, ohms: float) -> IVCurve:

@@ -25,6 +25,7 @@ from eqcirc.devices.iv_curve import IVCurve, Point
 from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.errors import CircuitError, ConfigError, nearest
+from eqcirc.typing import Array
 
 LAWS = {"cubic": CubicDevice, "esaki": EsakiDiode, "polynomial": PolynomialDevice}
 
@@ -92,16 +93,29 @@ class TunnelDiode:
         return max(0.0, 1 / fall - self.series_resistance) if fall else np.inf
 
     def curve(self, high: float, points: int = 4001) -> IVCurve:
-        """Return the current over the voltage across the whole diode, for junction voltages from 0 to `high` volts."""
-        v = np.linspace(0.0, high, points)
-        current, _ = self.law.evaluate(v)
-        return IVCurve(v + self.series_resistance * current, current, "tunnel diode")
+        """Return the current over the voltage across the whole diode, for junction voltages from 0 to `high` volts.
+
+        Raises:
+            CircuitError: with its leads the current is no function of the voltage.
+        """
+        if not self.largest_load:
+            raise CircuitError(
+                f"tunnel diode: with {self.series_resistance:g} ohm in series the current is no function of the "
+                f"voltage; expected less than {1 / self.law.steepest_fall:.4g} ohm, 1/(steepest fall)"
+            )
+        v, i = self._junction(high, points)
+        return IVCurve(v + self.series_resistance * i, i, "tunnel diode")
 
     def forward_voltage(self, high: float) -> float:
         """Return the voltage beyond the valley at which the current is again that of the peak, or NaN."""
-        curve = self.curve(high)
-        above = (curve.voltage > curve.valley.voltage) & (curve.current >= curve.peak.current)
-        return float(curve.voltage[above][0]) if above.any() else float("nan")
+        v, i = self._junction(high)
+        turns = IVCurve(v, i, "tunnel diode")
+        above = np.flatnonzero((v > turns.valley.voltage) & (i >= turns.peak.current))
+        return float((v + self.series_resistance * i)[above[0]]) if above.size else float("nan")
+
+    def _junction(self, high: float, points: int = 4001) -> tuple[Array, Array]:
+        v = np.linspace(0.0, high, points)
+        return v, self.law.evaluate(v)[0]
 
 
 _OWN = ("series_resistance", "capacitance", "inductance", "source")

@@ -105,6 +105,19 @@ def test_a_table_out_of_the_range_of_the_law_is_named() -> None:
         fit(kilo, "cubic")
 
 
+def test_reversed_currents_and_offsets_are_named() -> None:
+    v = np.linspace(0, 0.4, 201)
+    current = EsakiDiode().evaluate(v)[0]
+    for shape in ("esaki", "cubic"):
+        with pytest.raises(
+            DataError, match=r"the peak is at .* expected both above 0: is the current of reversed"
+        ):
+            fit(IVCurve(v, -current), shape)
+    offset = IVCurve(V, EsakiDiode().evaluate(V)[0] - 1e-3)
+    with pytest.raises(DataError, match=r"the valley is at 0\.37.* V and -0\.00036.* A; .* an offset\?"):
+        fit(offset)
+
+
 @pytest.mark.parametrize("shape", ["esaki", "cubic"])
 def test_the_steepest_fall_of_a_fit_is_on_its_curve(shape: Shape) -> None:
     found = fit(measured(EsakiDiode(), ohms=1.0), shape, series_resistance=1.0)

@@ -99,6 +99,14 @@ def test_a_load_line_below_the_largest_meets_the_curve_once() -> None:
     assert TunnelDiode(EsakiDiode(), 50.0).largest_load == 0, "the curve across its leads folds back"
 
 
+def test_leads_that_fold_the_curve_leave_its_forward_voltage() -> None:
+    bare, folded = TunnelDiode(EsakiDiode()), TunnelDiode(EsakiDiode(), 50.0)
+    with pytest.raises(CircuitError, match="with 50 ohm in series the current is no function of the voltage"):
+        folded.curve(0.6)
+    added = 50.0 * bare.curve(0.6).peak.current
+    assert folded.forward_voltage(0.6) == pytest.approx(bare.forward_voltage(0.6) + added, rel=5e-3)
+
+
 def test_a_diode_that_never_falls_has_no_steepest_point() -> None:
     buried = TunnelDiode(EsakiDiode(peak_current=1e-6, excess_current=1e-2))
     with pytest.raises(CircuitError, match="its current never falls"):
