@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -37,16 +37,15 @@ def stability(
         points = solver.solve(opened.parameters, x)
     assumed = None if Dynamics.of(opened.circuit, opened.parameters, x[:1]).stores else EQUAL
     known = stability_certificate(opened.circuit, opened.parameters)
-    found = [k for k in range(len(x)) if points.status[k] in (Status.CONVERGED, Status.UNSTABLE)]
-    report = stability_report(opened.circuit, opened.parameters, x[found], points.free[found])
     columns = ["sample", "growth (1/s)", "frequency (Hz)", "curvature (S)", "degenerate", "verdict"]
-    rows = []
+    rows: list[list[Any]] = []
     for k in range(len(x)):
-        if k in found:
-            at = found.index(k)
-            numbers = [float(v[at]) for v in (report.growth, report.frequency, report.curvature)]
-            verdict = "stable" if report.stable[at] else report.explain(at)
-            rows.append([k, *numbers, int(report.degenerate[at]), verdict])
+        one = slice(k, k + 1)
+        if points.status[k] in (Status.CONVERGED, Status.UNSTABLE):
+            found = stability_report(opened.circuit, opened.parameters, x[one], points.free[one])
+            numbers = [float(v[0]) for v in (found.growth, found.frequency, found.curvature)]
+            verdict = "stable" if found.stable[0] else found.explain(0)
+            rows.append([k, *numbers, int(found.degenerate[0]), verdict])
         else:
             said = points.messages.get(k, Status(int(points.status[k])).words)
             rows.append([k, float("nan"), float("nan"), float("nan"), 0, said])

@@ -21,7 +21,8 @@ from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
-from eqcirc.learning.trainer import Plan, Trainer
+from eqcirc.learning.plan import Plan
+from eqcirc.learning.trainer import Trainer
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Tolerances

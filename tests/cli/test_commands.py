@@ -521,3 +521,13 @@ def test_stability_fails_when_a_circuit_oscillates(eqcirc: Command) -> None:
     assert result.code == 1
     assert "perturbations grow at" in result.out
     assert "that it is stable is not certified" in result.out
+
+
+def test_stability_lists_samples_that_never_rest(eqcirc: Command) -> None:
+    """Above 1/g1 nothing is certified: the samples are followed in time, and have no state to judge."""
+    text = NEURONS.format(inductance=6e-4).replace("resistance = 300.0", "resistance = 500.0")
+    Path("neurons.toml").write_text(text)
+    result = eqcirc("stability", "neurons.toml", "--samples", "2", "--engine", "ideal")
+    assert result.code == 1
+    assert result.out.count("does not come to rest") == 2
+    assert "not certified: there may be several operating points" in result.out
