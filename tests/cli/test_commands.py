@@ -525,7 +525,8 @@ def test_stability_fails_when_a_circuit_oscillates(eqcirc: Command) -> None:
 
 def test_stability_lists_samples_that_never_rest(eqcirc: Command) -> None:
     """Above 1/g1 nothing is certified: the samples are followed in time, and have no state to judge."""
-    text = NEURONS.format(inductance=6e-4).replace("resistance = 300.0", "resistance = 500.0")
+    text = NEURONS.format(inductance=6e-4).replace("resistance = 300.0", "resistance = 350.0")
+    text = text.replace("[network]", "[network]\ninput_gain = 0.01\nbiases.voltage = 0.01")
     Path("neurons.toml").write_text(text)
     result = eqcirc("stability", "neurons.toml", "--samples", "2", "--engine", "ideal")
     assert result.code == 1
