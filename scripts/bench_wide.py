@@ -32,6 +32,7 @@ import numpy as np
 from bench_mnist import Printer
 from common import RESULTS, ROOT, Report
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from eqcirc import IdealSolver, Run, load_experiment
 from eqcirc.circuit.circuit import Circuit
@@ -261,6 +262,10 @@ def draw(report: Report) -> None:
     axis.set_xlabel("epoch")
     axis.set_xticks(epochs)
     axis.set_ylabel("error (%)")
+    low, high = axis.get_ylim()
+    axis.yaxis.set_major_locator(LogLocator(subs=range(1, 10) if high < 10 * low else (1, 2, 5), numticks=20))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
     axis.grid(alpha=0.25, which="both")
     axis.legend(frameon=False)
     axis.set_title(

@@ -57,6 +57,7 @@ KINDS = {
     "dual rail": (HIDDEN, {"weights": "dual_rail"}),
 }
 CASES = list(itertools.product(NEURONS, KINDS))
+SUM = "sum of conductances and transconductances"  # in the table, the picture and docs/how-to-choose.md
 
 
 def main() -> None:
@@ -254,11 +255,16 @@ def claims(report: Report, rows: dict[tuple[str, str], dict[str, Any]]) -> None:
     report.claim("networks not proven to have one, stable operating point after training", bare, "<= 0")
 
 
+def millisiemens(row: dict[str, Any]) -> float:
+    """Return what stands for area: the sum of all conductances and transconductances."""
+    return 1e3 * float(row["conductance"] + row["transconductance"])
+
+
 def table(rows: list[dict[str, Any]]) -> None:
     """Write the table."""
     lines = [
-        "| neurons | weights | hidden nodes | test accuracy, mean (3 seeds) | resistors | their sum, mS"
-        " | transconductors | free nodes | ms a sample, ngspice | ms, ideal | through ngspice, seed 0 |",
+        "| neurons | weights | hidden nodes | test accuracy, mean (3 seeds) | resistors | transconductors"
+        f" | {SUM}, mS | free nodes | ms a sample, ngspice | ms, ideal | through ngspice, seed 0 |",
         "|" + "---|" * 11,
     ]
     for r in rows:
@@ -268,8 +274,8 @@ def table(rows: list[dict[str, Any]]) -> None:
             r["hidden"],
             f"{r['mean']:.1%} ({min(r['test']):.1%} to {max(r['test']):.1%})",
             r["resistors"],
-            f"{1e3 * r['conductance']:.3g}",
             r["transconductors"] or "—",
+            f"{millisiemens(r):.3g}",
             r["nodes"],
             f"{r['ngspice_ms']:.2f}",
             f"{r['ideal_ms']:.3f}",
@@ -292,7 +298,7 @@ def draw(report: Report, rows: list[dict[str, Any]]) -> None:
         mean = accuracy.mean(axis=1)
         spread = np.abs(mean - [accuracy.min(axis=1), accuracy.max(axis=1)])
         score.errorbar(mean, at, xerr=spread, fmt="o", capsize=3, color=f"C{k}", label=neurons)
-        total = [1e3 * (r["conductance"] + r["transconductance"]) for r in group]
+        total = [millisiemens(r) for r in group]
         bars = siemens.barh(at, total, 0.28, color=f"C{k}")
         siemens.bar_label(bars, [f"{x:.3g}" for x in total], padding=2, fontsize=8)
     resistors, ideal = (np.array([r[part] for r in group]) for part in ("resistors", "transconductors"))
@@ -302,7 +308,7 @@ def draw(report: Report, rows: list[dict[str, Any]]) -> None:
     parts.bar_label(bars, [f"{x:,}" for x in resistors + ideal], padding=2, fontsize=8)
     score.set_yticks(at, list(KINDS))
     score.invert_yaxis()
-    labels = ("test accuracy (%), mean and range", "parts", "sum of their conductances (mS)")
+    labels = ("test accuracy (%), mean and range", "parts", SUM.replace(" and", "\nand") + " (mS)")
     for axis, label in zip((score, parts, siemens), labels, strict=True):
         axis.set_xlabel(label)
         axis.grid(alpha=0.25, axis="x")
