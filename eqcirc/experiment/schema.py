@@ -75,7 +75,7 @@ class Learning(Section):
         Discriminator(_number_or_table),
     ] = Field(
         2e-7,
-        description="one, or { w1 = 2e-7, … } for each element; adam: a step in its unit, sgd: step = rate·dC/dg",
+        description="one if all have one unit, or { w1 = 2e-7, … }; adam: a step in its unit, sgd: step = rate·dC/dg",
     )
     schedule: Literal["constant", "cosine", "exponential"] = Field(
         "cosine", description="of the learning rate"

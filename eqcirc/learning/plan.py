@@ -104,7 +104,8 @@ def _one_rate_many_units(rate: float, trainable: Sequence[Element], optimizer: O
     for e in trainable:
         units.setdefault(e.unit, []).append(e.name)
     power = 1 if isinstance(optimizer, Adam) else 2  # the rate of a gradient step has the unit squared
-    table = ", ".join(f"{e.name} = {rate * (_span(e) / _span(trainable[0])) ** power:.2g}" for e in trainable)
+    rates = {e.name: rate * (_span(e) / _span(trainable[0])) ** power for e in trainable}
+    table = ", ".join(f"{name} = " + (f"{x:.2g}" if 0 < x < math.inf else "…") for name, x in rates.items())
     return (
         f"learning_rate = {rate:g}: expected a rate for each element, because their units differ: "
         f"{'; '.join(f'{unit}: ' + ', '.join(group) for unit, group in units.items())}. "

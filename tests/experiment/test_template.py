@@ -86,7 +86,7 @@ def test_unusual_values_are_written_on_one_line_and_read_back() -> None:
         "x",
     )
     text = template(experiment)
-    assert 'learning_rate = { w1 = 1e-7, "b 1" = 2.5e-12 }  # one, or' in text
+    assert 'learning_rate = { w1 = 1e-7, "b 1" = 2.5e-12 }  # one if' in text
     assert "skips = [[0, 2], [1, 3]]" in text
     assert text.count("\n[[network.diodes]]  # ") == 2
     assert parse(tomllib.loads(text), "template") == experiment

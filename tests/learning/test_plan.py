@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import math
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.devices import Bounds, CubicDevice, Element
+from eqcirc.devices.base import UNBOUNDED
 from eqcirc.errors import ConfigError
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.plan import Plan, base_rates, warn_of_large_steps
@@ -75,6 +77,12 @@ def test_one_rate_for_many_units_is_refused_with_the_table_to_write(
     table = tomllib.loads("learning_rate =" + str(error.value).rpartition("learning_rate =")[2])
     assert table["learning_rate"] == pytest.approx(expected, rel=0.05)
     assert base_rates(Plan(**table), elements(), optimizer) == table["learning_rate"]
+
+
+def test_no_rate_is_proposed_where_there_are_no_bounds() -> None:
+    first, *_, last = elements()
+    with pytest.raises(ConfigError, match=r"learning_rate = \{ w1 = 1e-07, b1 = … \}"):
+        base_rates(Plan(learning_rate=1e-7), [first, replace(last, bounds=UNBOUNDED)], Adam())
 
 
 def test_steps_through_the_whole_range_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
