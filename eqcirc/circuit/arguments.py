@@ -1,15 +1,17 @@
-"""What callers of the builder pass: names, node numbers, and values that fit them."""
+"""What callers of builder and layered networks pass: names, node numbers, widths, ranges, and values that fit them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from reprlib import repr as short
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eqcirc.errors import CircuitError
+from eqcirc.errors import CircuitError, nearest
 from eqcirc.typing import Array, NodeArray
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -90,3 +92,41 @@ def _numbers(name: str, what: str, value: ArrayLike) -> Array:
         return np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:
         raise CircuitError(f"{name!r}: expected {what} to be numbers, got {short(value)}") from error
+
+
+def one_of(what: str, value: Any, valid: tuple[str, ...]) -> None:
+    """Raise `CircuitError` unless a value is one of a few names."""
+    if value not in valid:
+        raise CircuitError(f"{what} = {value!r}: expected one of its names; {nearest(str(value), valid)}")
+
+
+def widths(hidden: Any) -> tuple[int, ...]:
+    """Return the widths of layers as a tuple, or raise `CircuitError`."""
+    found = tuple(hidden) if isinstance(hidden, Iterable) else (None,)
+    if not all(isinstance(width, Integral) and int(width) >= 1 for width in found):
+        raise CircuitError(
+            f"hidden = {hidden!r}: expected the number of nodes of each hidden layer, 1 or more, such as (16,) or "
+            "(32, 32), or () for none"
+        )
+    return tuple(int(width) for width in found)
+
+
+def pair(what: str, values: Any) -> tuple[float, float]:
+    """Return a lower and an upper value, or raise `CircuitError`."""
+    try:
+        lower, upper = map(float, values)
+    except (TypeError, ValueError) as error:
+        raise CircuitError(
+            f"{what} = {values!r}: expected a lower and an upper value in siemens, such as (1e-7, 1e-5)"
+        ) from error
+    return lower, upper
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """Return a generator as it is, or a new one from a seed; raise `CircuitError` for anything else."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise CircuitError(
+            f"rng = {seed!r}: expected a generator of random numbers or a seed, a whole number from 0"
+        ) from error

@@ -18,12 +18,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from eqcirc.circuit.arguments import generator, one_of, pair, widths
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered_checks import check, generator, one_of, pair, positive, widths
 from eqcirc.circuit.neuron import LayerNeurons
 from eqcirc.devices import Bounds, Law, ShockleyDiode
-from eqcirc.devices.conductance import DEFAULT_BOUNDS
+from eqcirc.devices.conductance import DEFAULT_BOUNDS, HIGHEST, LOWEST
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -136,8 +136,61 @@ class Layered:
         Raises:
             CircuitError: a value is out of range, or a skip connection joins layers that do not exist.
         """
-        check(self)
+        _check(self)
         return _Assembly(self, name, n_features, n_outputs, generator(rng)).circuit()
+
+
+def _check(plan: Layered) -> None:
+    """Raise `CircuitError` for what only shows when the parts are put together, or during training."""
+    lower, upper = plan.bounds
+    if plan.weights == "signed" and not -HIGHEST <= lower < 0 < upper <= HIGHEST:
+        raise CircuitError(
+            f"bounds {lower:g} to {upper:g} S: expected a range of signed weights around 0, such as "
+            f"{-abs(upper):g} to {abs(upper):g} S, of up to {HIGHEST:g} S in magnitude"
+        )
+    if plan.weights != "signed" and not LOWEST <= lower < upper <= HIGHEST:
+        raise CircuitError(
+            f"bounds {lower:g} to {upper:g} S: expected a range of conductances "
+            f"between {LOWEST:g} and {HIGHEST:g} S"
+        )
+    low, high = plan.initial or plan.bounds
+    if not lower <= low <= high <= upper:
+        raise CircuitError(
+            f"initial conductances {low:g} to {high:g} S: expected a range within the bounds "
+            f"{lower:g} to {upper:g} S"
+        )
+    if isinstance(plan.diodes, tuple) and len(plan.diodes) != len(plan.hidden):
+        raise CircuitError(
+            f"diodes: expected one entry for each of {len(plan.hidden)} hidden layers, got {len(plan.diodes)}"
+        )
+    _check_residual(plan)
+    last = len(plan.hidden) + 1
+    for start, end in plan.skips:
+        if not 0 <= start < end - 1 < last:
+            raise CircuitError(
+                f"skip connection from layer {start} to layer {end}: expected to pass over at least one "
+                f"layer; layer 0 is the input, layer {last} the output"
+            )
+
+
+def _check_residual(plan: Layered) -> None:
+    if plan.residual is None:
+        return
+    if len(plan.hidden) < 2 or len(set(plan.hidden)) > 1:
+        raise CircuitError(
+            f"residual: expected at least two hidden layers of one width, got {list(plan.hidden)}"
+        )
+    limits = _positive(plan.bounds)
+    if not limits.lower <= plan.residual <= limits.upper:
+        raise CircuitError(
+            f"residual {plan.residual:g} S: expected a conductance within the bounds "
+            f"{limits.lower:g} to {limits.upper:g} S"
+        )
+
+
+def _positive(bounds: Bounds) -> Bounds:
+    """Return bounds for conductances: signed weights may have others."""
+    return Bounds(max(LOWEST, bounds.lower), bounds.upper)
 
 
 class _Assembly:
@@ -163,7 +216,7 @@ class _Assembly:
                     nodes,
                     plan.residual,
                     trainable=True,
-                    bounds=positive(plan.bounds),
+                    bounds=_positive(plan.bounds),
                 )
             if plan.neurons is None:
                 self._diodes(layer, nodes)
