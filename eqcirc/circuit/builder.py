@@ -36,6 +36,7 @@ from eqcirc.devices import (
     Transconductor,
     TwoTerminal,
 )
+from eqcirc.devices.base import UNBOUNDED
 from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.devices.rail import Rail
 from eqcirc.devices.signed import DEFAULT_BOUNDS as SIGNED_BOUNDS
@@ -48,12 +49,24 @@ GROUND = 0
 CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
 AREA_BOUNDS = Bounds(0.1, 10.0)
 OHM_BOUNDS = Bounds(1e2, 1e6)  # ohm
-STANDARD = (DEFAULT_BOUNDS, SIGNED_BOUNDS, CURRENT_BOUNDS, AREA_BOUNDS, OHM_BOUNDS)
-"""Bounds of those who name none: a common window, widened where the first values lie outside."""
+STANDARD: dict[type[Element], Bounds] = {
+    Conductance: DEFAULT_BOUNDS,
+    Crossbar: DEFAULT_BOUNDS,
+    DualRailCrossbar: DEFAULT_BOUNDS,
+    Gyrator: DEFAULT_BOUNDS,
+    SignedCrossbar: SIGNED_BOUNDS,
+    CurrentSource: CURRENT_BOUNDS,
+    TwoTerminal: AREA_BOUNDS,
+    RLMesh: OHM_BOUNDS,
+}
 
 
 class CircuitBuilder:
-    """Collects nodes and elements; `build` checks the whole and returns an immutable `Circuit`."""
+    """Collects nodes and elements; `build` checks the whole and returns an immutable `Circuit`.
+
+    Trained elements without `bounds` of their own stay in the `STANDARD` window of their kind, widened where their
+    first values lie outside.
+    """
 
     def __init__(self, name: str) -> None:
         """Start an empty circuit called `name`."""
@@ -99,11 +112,11 @@ class CircuitBuilder:
         siemens: ArrayLike,
         *,
         trainable: bool = False,
-        bounds: Bounds = DEFAULT_BOUNDS,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add resistors of the given conductance between nodes a and b (broadcast to one length)."""
         a, b, value = self._group(name, a, b, siemens)
-        self._add(Conductance(name=name, value=value, trainable=trainable, bounds=bounds, a=a, b=b))
+        self._add(Conductance(name=name, value=value, trainable=trainable, a=a, b=b), bounds)
 
     def crossbar(
         self,
@@ -113,14 +126,12 @@ class CircuitBuilder:
         siemens: ArrayLike,
         *,
         trainable: bool = True,
-        bounds: Bounds = DEFAULT_BOUNDS,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add a dense block of conductances (rows, columns) in siemens."""
         rows, columns = self._known(name, rows), self._known(name, columns)
         value = fit(name, "conductances", siemens, (len(rows), len(columns)))
-        self._add(
-            Crossbar(name=name, value=value, trainable=trainable, bounds=bounds, rows=rows, columns=columns)
-        )
+        self._add(Crossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds)
 
     def signed_crossbar(
         self,
@@ -131,21 +142,16 @@ class CircuitBuilder:
         *,
         loaded: bool = True,
         trainable: bool = True,
-        bounds: Bounds = SIGNED_BOUNDS,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add a dense block of ideal couplings (rows, columns) in siemens, of either sign; `loaded`: with loads |W|."""
         rows, columns = self._known(name, rows), self._known(name, columns)
         value = fit(name, "conductances", siemens, (len(rows), len(columns)))
         self._add(
             SignedCrossbar(
-                name=name,
-                value=value,
-                trainable=trainable,
-                bounds=bounds,
-                rows=rows,
-                columns=columns,
-                loaded=loaded,
-            )
+                name=name, value=value, trainable=trainable, rows=rows, columns=columns, loaded=loaded
+            ),
+            bounds,
         )
 
     def dual_rail_crossbar(
@@ -156,7 +162,7 @@ class CircuitBuilder:
         siemens: ArrayLike,
         *,
         trainable: bool = True,
-        bounds: Bounds = DEFAULT_BOUNDS,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add signed weights made of resistors between pairs of nodes.
 
@@ -171,9 +177,7 @@ class CircuitBuilder:
         rows, columns = self._known(name, rows), self._known(name, columns)
         value = fit(name, "conductances", siemens, (2, len(rows) // 2, len(columns) // 2))
         self._add(
-            DualRailCrossbar(
-                name=name, value=value, trainable=trainable, bounds=bounds, rows=rows, columns=columns
-            )
+            DualRailCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
         )
 
     def device(
@@ -185,7 +189,7 @@ class CircuitBuilder:
         *,
         area: ArrayLike = 1.0,
         trainable: bool = False,
-        bounds: Bounds = AREA_BOUNDS,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add nonlinear two-terminal devices, for example `ShockleyDiode`; what can be trained is their area.
 
@@ -196,15 +200,8 @@ class CircuitBuilder:
         if isinstance(law, TunnelDiode):
             anode, law = self._behind_leads(name, anode, cathode, law, value), law.law
         self._add(
-            TwoTerminal(
-                name=name,
-                value=value,
-                trainable=trainable,
-                bounds=bounds,
-                anode=anode,
-                cathode=cathode,
-                law=law,
-            )
+            TwoTerminal(name=name, value=value, trainable=trainable, anode=anode, cathode=cathode, law=law),
+            bounds,
         )
 
     def _behind_leads(
@@ -238,7 +235,7 @@ class CircuitBuilder:
         shared: Sequence[tuple[int, int]] = (),
         shared_ohms: ArrayLike = (),
         trainable: bool = False,
-        bounds: Bounds = OHM_BOUNDS,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add branches of a resistor and an inductor in series from nodes a to b.
 
@@ -261,12 +258,12 @@ class CircuitBuilder:
                 name=name,
                 value=np.concatenate([own, crossed]),
                 trainable=trainable,
-                bounds=bounds,
                 a=a,
                 b=b,
                 inductance=fit(name, "henries", henries, own.shape),
                 shared=pairs,
-            )
+            ),
+            bounds,
         )
 
     def current_source(
@@ -276,11 +273,11 @@ class CircuitBuilder:
         amperes: ArrayLike,
         *,
         trainable: bool = False,
-        bounds: Bounds = CURRENT_BOUNDS,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add currents into nodes."""
         node, _, value = self._group(name, node, node, amperes)
-        self._add(CurrentSource(name=name, value=value, trainable=trainable, bounds=bounds, node=node))
+        self._add(CurrentSource(name=name, value=value, trainable=trainable, node=node), bounds)
 
     def amplifier(
         self, name: str, source: Nodes, output: Nodes, gain: float, kappa: float | None = None
@@ -306,14 +303,12 @@ class CircuitBuilder:
         *,
         reference: Nodes = GROUND,
         trainable: bool = False,
-        bounds: Bounds = DEFAULT_BOUNDS,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add gyrators: siemens·v_b leaves node a and siemens·(v_a − v_reference) enters node b."""
         a, b, value = self._group(name, a, b, siemens)
         reference, _, _ = self._group(name, reference, a, value)
-        self._add(
-            Gyrator(name=name, value=value, trainable=trainable, bounds=bounds, a=a, b=b, reference=reference)
-        )
+        self._add(Gyrator(name=name, value=value, trainable=trainable, a=a, b=b, reference=reference), bounds)
 
     def build(self, readout: Nodes, negative: Nodes | None = None) -> Circuit:
         """Check the circuit and return it.
@@ -344,14 +339,12 @@ class CircuitBuilder:
         node, feature, gain = ([entry[k] for entry in self._inputs] for k in range(3))
         return Inputs(np.array(node, np.intp), np.array(feature, np.intp), np.array(gain, np.float64))
 
-    def _add(self, element: Element) -> None:
+    def _add(self, element: Element, bounds: Bounds | None = None) -> None:
         self._claim(element.name, {e.name for e in self._elements}, "element")
         if not element.value.size:
             raise CircuitError(f"element {element.name!r}: expected at least one part, got no nodes")
         element.value.setflags(write=False)
-        if element.trainable and any(element.bounds is bounds for bounds in STANDARD):
-            element = replace(element, bounds=_widened(element.bounds, element.value))
-        self._elements.append(element)
+        self._elements.append(replace(element, bounds=_standard(element) if bounds is None else bounds))
 
     def _claim(self, name: str, taken: set[str], what: str) -> None:
         """Check a name and mark it as used."""
@@ -367,5 +360,9 @@ class CircuitBuilder:
         return same_length(name, self._known(name, a), self._known(name, b), value)
 
 
-def _widened(bounds: Bounds, value: Array) -> Bounds:
+def _standard(element: Element) -> Bounds:
+    """Return the bounds of an element that names none."""
+    bounds, value = STANDARD.get(type(element), UNBOUNDED), element.value
+    if not element.trainable:
+        return bounds
     return Bounds(min(bounds.lower, float(value.min())), max(bounds.upper, float(value.max())))

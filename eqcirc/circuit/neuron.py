@@ -124,8 +124,9 @@ class Neuron:
             membrane: nodes (n,).
             area: of the devices.
             trainable: which of area, bias, resistance, gyrator, leak, recovery_bias learning may change.
-            bounds: intervals of those; what is left out stays between a tenth and ten times its first value, currents
-                within ±10 times it, or ±1 mA if that is more.
+            bounds: intervals of those; what is left out stays between a tenth of its least and ten times its largest
+                first value, own and shared resistances in one window; currents within ±10 times it, or ±1 mA if
+                that is more.
             shared: pairs of R-L branches that share a resistance.
             shared_ohms: that resistance.
 
@@ -154,7 +155,7 @@ class Neuron:
                 r.inductance,
                 shared=shared,
                 shared_ohms=shared_ohms,
-                **part("resistance", [r.resistance, *np.ravel(shared_ohms)]),
+                **part("resistance", [r.resistance, *(np.ravel(shared_ohms) if len(shared) else ())]),
             )
         if not isinstance(r, GyratorRecovery):
             return None

@@ -104,7 +104,8 @@ def _one_rate_many_units(rate: float, trainable: Sequence[Element], optimizer: O
     for e in trainable:
         units.setdefault(e.unit, []).append(e.name)
     power = 1 if isinstance(optimizer, Adam) else 2  # the rate of a gradient step has the unit squared
-    rates = {e.name: rate * (_span(e) / _span(trainable[0])) ** power for e in trainable}
+    measure = next((span for span in map(_span, trainable) if span), math.nan)  # equal bounds measure nothing
+    rates = {e.name: rate * (_span(e) / measure) ** power for e in trainable}
     table = ", ".join(f"{name} = " + (f"{x:.2g}" if 0 < x < math.inf else "…") for name, x in rates.items())
     return (
         f"learning_rate = {rate:g}: expected a rate for each element, because their units differ: "
@@ -116,7 +117,7 @@ def _one_rate_many_units(rate: float, trainable: Sequence[Element], optimizer: O
 def warn_of_large_steps(rates: dict[str, float], trainable: Sequence[Element], optimizer: Optimizer) -> None:
     """Log a warning for every rate of Adam, whose steps are about as large, that leaps through the bounds."""
     for e in trainable:
-        if isinstance(optimizer, Adam) and rates[e.name] > LARGE_STEP * _span(e):
+        if isinstance(optimizer, Adam) and rates[e.name] > LARGE_STEP * _span(e) > 0:
             step = f"{rates[e.name]:g} {e.unit}".removesuffix(" 1")
             share, (lower, upper) = rates[e.name] / _span(e), e.bounds
             log.warning(

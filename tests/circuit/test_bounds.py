@@ -53,6 +53,11 @@ def test_parts_of_a_neuron_without_bounds_of_their_own_stay_near_their_first_val
     assert mesh.element("cell_recovery").bounds == pytest.approx((0.5, 5000))
 
 
+def test_a_shared_resistance_that_nobody_shares_moves_no_bounds() -> None:
+    mesh = neurons(Neuron(recovery=RLRecovery(500.0)), trainable=["resistance"], shared=[], shared_ohms=0.0)
+    assert mesh.element("cell_recovery").bounds == pytest.approx((50, 5000))
+
+
 def test_bounds_that_are_given_hold() -> None:
     circuit = neurons(Neuron(), trainable=["resistance"], bounds={"resistance": Bounds(400, 600)})
     assert circuit.element("cell_recovery").bounds == Bounds(400, 600)

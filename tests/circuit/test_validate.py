@@ -7,6 +7,7 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.devices import Bounds, ShockleyDiode
+from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.errors import CircuitError
 
 INPUT, RAIL, OUT, A, B = 1, 2, 3, 4, 5
@@ -125,3 +126,12 @@ def test_bounds_that_nobody_named_hold_the_first_values() -> None:
     x, v = b.input("x"), b.nodes("v", 2)
     b.conductance("w", x, v, [1e-5, 1e-2], trainable=True)
     assert tuple(b.build(v).element("w").bounds) == (1e-6, 1e-2)
+
+
+@pytest.mark.parametrize("bounds", [DEFAULT_BOUNDS, Bounds(*DEFAULT_BOUNDS)])
+def test_bounds_that_are_named_are_not_widened_even_if_they_are_the_common_ones(bounds: Bounds) -> None:
+    b = CircuitBuilder("narrow")
+    x, v = b.input("x"), b.nodes("v")
+    b.conductance("w", x, v, 1e-2, trainable=True, bounds=bounds)
+    with pytest.raises(CircuitError, match="outside its bounds"):
+        b.build(v)

@@ -85,6 +85,21 @@ def test_no_rate_is_proposed_where_there_are_no_bounds() -> None:
         base_rates(Plan(learning_rate=1e-7), [first, replace(last, bounds=UNBOUNDED)], Adam())
 
 
+def test_no_rate_is_proposed_for_what_is_held_by_equal_bounds() -> None:
+    first, second, third = elements()
+    held = replace(second, bounds=Bounds(1.0, 1.0))
+    with pytest.raises(ConfigError, match=r"learning_rate = \{ w1 = 1e-07, n1_device = …, b1 = 2e-05 \}"):
+        base_rates(Plan(learning_rate=1e-7), [first, held, third], Adam())
+    with pytest.raises(ConfigError, match=r"learning_rate = \{ n1_device = …, w1 = 1e-07, b1 = 2e-05 \}"):
+        base_rates(Plan(learning_rate=1e-7), [held, first, third], Adam())
+
+
+def test_what_is_held_by_equal_bounds_has_no_steps_to_warn_of(caplog: pytest.LogCaptureFixture) -> None:
+    held = replace(elements()[0], bounds=Bounds(1e-6, 1e-6))
+    warn_of_large_steps({"w1": 1e-6}, [held], Adam())
+    assert not caplog.records
+
+
 def test_steps_through_the_whole_range_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     rates = {"w1": 2.1e-6, "n1_device": 0.9, "b1": 4e-4}
     with caplog.at_level(logging.WARNING, "eqcirc"):
