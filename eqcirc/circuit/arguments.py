@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Sequence
-from numbers import Integral
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
 from reprlib import repr as short
 from typing import Any
 
@@ -41,12 +42,12 @@ def node_numbers(name: str, nodes: Nodes, count: int) -> NodeArray:
     return np.atleast_1d(array)
 
 
-def branch_pairs(name: str, pairs: Sequence[tuple[int, int]]) -> NodeArray:
-    """Return pairs of branches as an index array (m, 2), or raise `CircuitError`."""
+def pairs_of(things: str, what: str, pairs: object) -> NodeArray:
+    """Return pairs of numbered things as an index array (m, 2), or raise `CircuitError` that says `what` they are."""
     array = _array(pairs)
     if array is None or (array.size and (array.ndim != 2 or array.shape[1] != 2)):
         raise CircuitError(
-            f"{name!r}: expected `shared` to be pairs of branches, as in [(0, 1), (1, 2)], got {short(pairs)}"
+            f"{what}: expected pairs of {things}, as in [(0, 2), (1, 3)] or [] for none, got {short(pairs)}"
         )
     return array.reshape(-1, 2)
 
@@ -92,6 +93,12 @@ def _numbers(name: str, what: str, value: ArrayLike) -> Array:
         return np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:
         raise CircuitError(f"{name!r}: expected {what} to be numbers, got {short(value)}") from error
+
+
+def number(what: str, value: Any, expected: str, right: Callable[[float], bool] = math.isfinite) -> None:
+    """Raise `CircuitError` unless a value is a finite number that is right."""
+    if not (isinstance(value, Real) and math.isfinite(value) and right(float(value))):
+        raise CircuitError(f"{what} = {value!r}: expected {expected}")
 
 
 def one_of(what: str, value: Any, valid: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eqcirc.circuit.arguments import Nodes, branch_pairs, check_name, fit, node_numbers, same_length
+from eqcirc.circuit.arguments import Nodes, check_name, fit, node_numbers, pairs_of, same_length
 from eqcirc.circuit.circuit import Circuit, Inputs, Readout
 from eqcirc.circuit.validate import validate
 from eqcirc.devices import (
@@ -251,7 +251,7 @@ class CircuitBuilder:
             bounds: interval of trained resistances.
         """
         a, b, own = self._group(name, a, b, ohms)
-        pairs = branch_pairs(name, shared)
+        pairs = pairs_of("branches", f"{name!r}: shared", shared)
         crossed = fit(name, "shared_ohms", shared_ohms, (len(pairs),))
         self._add(
             RLMesh(

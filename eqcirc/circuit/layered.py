@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from eqcirc.circuit.arguments import generator, one_of, pair, widths
+from eqcirc.circuit.arguments import generator, number, one_of, pair, pairs_of, widths
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.neuron import LayerNeurons
@@ -46,10 +46,7 @@ class LayerDiodes:
     def __post_init__(self) -> None:
         """Check kind and rail."""
         one_of("diodes: kind", self.kind, ("antiparallel", "one_sided"))
-        if not self.rail >= 0:
-            raise CircuitError(
-                f"diodes: rail {self.rail!r} V: expected 0 or more, since nodes are held within ± it"
-            )
+        number("diodes: rail", self.rail, "0 V or more, since nodes are held within ± it", lambda v: v >= 0)
 
 
 @dataclass(frozen=True)
@@ -70,10 +67,8 @@ class Biases:
         """Check kind and sizes."""
         one_of("biases: kind", self.kind, ("rail", "current", "none"))
         for name, unit in (("voltage", "V"), ("current", "A")):
-            if not getattr(self, name) > 0:
-                raise CircuitError(
-                    f"biases: {name} {getattr(self, name)!r} {unit}: expected a positive one; both signs are made of it"
-                )
+            wanted = f"a positive number of {unit}; both signs are made of it"
+            number(f"biases: {name}", getattr(self, name), wanted, lambda size: size > 0)
 
 
 Weights = Literal["conductance", "signed", "dual_rail"]
@@ -123,8 +118,27 @@ class Layered:
     initial: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Take plain tuples and lists, and check what has few values."""
+        """Take plain tuples and lists, and check each argument by itself."""
         object.__setattr__(self, "hidden", widths(self.hidden))
+        skips = pairs_of("layers", "skips", self.skips).tolist()
+        object.__setattr__(self, "skips", tuple((start, end) for start, end in skips))
+        if isinstance(self.diodes, list):
+            object.__setattr__(self, "diodes", tuple(self.diodes))
+        for d in self.diodes if isinstance(self.diodes, tuple) else (self.diodes,):
+            if not isinstance(d, LayerDiodes | None):
+                raise CircuitError(
+                    f"diodes: expected LayerDiodes or None, for all hidden layers or each, got {d!r}"
+                )
+        for name, unit in (
+            ("input_gain", "V"),
+            ("gain", "V/V"),
+            ("kappa", "A/A"),
+            ("leak", "S"),
+            ("residual", "S"),
+        ):
+            value = getattr(self, name)
+            if value is not None or name in ("input_gain", "leak"):
+                number(name, value, f"a finite number of {unit}")
         object.__setattr__(self, "bounds", Bounds(*pair("bounds", self.bounds)))
         if self.initial is not None:
             object.__setattr__(self, "initial", pair("initial", self.initial))

@@ -84,7 +84,7 @@ MISTAKES: dict[str, tuple[Callable[[CircuitBuilder], object], str]] = {
     ),
     "three branches that share": (
         lambda b: b.rl_branches("r", [2, 3], 0, 1e3, 1e-6, shared=[(0, 1, 0)], shared_ohms=1),  # type: ignore[list-item]
-        "'r': expected `shared` to be pairs of branches, as in [(0, 1), (1, 2)], got [(0, 1, 0)]",
+        "'r': shared: expected pairs of branches, as in [(0, 2), (1, 3)] or [] for none, got [(0, 1, 0)]",
     ),
     "area of nothing": (
         lambda b: b.device("d", [2, 3], 0, TunnelDiode(EsakiDiode(), 1.0), area=[1, 0]),

@@ -239,6 +239,9 @@ def test_residual_conductances_stay_positive_beside_signed_weights() -> None:
 
 def test_plain_pairs_lists_and_seeds_do() -> None:
     plan = replace(BARE, hidden=[3], bounds=[1e-7, 1e-5], initial=[2e-6, 3e-6])  # type: ignore[arg-type]
+    lists = replace(plan, diodes=[LayerDiodes()], skips=[[0, 2]])  # type: ignore[arg-type]
+    assert (lists.diodes, lists.skips) == ((LayerDiodes(),), ((0, 2),))
+    assert {"up1", "skip0to2"} <= {e.name for e in build(lists).elements}
     assert (plan.hidden, plan.bounds, plan.initial) == ((3,), BOUNDS, (2e-6, 3e-6))
     by_seed, expected = plan.build("net", 2, 2, 5).parameters, build(plan, 5).parameters
     for name, value in expected.items():
@@ -257,13 +260,16 @@ def test_what_is_no_seed_is_refused(seed: Any) -> None:
     ("make", "message"),
     [
         (lambda: Biases("rial"), "biases: kind = 'rial': expected one of its names; did you mean 'rail'"),  # type: ignore[arg-type]
-        (lambda: Biases(voltage=-1.0), r"biases: voltage -1\.0 V: expected a positive one"),
-        (lambda: Biases("current", current=0.0), r"biases: current 0\.0 A: expected a positive one"),
+        (lambda: Biases(voltage=-1.0), r"biases: voltage = -1\.0: expected a positive number of V"),
+        (lambda: Biases("current", current=0.0), r"biases: current = 0\.0: expected a positive number of A"),
         (
-            lambda: LayerDiodes(kind="both"),
+            lambda: LayerDiodes(kind="both"),  # type: ignore[arg-type]
             "diodes: kind = 'both': expected .* Valid: antiparallel, one_sided",
-        ),  # type: ignore[arg-type]
-        (lambda: LayerDiodes(rail=-0.3), r"diodes: rail -0\.3 V: expected 0 or more"),
+        ),
+        (lambda: LayerDiodes(rail=-0.3), r"diodes: rail = -0\.3: expected 0 V or more"),
+        (lambda: LayerDiodes(rail="0.3"), r"diodes: rail = '0\.3': expected 0 V or more"),  # type: ignore[arg-type]
+        (lambda: LayerDiodes(rail=np.inf), r"diodes: rail = inf: expected 0 V or more"),
+        (lambda: Biases(voltage="1"), "biases: voltage = '1': expected a positive number"),  # type: ignore[arg-type]
     ],
 )
 def test_parts_that_cannot_be_are_refused(make: Callable[[], object], message: str) -> None:
@@ -309,6 +315,16 @@ def test_initial_conductances_fill_their_range_and_follow_the_generator() -> Non
         ({"skips": ((0, 0),)}, "from layer 0 to layer 0"),
         ({"skips": ((-1, 2),)}, "from layer -1 to layer 2"),
         ({"skips": ((0, 2), (0, 2))}, "element 'skip0to2' is defined twice"),
+        ({"skips": [(0,)]}, r"skips: expected pairs of layers, as in .* got \[\(0,\)\]"),
+        ({"skips": 2}, "skips: expected pairs of layers, as in .* got 2"),
+        ({"diodes": [LayerDiodes()] * 2}, "diodes: expected one entry for each of 1 hidden layers, got 2"),
+        ({"diodes": "antiparallel"}, "diodes: expected LayerDiodes or None, .* got 'antiparallel'"),
+        ({"diodes": [0.3]}, r"diodes: expected LayerDiodes or None, .* got 0\.3"),
+        ({"gain": "4"}, "gain = '4': expected a finite number of V/V"),
+        ({"kappa": np.nan}, "kappa = nan: expected a finite number of A/A"),
+        ({"leak": None}, "leak = None: expected a finite number of S"),
+        ({"residual": "1e-5"}, "residual = '1e-5': expected a finite number of S"),
+        ({"input_gain": "1"}, "input_gain = '1': expected a finite number of V"),
         ({"hidden": (0,)}, r"hidden = \(0,\): expected the number of nodes of each hidden layer, 1 or more"),
         ({"hidden": 3}, r"hidden = 3: expected the number of nodes of each hidden layer, .* such as \(16,\)"),
         ({"hidden": (2.5,)}, r"hidden = \(2.5,\): expected"),
