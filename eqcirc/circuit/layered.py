@@ -129,16 +129,10 @@ class Layered:
                 raise CircuitError(
                     f"diodes: expected LayerDiodes or None, for all hidden layers or each, got {d!r}"
                 )
-        for name, unit in (
-            ("input_gain", "V"),
-            ("gain", "V/V"),
-            ("kappa", "A/A"),
-            ("leak", "S"),
-            ("residual", "S"),
-        ):
+        for name in ("input_gain", "gain", "kappa", "leak", "residual"):
             value = getattr(self, name)
             if value is not None or name in ("input_gain", "leak"):
-                number(name, value, f"a finite number of {unit}")
+                number(name, value, "a finite number")
         object.__setattr__(self, "bounds", Bounds(*pair("bounds", self.bounds)))
         if self.initial is not None:
             object.__setattr__(self, "initial", pair("initial", self.initial))

@@ -49,7 +49,12 @@ def fit(
     from eqcirc.devices.fit import POOR
     from eqcirc.devices.fit import fit as run_fit
     from eqcirc.devices.tunnel_diode import save_diode
+    from eqcirc.errors import ConfigError
 
+    if out is not None and out.suffix != ".toml":
+        raise ConfigError(
+            f"--out {out}: expected a name that ends in .toml, which experiments know a device by"
+        )
     found = run_fit(read_curve(table), law, series_ohms)
     facts = _facts(found)
     refused = found.misfit > POOR and not force
@@ -94,6 +99,8 @@ def _print(found: Fit) -> None:
 
 def _next(found: Fit, out: Path | None) -> list[str]:
     """Return what one needs to know to make neurons of the diode."""
+    import tomli_w
+
     from eqcirc.circuit.neuron import Neuron
     from eqcirc.devices import CubicDevice
 
@@ -110,7 +117,7 @@ def _next(found: Fit, out: Path | None) -> list[str]:
         f"For an experiment file{'' if out else ', once -o has written the diode'}:",
         "",
         "[network.neurons]",
-        f'device = "{out or "diode.toml"}"',
+        tomli_w.dumps({"device": str(out.absolute() if out else "diode.toml")}).strip(),
         'rest = "fall"',
         'bias = "fall"',
         f"resistance = {_rounded(ohms)}  # ohm; rl",

@@ -48,14 +48,16 @@ def test_what_is_printed_next_goes_into_an_experiment(eqcirc: Callable[..., Resu
     assert re.search(r"steepest fall 0\.0\d+ S, at a voltage of 0\.1\d+ V and 0\.00\d+ A; a load below", out)
     section = re.search(r"^\[network\.neurons\](\n\w+ = .+)+", out, re.MULTILINE)
     assert section
-    Path("mine.toml").write_text(TINY.replace("[learning]", f"{section[0]}\n[learning]"))
-    neurons = load_experiment("mine.toml").network.neurons
+    Path("elsewhere").mkdir()
+    mine = Path("elsewhere", "mine.toml")
+    mine.write_text(TINY.replace("[learning]", f"{section[0]}\n[learning]"))
+    neurons = load_experiment(mine).network.neurons
     assert neurons
     assert (neurons.device, neurons.rest, neurons.bias) == (str(table.parent / "diode.toml"), "fall", "fall")
     load = eqcirc("fit", table, "--json").json["largest_load"]
     assert neurons.resistance == pytest.approx(0.9 * load, rel=0.02)
     assert load == pytest.approx(1 / find_diode("diode.toml").law.steepest_fall)
-    result = eqcirc("stability", "mine.toml", "--json")
+    result = eqcirc("stability", mine, "--json")
     assert result.code == 0
 
 
@@ -125,6 +127,7 @@ def test_undetermined_values_are_called_so(eqcirc: Callable[..., Result], table:
         (["missing.csv"], 3, "expected a file here"),
         (["diode.csv", "--series-ohms", "50"], 3, "expected less than"),
         (["diode.csv", "--series-ohms", "5"], 3, "diode.csv: 5 ohm of series resistance fold the curve back"),
+        (["diode.csv", "-o", "sub.txt"], 2, "--out sub.txt: expected a name that ends in .toml"),
         (["diode.csv", "-o", "no/such/folder.toml"], 2, "cannot write"),
         (["diode.csv", "--plot", "no/such/folder.png"], 2, "cannot write"),
     ],
