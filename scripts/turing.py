@@ -40,6 +40,7 @@ from eqcirc.verify.gradients import adjoint_gradient, relative_error
 from eqcirc.verify.stability import stability_report
 
 SEEDS = range(6)
+HOLDING = 10.0  # S; holds the nodes at the pattern before the sweep, much against the lattice
 BETAS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)  # S: 0.1 mS to 1e-5 mS
 CLAIMED = {
     "cubic": slice(2, 5),
@@ -196,7 +197,7 @@ def learning(report: Report, name: str, lattice: Lattice, pattern: Pattern) -> N
     for beta in BETAS:
         rule = EqProp(circuit, cost, beta)
         netlist = full_netlist(circuit, None, circuit.fixed_voltages(NOTHING), rule.nudge(targets))
-        found = points(netlist.holding(state[None, circuit.free_nodes]), circuit)
+        found = points(netlist.holding(state[None, circuit.free_nodes], HOLDING), circuit)
         apart = max(apart, float(np.abs(found.free[0] - state).max()))
         errors.append(relative_error(flat(rule.gradient(found)), exact))
     report.content.setdefault("eqprop", {})[name] = dict(zip(map(str, BETAS), errors, strict=True))

@@ -10,9 +10,10 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecovery
 from eqcirc.costs import SquaredError
-from eqcirc.devices import CubicDevice, EsakiDiode, ShockleyDiode
+from eqcirc.devices import Bounds, CubicDevice, EsakiDiode, ShockleyDiode
 from eqcirc.devices.presets import find_diode
 from eqcirc.errors import SolverError
 from eqcirc.learning.eqprop import EqProp
@@ -234,3 +235,15 @@ def test_a_sample_that_oscillates_does_not_keep_others_from_rest(engine: Make) -
     Neuron(CubicDevice(3e-3), RLRecovery(400.0, 4e-4)).add(b, "cell", v)
     points = engine(b.build(v), start="relax").solve(None, np.array([[0.0001], [4.0]]))
     assert points.status.tolist() == [Status.NO_EQUILIBRIUM, Status.CONVERGED]
+
+
+def test_many_bistable_samples_relax_in_one_sweep(spice: Callable[..., NgspiceSolver]) -> None:
+    """Nodes at many volts, held in phase −1 without a difference that rounding decides."""
+    neurons = LayerNeurons(Neuron(CubicDevice(3e-3), RLRecovery(500.0, 1e-4)))
+    network = Layered((5,), input_gain=10.0, neurons=neurons, bounds=Bounds(1e-5, 1e-4))
+    circuit = network.build("layered", 3, 2, 1)
+    inputs = np.random.default_rng(1).normal(size=(12, 3))
+    one, other = (
+        s.solve(None, inputs).require().free for s in (IdealSolver(circuit), spice(circuit, sweep=12))
+    )
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)

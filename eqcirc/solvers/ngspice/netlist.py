@@ -26,8 +26,6 @@ from eqcirc.solvers.ngspice import cards
 from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
 from eqcirc.typing import Array, Parameters
 
-HOLDING = 10.0  # S, of phase −1: much against most circuits
-
 
 @dataclass(frozen=True)
 class Tolerances:
@@ -66,7 +64,7 @@ class Settling:
 
     seconds: float
     step: float
-    holding: float = HOLDING
+    holding: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,18 +103,18 @@ class Netlist:
         ]
         return replace(self, lines=[*self.lines, *capacitors], settle=settle)
 
-    def holding(self, voltages: Array) -> Netlist:
-        """Return the netlist with a phase −1 that holds the saved nodes at voltages (batch, saved).
+    def holding(self, voltages: Array, siemens: float) -> Netlist:
+        """Return the netlist with a phase −1 that holds the saved nodes near voltages (batch, saved).
 
         Every point of a sweep starts from the one before it. So this makes the free phase of a sample start from
-        where the sample itself settled, and not from its neighbour.
+        where the sample itself settled, and not from its neighbour. What a node asks for and what it gets are two
+        sources: their difference, nearly zero, is below what ngspice can converge to.
         """
         switch = f"pwl(v({PHASE}),-1,1,-0.5,0,{self.phases},0)"
-        siemens = self.settle.holding if self.settle else HOLDING
-        lines = [
-            f"b_eq_h{k} {name} 0 i={siemens:g}*{switch}*(v({name})-{cards.table(column)})"
-            for k, (name, column) in enumerate(zip(self.saved, voltages.T, strict=True))
-        ]
+        lines = []
+        for k, (name, column) in enumerate(zip(self.saved, voltages.T, strict=True)):
+            lines.append(f"b_eq_hold{k} {name} 0 i={siemens:g}*{switch}*v({name})")
+            lines.append(f"b_eq_feed{k} 0 {name} i={siemens:g}*{switch}*{cards.table(column)}")
         return replace(self, lines=[*self.lines, *lines], held=True)
 
     def sweep(self, first: int = 0, last: int | None = None) -> str:

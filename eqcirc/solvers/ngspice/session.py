@@ -21,7 +21,7 @@ from eqcirc.errors import EngineError, EngineLeftError
 from eqcirc.solvers.free_phase import MOST_STEPS
 from eqcirc.solvers.ngspice.cards import SAMPLE
 from eqcirc.solvers.ngspice.library import require_library
-from eqcirc.solvers.ngspice.netlist import Netlist
+from eqcirc.solvers.ngspice.netlist import Netlist, Settling
 from eqcirc.solvers.ngspice.retry import climb
 from eqcirc.solvers.ngspice.shared import Spice, open_library
 from eqcirc.typing import Array
@@ -34,6 +34,9 @@ _HARMLESS = re.compile(
 _REFUSED = re.compile(r"\b(error|can't find|unable|not parsed|unknown|unrecognized)\b", re.IGNORECASE)
 SHOWN = 100  # part of a transient that is kept: its end
 LEAST_STEPS = 100  # of a transient; one that has come to rest takes no more at its end
+NO_PSEUDO_TRANSIENT = "optran 1 1 1 0 0 0"
+"""Newton, gmin stepping and source stepping, as ever, but not the transient behind them: without an operating point it
+never ends."""
 LOOSE = ".options reltol=1e-4 vntol=1e-7 abstol=1e-12 noacct"
 """Of transients, which only have to end near an operating point: the sweep behind them is precise. With the tolerances
 of the sweep they take for ever where one node is at 100 V."""
@@ -84,9 +87,10 @@ class Session:
             EngineError: ngspice refuses the netlist.
             EngineLeftError: ngspice called exit(); this process is of no use any more.
         """
-        settled = self._settle(netlist) if netlist.settle else None
-        if settled is not None:
-            netlist = netlist.holding(np.nan_to_num(settled))
+        settled = None
+        if netlist.settle:
+            settled = self._settle(netlist, netlist.settle)
+            netlist = netlist.holding(np.nan_to_num(settled), netlist.settle.holding)
         shape = (netlist.samples, netlist.points, len(netlist.saved))
         result = SweepResult(np.full(shape, np.nan), settled=settled)
         first = 0
@@ -104,13 +108,11 @@ class Session:
         result.voltages = np.ascontiguousarray(result.voltages.transpose(1, 0, 2)[free:])
         return result
 
-    def _settle(self, netlist: Netlist) -> Array:
+    def _settle(self, netlist: Netlist, settle: Settling) -> Array:
         """Return where every sample is (batch, saved) after a transient from rest.
 
         NaN where ngspice gave up, and where the circuit still moves so fast, for so long, that it will not rest.
         """
-        settle = netlist.settle
-        assert settle is not None
         settled = np.full((netlist.samples, len(netlist.saved)), np.nan)
         lines = [LOOSE if line.startswith(".options") else line for line in netlist.lines]
         netlist, end = replace(netlist, lines=lines), settle.seconds
@@ -167,6 +169,7 @@ class Session:
         heard = [words for words in self._spice.words if not _HARMLESS.match(words)]
         if code or any(_REFUSED.search(words) for words in heard):
             raise EngineError(f"ngspice refused the netlist: {self.said() or f'code {code}'}")
+        self._command(NO_PSEUDO_TRANSIENT)  # crashes without a circuit
 
     def _command(self, command: str) -> None:
         self._spice.command(command)

@@ -18,7 +18,6 @@ from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase, Start, close
 from eqcirc.solvers.ngspice.netlist import (
-    HOLDING,
     Netlist,
     Settling,
     Tolerances,
@@ -33,7 +32,7 @@ from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
 
-HELD = 1e3  # of the largest conductance at a node: what holds the nodes in phase −1 at least
+HELD = 100  # of the largest conductance at a node: what holds the nodes in phase −1
 MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
 
 LARGEST_ERROR = 1e-6
@@ -141,7 +140,7 @@ class NgspiceSolver(Solver):
         status, heard = np.full(len(fixed), Status.NO_EQUILIBRIUM, np.int8), SweepResult(u)
         waiting, duration = np.arange(len(fixed)), FIRST_HORIZON * dynamics.slowest
         step = duration / LEAST_STEPS
-        holding = max(HOLDING, HELD * float(dynamics.system.strength.max()))
+        holding = HELD * float(dynamics.system.strength.max())
         little = EQUAL * np.ones(self._plan.n) if not dynamics.stores else dynamics.parasitic(PARASITIC)
         capacitors = little[self._plan.unknown[self.circuit.free_nodes]]
         for _ in range(ATTEMPTS):

@@ -19,11 +19,14 @@ STEEP = "b1 b 0 i=5*tanh(1e4*(v(b)-2.5))"
 """Newton jumps over the step at 2.5 V for ever; with a capacitor the node slides into it."""
 
 
+SWEPT = ["v_eq_s eq_s 0 0", "v_eq_p eq_p 0 0", ".options reltol=1e-9 vntol=1e-12 abstol=1e-15 noacct"]
+
+
 def driven(device: str, *volts: float) -> Netlist:
     """A device at b, driven through 1 Ohm; the drive is a table over samples."""
     table = ",".join(f"{k},{v}" for k, v in enumerate(volts))
     lines = ["* driven", f"b0 a 0 v=pwl(v(eq_s),{table})", "r1 a b 1", device, ".model dm d is=1e-14"]
-    lines += ["v_eq_s eq_s 0 0", "v_eq_p eq_p 0 0", ".options reltol=1e-9 vntol=1e-12 abstol=1e-15 noacct"]
+    lines += SWEPT
     return Netlist(lines, ["a", "b"], len(volts), 1)
 
 
@@ -50,6 +53,16 @@ def test_a_sample_that_only_relaxation_solves(pool: Pool) -> None:
     np.testing.assert_allclose(result.voltages[0, :, 1], 2.5, atol=1e-3)
     current = 5 * np.tanh(1e4 * (result.voltages[0, :, 1] - 2.5))
     np.testing.assert_allclose(current, [5.0, 4.0] - result.voltages[0, :, 1], rtol=1e-6)
+
+
+def test_a_circuit_without_operating_point_is_given_up(pool: Pool) -> None:
+    """The device draws nothing or 1 mA, never the 0.5 mA of the source; ngspice's pseudo-transient would not end."""
+    lines = ["* jump", "i1 0 a 0.5m", "b1 a 0 i=v(a)>0.3?1m:0", "r1 a b 1", "r2 b 0 1e9"]
+    netlist = Netlist([*lines, *SWEPT], ["a", "b"], 2, 1)
+    ((_, result),) = pool.run([netlist])
+    assert isinstance(result, SweepResult)
+    assert np.isnan(result.voltages).all()
+    assert all("Too many iterations" in said for said in result.messages.values())
 
 
 def test_small_steps_need_a_sample_before() -> None:
