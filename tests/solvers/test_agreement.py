@@ -86,7 +86,7 @@ def test_two_outputs_far_apart_agree_too(seed: int, spice: Callable[..., Ngspice
     circuit = Layered(hidden=(), input_gain=8.0, bounds=Bounds(1e-7, 1e-5)).build("far", 2, 2, rng)
     cost = SoftmaxCrossEntropy(100.0)
     inputs, targets = rng.normal(size=(64, 2)), cost.targets(rng.integers(0, 2, 64), 2)
-    nudge = EqProp(circuit, cost, 1e-7).nudge(targets)
+    nudge = EqProp(circuit, cost, 1e-7).nudge(targets, None)
     ideal = IdealSolver(circuit).solve(None, inputs, nudge).require()
     assert np.abs(np.diff(circuit.readout.read(ideal.free))).max() > 1.0
     found = spice(circuit).solve(None, inputs, nudge).require()

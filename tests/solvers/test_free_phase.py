@@ -53,7 +53,7 @@ def nudged(
     circuit: Circuit, solver: Solver, inputs: Array, beta: float = 1e-6
 ) -> tuple[EqProp, Array, np.ndarray]:
     rule = EqProp(circuit, SquaredError(), beta)
-    points = solver.solve(None, inputs, rule.nudge(np.zeros((len(inputs), circuit.readout.n_outputs))))
+    points = solver.solve(None, inputs, rule.nudge(np.zeros((len(inputs), circuit.readout.n_outputs)), None))
     return rule, points.voltages, points.status
 
 
@@ -100,7 +100,7 @@ def test_a_nudge_that_flips_neurons_is_noticed(engine: Make) -> None:
     """Targets at the other side, and a beta that overpowers the neurons."""
     rule = EqProp(BISTABLE, SquaredError(), 1e-3)
     targets = -np.sign(INPUTS) * np.ones((4, 2))
-    points = engine(BISTABLE).solve(None, INPUTS, rule.nudge(targets))
+    points = engine(BISTABLE).solve(None, INPUTS, rule.nudge(targets, None))
     assert not points.converged.any()
 
 
@@ -117,6 +117,13 @@ def test_an_operating_point_that_the_circuit_would_leave_is_refused(engine: Make
     assert (points.status == Status.UNSTABLE).all()
     with pytest.raises(SolverError, match=r"unstable.*oscillates.*grow at .* Hz"):
         points.require()
+
+
+def test_a_sample_that_stays_on_the_fence_is_told_why(engine: Make) -> None:
+    """Without an input nothing pushes the neurons off 0 V, where none of them would stay."""
+    points = engine(BISTABLE, start="relax").solve(None, np.array([[0.0], [0.4]]))
+    assert points.status.tolist() == [Status.UNSTABLE, Status.CONVERGED]
+    assert "perturbations grow at" in points.messages[0]
 
 
 def test_without_capacitors_all_nodes_count_as_equal(engine: Make) -> None:

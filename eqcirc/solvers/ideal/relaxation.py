@@ -13,46 +13,47 @@ from eqcirc.solvers.stability import stability
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
+ALONE = MOST_STEPS // 3  # steps of a row that goes on alone, after all together have taken theirs
 
-def relax(dynamics: Dynamics, linear: LinearSolver) -> tuple[Array, np.ndarray, int]:
-    """Let every row come to rest, starting with nothing charged.
+
+def relax(
+    dynamics: Dynamics, linear: LinearSolver, x: Array | None = None, most_steps: int = MOST_STEPS
+) -> tuple[Array, np.ndarray, int]:
+    """Let every row come to rest, from states x (row, size), by default with nothing charged.
 
     A row has arrived when Newton's method, from where it is, finds a stable operating point close by. One that
-    oscillates never does.
+    oscillates never does. A row that ends at an unstable operating point counts as converged here: who asks for
+    stability is told why.
 
     Returns:
-        operating points u (row, n), status (row,), Newton iterations.
+        operating points u (row, n), NaN where there is none, status (row,), Newton iterations.
     """
     rows = len(dynamics.equations.injection)
     u, status = np.full((rows, dynamics.n), np.nan), np.full(rows, Status.NO_EQUILIBRIUM, np.int8)
-    active, x, iterations = np.arange(rows), np.zeros((rows, dynamics.size)), 0
+    active, iterations = np.arange(rows), 0
+    x = np.zeros((rows, dynamics.size)) if x is None else x
     duration = FIRST_HORIZON * dynamics.slowest
     for _ in range(ATTEMPTS):
-        x, finished = Motion(dynamics).settle(x, duration, MOST_STEPS)
-        found, state, more = _at_rest(dynamics, linear, x[:, : dynamics.n])
-        u[active], status[active] = found, state
+        x, finished = Motion(dynamics).settle(x, duration, most_steps)
+        here = x[:, : dynamics.n]
+        found, state, more = newton(dynamics.equations, linear, here)
         iterations += more
-        moving = state != Status.CONVERGED
-        if not finished and len(active) > 1:  # one row that oscillates took the steps of all
-            for k in np.flatnonzero(moving):
-                alone = Dynamics(dynamics.equations.take(np.array([k])))
-                (u[active[k]],), (status[active[k]],), more = relax(alone, linear)
-                iterations += more
-        if not finished or not moving.any():
+        near = (state == Status.CONVERGED) & close(found, here)
+        u[active] = np.where(near[:, None], found, np.nan)
+        status[active] = np.where(near, Status.CONVERGED, Status.NO_EQUILIBRIUM)
+        stays = near.copy()
+        if near.any():
+            stays[near] = stability(Dynamics(dynamics.equations.take(near)), found[near]).stable
+        active, x = active[~stays], x[~stays]
+        if not active.size:
             break
-        active, x = active[moving], x[moving]
-        dynamics = Dynamics(dynamics.equations.take(moving))
+        dynamics = Dynamics(dynamics.equations.take(~stays))
+        if not finished:
+            if rows > 1:  # one row that oscillates took the steps of all, and the others do not need many
+                for k, row in enumerate(active):
+                    alone = Dynamics(dynamics.equations.take(np.array([k])))
+                    (u[row],), (status[row],), more = relax(alone, linear, x[k : k + 1], ALONE)
+                    iterations += more
+            break
         duration *= LONGER
     return u, status, iterations
-
-
-def _at_rest(dynamics: Dynamics, linear: LinearSolver, here: Array) -> tuple[Array, np.ndarray, int]:
-    """Return operating points close to voltages here (row, n), NaN where there is none, status, and iterations."""
-    found, state, iterations = newton(dynamics.equations, linear, here)
-    near = (state == Status.CONVERGED) & close(found, here)
-    status = np.where(near, Status.CONVERGED, Status.NO_EQUILIBRIUM).astype(np.int8)
-    k = np.flatnonzero(near)
-    if k.size:
-        stays = stability(Dynamics(dynamics.equations.take(k)), found[k]).stable
-        status[k[~stays]] = Status.UNSTABLE
-    return np.where(near[:, None], found, np.nan), status, iterations

@@ -87,9 +87,10 @@ class Session:
             EngineError: ngspice refuses the netlist.
             EngineLeftError: ngspice called exit(); this process is of no use any more.
         """
-        settled = None
+        settled: Array | None = None
+        stopped: dict[int, str] = {}
         if netlist.settle:
-            settled = self._settle(netlist, netlist.settle)
+            settled, stopped = self._settle(netlist, netlist.settle)
             netlist = netlist.holding(np.nan_to_num(settled), netlist.settle.holding)
         shape = (netlist.samples, netlist.points, len(netlist.saved))
         result = SweepResult(np.full(shape, np.nan), settled=settled)
@@ -104,24 +105,31 @@ class Session:
             if done == 0:
                 self._retry(netlist, first, result)
                 first += 1
+        if settled is not None:  # a sample without a start has no sweep either
+            started = set(np.flatnonzero(np.isfinite(settled).all(axis=1)).tolist())
+            result.messages = {k: said for k, said in result.messages.items() if k in started} | stopped
         free = int(netlist.held)  # the holding phase is of no interest
         result.voltages = np.ascontiguousarray(result.voltages.transpose(1, 0, 2)[free:])
         return result
 
-    def _settle(self, netlist: Netlist, settle: Settling) -> Array:
-        """Return where every sample is (batch, saved) after a transient from rest.
+    def _settle(self, netlist: Netlist, settle: Settling) -> tuple[Array, dict[int, str]]:
+        """Return where every sample is (batch, saved) after a transient from rest, and ngspice's words if it stopped.
 
-        NaN where ngspice gave up, and where the circuit still moves so fast, for so long, that it will not rest.
+        NaN where it stopped, and where the circuit still moves so fast, for so long, that it will not rest.
         """
         settled = np.full((netlist.samples, len(netlist.saved)), np.nan)
+        stopped: dict[int, str] = {}
         lines = [LOOSE if line.startswith(".options") else line for line in netlist.lines]
         netlist, end = replace(netlist, lines=lines), settle.seconds
         run = f"tran {settle.step} {end} {end * (1 - 1 / SHOWN)} {end / LEAST_STEPS} uic"
         for sample in range(netlist.samples):
             points = self.analyse(netlist, [], f"alter v_{SAMPLE} = {sample}", run)
-            if 0 < len(points) <= MOST_STEPS / SHOWN:
+            if not len(points):
+                words = self.said() or "no word why"
+                stopped[sample] = f"ngspice: the transient from rest stopped before {end:.3g} s: {words}"
+            elif len(points) <= MOST_STEPS / SHOWN:
                 settled[sample] = points[-1]
-        return settled
+        return settled, stopped
 
     def _retry(self, netlist: Netlist, sample: int, result: SweepResult) -> None:
         """Put a sample that failed from a cold start into `result`: its voltages, or ngspice's words."""

@@ -157,7 +157,7 @@ class NgspiceSolver(Solver):
             arrived = (state != Status.CONVERGED) | (~lost & (failed | close(found[0], ended[0])))
             done = waiting[arrived]
             u[:, done], status[done] = found[:, arrived], state[arrived]
-            heard.messages |= {int(waiting[k]): m for k, m in swept.messages.items() if arrived[k]}
+            heard.messages |= {int(waiting[k]): m for k, m in swept.messages.items() if arrived[k] or lost[k]}
             heard.rungs |= {int(waiting[k]): m for k, m in swept.rungs.items() if arrived[k]}
             waiting, duration = waiting[~(arrived | lost)], duration * LONGER
             if not waiting.size:

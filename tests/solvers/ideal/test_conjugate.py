@@ -124,7 +124,7 @@ def test_wide_networks_are_iterated_and_agree_with_the_direct_solver(
 ) -> None:
     example = wide(hidden, skips, weights)
     cost = SquaredError()
-    nudge = EqProp(example.circuit, cost, 1e-7).nudge(cost.targets(np.arange(8), 10))
+    nudge = EqProp(example.circuit, cost, 1e-7).nudge(cost.targets(np.arange(8), 10), None)
     solver = IdealSolver(example.circuit)
     assert isinstance(solver._linear, ConjugateGradients)
     direct = solver._linear.direct = Counting(solver._linear.direct)

@@ -10,7 +10,7 @@ import pytest
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.devices import ShockleyDiode
 from eqcirc.solvers.ngspice import retry
-from eqcirc.solvers.ngspice.netlist import Netlist
+from eqcirc.solvers.ngspice.netlist import Netlist, Settling
 from eqcirc.solvers.ngspice.pool import Pool
 from eqcirc.solvers.ngspice.session import SweepResult
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
@@ -55,14 +55,26 @@ def test_a_sample_that_only_relaxation_solves(pool: Pool) -> None:
     np.testing.assert_allclose(current, [5.0, 4.0] - result.voltages[0, :, 1], rtol=1e-6)
 
 
+JUMP = ["* jump", "i1 0 a 0.5m", "b1 a 0 i=v(a)>0.3?1m:0", "r1 a b 1", "r2 b 0 1e9"]
+"""The device draws nothing or 1 mA, never the 0.5 mA of the source: there is no operating point."""
+
+
 def test_a_circuit_without_operating_point_is_given_up(pool: Pool) -> None:
-    """The device draws nothing or 1 mA, never the 0.5 mA of the source; ngspice's pseudo-transient would not end."""
-    lines = ["* jump", "i1 0 a 0.5m", "b1 a 0 i=v(a)>0.3?1m:0", "r1 a b 1", "r2 b 0 1e9"]
-    netlist = Netlist([*lines, *SWEPT], ["a", "b"], 2, 1)
-    ((_, result),) = pool.run([netlist])
+    """ngspice's pseudo-transient would not end."""
+    ((_, result),) = pool.run([Netlist([*JUMP, *SWEPT], ["a", "b"], 2, 1)])
     assert isinstance(result, SweepResult)
     assert np.isnan(result.voltages).all()
     assert all("Too many iterations" in said for said in result.messages.values())
+
+
+def test_a_transient_that_stops_says_so(pool: Pool) -> None:
+    netlist = Netlist([*JUMP, *SWEPT], ["a", "b"], 2, 1)
+    ((_, result),) = pool.run([netlist.settling(Settling(1e-6, 1e-8, 1.0), np.zeros(2))])
+    assert isinstance(result, SweepResult)
+    assert result.settled is not None
+    assert np.isnan(result.settled).all()
+    assert all("the transient from rest stopped before 1e-06 s" in said for said in result.messages.values())
+    assert len(result.messages) == 2
 
 
 def test_small_steps_need_a_sample_before() -> None:
