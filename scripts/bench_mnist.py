@@ -135,7 +135,7 @@ def gradient_error(run: Run) -> float:
     trainer, rule = run.trainer, run.trainer.rule
     inputs, labels = run.data.train.inputs[:64], run.data.train.labels[:64]
     targets = rule.cost.targets(labels, 10)
-    points = run.solver.solve(trainer.parameters, inputs, rule.nudge(targets)).require()
+    points = run.solver.solve(trainer.parameters, inputs, rule.nudge(targets, trainer.parameters)).require()
     with build_solver(run.experiment, run.circuit, "ideal") as ideal:
         free = ideal.solve(trainer.parameters, inputs).require().free
     exact = adjoint_gradient(run.circuit, trainer.parameters, inputs, targets, rule.cost, free)
@@ -147,7 +147,7 @@ def naive_milliseconds(run: Run) -> float:
     logging.disable(logging.ERROR)  # PySpice logs ngspice's notes as errors
     rule = EqProp(run.circuit, run.trainer.rule.cost, 1e-7)
     targets = rule.cost.targets(run.data.train.labels[:1], 10)
-    milliseconds, _ = naively(run.circuit, run.data.train.inputs[:1], rule.nudge(targets))
+    milliseconds, _ = naively(run.circuit, run.data.train.inputs[:1], rule.nudge(targets, None))
     logging.disable(logging.NOTSET)
     return milliseconds
 

@@ -172,7 +172,7 @@ def problem(hidden: tuple[int, ...], features: int) -> tuple[Circuit, np.ndarray
     inputs = rng.uniform(0, 1, (BATCH, features)) * (rng.random((BATCH, features)) < 0.2)
     cost = SquaredError()
     targets = cost.targets(rng.integers(0, OUTPUTS, BATCH), OUTPUTS)
-    return circuit, inputs, EqProp(circuit, cost, BETA).nudge(targets)
+    return circuit, inputs, EqProp(circuit, cost, BETA).nudge(targets, None)
 
 
 def peak() -> float:

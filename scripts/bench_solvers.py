@@ -45,7 +45,7 @@ def main() -> None:
     # like MNIST: about a fifth of the pixels are not black
     inputs = rng.uniform(0, 1, (BATCH, FEATURES)) * (rng.random((BATCH, FEATURES)) < 0.2)
     cost = SquaredError()
-    nudge = EqProp(circuit, cost, BETA).nudge(cost.targets(rng.integers(0, OUTPUTS, BATCH), OUTPUTS))
+    nudge = EqProp(circuit, cost, BETA).nudge(cost.targets(rng.integers(0, OUTPUTS, BATCH), OUTPUTS), None)
     ideal, ideal_points = timed(IdealSolver(circuit), inputs, nudge)
     with NgspiceSolver(circuit, workers=1, sweep=BATCH) as solver:
         spice, spice_points = timed(solver, inputs, nudge)

@@ -163,8 +163,9 @@ class Dense:
 
 def images(run: Run, samples: int) -> tuple[Array, Nudge]:
     """Return the first test images and their nudge."""
-    rule, test = run.trainer.rule, run.data.test
-    return test.inputs[:samples], rule.nudge(targets_of(test, rule.cost)[:samples])
+    trainer, test = run.trainer, run.data.test
+    targets = targets_of(test, trainer.rule.cost)[:samples]
+    return test.inputs[:samples], trainer.rule.nudge(targets, trainer.parameters)
 
 
 def timed(solver: IdealSolver, run: Run, samples: int, at_once: int) -> tuple[float, Array]:

@@ -46,14 +46,14 @@ def main() -> None:
     circuit = plan.build("workers", FEATURES, OUTPUTS, rng)
     inputs = rng.uniform(0, 1, (BATCH, FEATURES)) * (rng.random((BATCH, FEATURES)) < 0.2)
     rule = EqProp(circuit, SoftmaxCrossEntropy(5.0), 1e-7)
-    nudge = rule.nudge(rule.cost.targets(rng.integers(0, OUTPUTS, BATCH), OUTPUTS))
+    nudge = rule.nudge(rule.cost.targets(rng.integers(0, OUTPUTS, BATCH), OUTPUTS), None)
     sweeps = math.ceil(BATCH / SWEEP)
     measured = {}
     for workers in (1, 2):
         with NgspiceSolver(circuit, workers=workers, sweep=SWEEP) as solver:
             solver.solve(None, inputs, nudge)  # starts the processes
             measured[workers] = fastest(
-                lambda solver=solver: rule.gradient(solver.solve(None, inputs, nudge))
+                lambda solver=solver: rule.gradient(solver.solve(None, inputs, nudge), None)
             )
             if workers == 1:
                 netlists = solver.netlists(None, inputs, nudge)

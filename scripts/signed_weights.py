@@ -180,7 +180,8 @@ def spice_run(row: dict[str, Any]) -> dict[str, Any]:
     for engine in ("ngspice", "ideal"):
         one = e.model_copy(update={"solver": e.solver.model_copy(update={"workers": 1})})
         with build_solver(one, circuit, engine) as solver:
-            points = [solver.solve(spice["parameters"], few, rule.nudge(targets)).require() for _ in range(5)]
+            nudge = rule.nudge(targets, spice["parameters"])
+            points = [solver.solve(spice["parameters"], few, nudge).require() for _ in range(5)]
         found[engine] = (points[0].voltages, 1e3 * min(p.seconds for p in points) / len(few))
     print(row["neurons"], row["weights"], "through ngspice", spice["test"], flush=True)
     return {

@@ -39,7 +39,7 @@ def main() -> None:
     for k in range(1, batches + 1):
         values = {name: rng.uniform(1e-7, 1e-5, value.shape) for name, value in circuit.parameters.items()}
         targets = rule.cost.targets(rng.integers(0, OUTPUTS, BATCH), OUTPUTS)
-        points = solver.solve(values, rng.uniform(0, 1, (BATCH, FEATURES)), rule.nudge(targets))
+        points = solver.solve(values, rng.uniform(0, 1, (BATCH, FEATURES)), rule.nudge(targets, values))
         failed += int((~points.converged).sum())
         if k % EVERY == 0:
             seen.append((k, workers.executor().submit(resident_megabytes).result()))

@@ -196,10 +196,10 @@ def learning(report: Report, name: str, lattice: Lattice, pattern: Pattern) -> N
     errors, apart = [], 0.0
     for beta in BETAS:
         rule = EqProp(circuit, cost, beta)
-        netlist = full_netlist(circuit, None, circuit.fixed_voltages(NOTHING), rule.nudge(targets))
+        netlist = full_netlist(circuit, None, circuit.fixed_voltages(NOTHING), rule.nudge(targets, None))
         found = points(netlist.holding(state[None, circuit.free_nodes], HOLDING), circuit)
         apart = max(apart, float(np.abs(found.free[0] - state).max()))
-        errors.append(relative_error(flat(rule.gradient(found)), exact))
+        errors.append(relative_error(flat(rule.gradient(found, None)), exact))
     report.content.setdefault("eqprop", {})[name] = dict(zip(map(str, BETAS), errors, strict=True))
     report.claim(
         f"{name}: operating point by ngspice, from the pattern, against Newton's method (V)", apart, "<= 1e-9"

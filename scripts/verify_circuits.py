@@ -88,7 +88,7 @@ def measure(k: int) -> dict[str, object]:
         full = NgspiceSolver(circuit, netlist="full")
         for solver in (*solvers.values(), full):
             stack.enter_context(solver)
-        nudge = EqProp(circuit, cost, SMALL).nudge(targets)
+        nudge = EqProp(circuit, cost, SMALL).nudge(targets, parameters)
         points = {name: s.solve(parameters, inputs, nudge).require() for name, s in solvers.items()}
         whole = full.solve(parameters, inputs, nudge).require()
         row["reduced_dv"] = np.abs(points["ngspice"].voltages - points["ideal"].voltages).max()
@@ -108,7 +108,7 @@ def measure(k: int) -> dict[str, object]:
             for variant, found in errors.items():
                 for beta in LARGE:
                     rule = EqProp(circuit, cost, float(beta), variant)  # type: ignore[arg-type]
-                    at = solver.solve(parameters, inputs, rule.nudge(targets)).require()
+                    at = solver.solve(parameters, inputs, rule.nudge(targets, parameters)).require()
                     found.append(relative_error(flat(rule.gradient(at, parameters)), exact))
             row["errors"][name] = errors
             row["slopes"][name] = {v: np.polyfit(np.log(LARGE), np.log(e), 1)[0] for v, e in errors.items()}

@@ -139,17 +139,18 @@ def examine(d: Device, recovery: str, coupled: bool, rng: np.random.Generator) -
     rule = EqProp(circuit, cost, d.small)
     with ExitStack() as stack:
         ideal, ngspice = (stack.enter_context(s) for s in (IdealSolver(circuit), NgspiceSolver(circuit)))
-        points = {"ideal": ideal.solve(values, inputs, rule.nudge(targets))}
+        points = {"ideal": ideal.solve(values, inputs, rule.nudge(targets, values))}
         if not points["ideal"].converged.all():
             return None
-        points["ngspice"] = ngspice.solve(values, inputs, rule.nudge(targets)).require()
+        points["ngspice"] = ngspice.solve(values, inputs, rule.nudge(targets, values)).require()
         free = points["ideal"].free
         adjoint = adjoint_gradient(circuit, values, inputs, targets, cost, free)
         exact = flat(adjoint)
         errors = {
             variant: [
                 relative_error(
-                    flat(r.gradient(ideal.solve(values, inputs, r.nudge(targets)).require(), values)), exact
+                    flat(r.gradient(ideal.solve(values, inputs, r.nudge(targets, values)).require(), values)),
+                    exact,
                 )
                 for r in (EqProp(circuit, cost, beta, variant) for beta in d.large)
             ]
@@ -240,7 +241,7 @@ def bistable(report: Report) -> None:
             plain += int(leaves(circuit, inputs[:1], cold))
             flagged += int(not found.stable[0])
             rule = EqProp(circuit, SquaredError(), 1e-5)
-            nudge = rule.nudge(np.zeros((6, circuit.readout.n_outputs)))
+            nudge = rule.nudge(np.zeros((6, circuit.readout.n_outputs)), None)
             for solver in (IdealSolver(circuit), ngspice):
                 points = solver.solve(None, inputs, nudge)
                 asked += len(inputs)

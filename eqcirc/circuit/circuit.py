@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from eqcirc.devices import Element
+from eqcirc.devices import Element, Gyrator
 from eqcirc.devices.rail import Rail
 from eqcirc.errors import CircuitError, DataError, nearest
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -118,6 +118,22 @@ class Circuit:
     def trainable(self) -> tuple[Element, ...]:
         """The trainable elements."""
         return tuple(e for e in self.elements if e.trainable)
+
+    @cached_property
+    def scaling_varies(self) -> bool:
+        """Whether the scaling s (see `circuit.scaling`) depends on values.
+
+        Gyrators have s_b = −s_a whatever their values, unless something can cancel one of their two directions: a
+        transconductor, a gyrator the other way round, or the voltage of a free reference.
+        """
+        active = [e for e in self.elements if not e.reciprocal]
+        gyrators = [e for e in active if isinstance(e, Gyrator)]
+        ports = {ab for e in gyrators for ab in zip(e.a.tolist(), e.b.tolist(), strict=True)}
+        return (
+            len(gyrators) < len(active)
+            or any((b, a) in ports for a, b in ports)
+            or any(self.is_free[e.reference].any() for e in gyrators)
+        )
 
     def element(self, name: str) -> Element:
         """Return an element by name; raises `CircuitError` with the nearest name otherwise."""

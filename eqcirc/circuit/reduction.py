@@ -220,14 +220,10 @@ class Reduction:
         return np.asarray(connected_components(self.pattern() + floating, directed=False)[1], np.intp)
 
     def symmetry(self, parameters: Parameters) -> Array | None:
-        """Return `scaling.symmetry`, or None where there is none; only transconductors make it depend on values."""
-        if self._transconducts:
+        """Return `scaling.symmetry`, or None where there is none."""
+        if self.circuit.scaling_varies:
             return symmetry_or_none(self.circuit, parameters)
         return self._symmetry
-
-    @cached_property
-    def _transconducts(self) -> bool:
-        return any(isinstance(e, LinearElement) and not e.reciprocal for e in self.circuit.elements)
 
     @cached_property
     def _symmetry(self) -> Array | None:

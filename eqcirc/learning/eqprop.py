@@ -62,27 +62,31 @@ class EqProp:
         self.beta = beta
         self.variant = variant
         self._scaling = symmetry(circuit)
-        self._values_decide = not all(e.reciprocal for e in circuit.elements)
 
-    def scaling(self, parameters: Parameters | None = None) -> Array:
-        """Return s (node,) at `parameters`, by which it changes where transconductors or gyrators are trained.
+    def scaling(self, parameters: Parameters | None) -> Array:
+        """Return s (node,) at `parameters`; None for the circuit's own values.
 
         Raises:
             SymmetryError: there is no scaling any more.
         """
-        return symmetry(self.circuit, parameters) if self._values_decide else self._scaling
+        return symmetry(self.circuit, parameters) if self.circuit.scaling_varies else self._scaling
 
-    def nudge(self, targets: Array, parameters: Parameters | None = None) -> Nudge:
-        """Return the nudge towards targets (batch, n_outputs) at `parameters`, which are to be solved with it."""
+    def nudge(self, targets: Array, parameters: Parameters | None) -> Nudge:
+        """Return the nudge for a solve.
+
+        Args:
+            targets: (batch, n_outputs).
+            parameters: values that are to be solved with it, as `Solver.solve` takes them.
+        """
         weight = 1 / self.scaling(parameters)[self.circuit.readout.nodes]
         return Nudge(self.cost, targets, self.beta, _FACTORS[self.variant], weight)
 
-    def gradient(self, points: OperatingPoints, parameters: Parameters | None = None) -> dict[str, Array]:
+    def gradient(self, points: OperatingPoints, parameters: Parameters | None) -> dict[str, Array]:
         """Return dC/dvalue of every trainable element, averaged over the samples that converged.
 
         Args:
             points: solution of the free phase and of the phases of `nudge`.
-            parameters: values that the points were solved at; elements left out have the circuit's values.
+            parameters: values that the points were solved at, as `Solver.solve` takes them.
         """
         good = points.converged
         phases = points.voltages if good.all() else points.voltages[:, good]

@@ -99,7 +99,7 @@ def compare(network: Network, solver: Callable[[Circuit], Solver], cost: Cost) -
         targets, factor = (one_of_two, one_of_two), 2.0
         rules = EqProp(whole, cost, BETA), EqProp(half, SoftmaxCrossEntropy(2 * cost.sharpness), BETA)
     points = [
-        solver(rule.circuit).solve(None, network.inputs, rule.nudge(y)).require()
+        solver(rule.circuit).solve(None, network.inputs, rule.nudge(y, None)).require()
         for rule, y in zip(rules, targets, strict=True)
     ]
     sign = rail_of(network, whole)
@@ -110,7 +110,7 @@ def compare(network: Network, solver: Callable[[Circuit], Solver], cost: Cost) -
         adjoint_gradient(rule.circuit, rule.circuit.parameters, network.inputs, y, rule.cost, p.free)
         for rule, y, p in zip(rules, targets, points, strict=True)
     ]
-    estimate = [rule.gradient(p) for rule, p in zip(rules, points, strict=True)]
+    estimate = [rule.gradient(p, None) for rule, p in zip(rules, points, strict=True)]
     for layer in range(1, len(network.values) + 1):
         for full, part in (exact, estimate):
             found, expected = full[f"w{layer}"], network.joined(part, layer, factor)

@@ -205,7 +205,7 @@ def test_a_dual_rail_network_stays_odd_when_trained(diodes: LayerDiodes, biases:
     rule, solver, adam = EqProp(circuit, SquaredError(), 1e-8), IdealSolver(circuit), Adam()
     values = circuit.parameters
     for _ in range(20):
-        points = solver.solve(values, inputs, rule.nudge(targets)).require()
+        points = solver.solve(values, inputs, rule.nudge(targets, values)).require()
         steps = adam.steps(rule.gradient(points, values), dict.fromkeys(values, 2e-8))
         values = {n: np.clip(v + steps[n], *circuit.element(n).bounds) for n, v in values.items()}
     assert all((values[name] != value).any() for name, value in circuit.parameters.items())

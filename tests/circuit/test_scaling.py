@@ -9,9 +9,12 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.circuit.scaling import symmetry
+from eqcirc.costs import SquaredError
 from eqcirc.devices import CurrentSource
 from eqcirc.errors import SymmetryError
+from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array
 from tests.catalogue import NAMES, Case, S, case, random_layered
@@ -61,6 +64,42 @@ def test_s_of_transconductors_follows_their_trained_values() -> None:
     circuit = case("gyrator").circuit
     s = symmetry(circuit, {"forth": np.array([4 * S]), "back": np.array([S])})
     assert s[circuit.node_names.index("w")] == pytest.approx(-4)
+
+
+def gyrators(*ports: tuple[str, str, str], beside: bool = False) -> Circuit:
+    """Gyrators g0, g1, … of S between nodes v and w, and a free node r; `beside` them a transconductor."""
+    b = CircuitBuilder("gyrators")
+    node = {"0": GROUND} | {name: int(b.nodes(name)[0]) for name in "vwr"}
+    b.conductance("leaks", list(node.values())[1:], GROUND, S)
+    for k, (first, second, reference) in enumerate(ports):
+        b.gyrator(f"g{k}", node[first], node[second], S, reference=node[reference], trainable=True)
+    if beside:
+        b.transconductor("t", (node["w"], GROUND), (node["v"], GROUND), -S)
+    return b.build([node["v"], node["w"]])
+
+
+@pytest.mark.parametrize("ports", [[("v", "w", "0")], [("v", "w", "0"), ("v", "w", "0")]])
+def test_the_scaling_of_gyrators_alone_is_found_once(ports: list[tuple[str, str, str]]) -> None:
+    circuit, other = gyrators(*ports), {"g0": np.array([3 * S])}
+    rule, plan = EqProp(circuit, SquaredError(), 1e-7), Reduction(circuit)
+    np.testing.assert_array_equal(rule.scaling(other), symmetry(circuit, other))
+    assert rule.scaling(None) is rule.scaling(other)
+    assert plan.symmetry({}) is plan.symmetry(other)
+
+
+@pytest.mark.parametrize(
+    ("circuit", "ratio"),
+    [
+        (gyrators(("v", "w", "0"), beside=True), -3 / 4),
+        (gyrators(("v", "w", "0"), ("w", "v", "0")), -1),  # at their first values they cancel
+        (gyrators(("v", "w", "r"), ("r", "w", "v")), -3 / 2),  # likewise, one way
+    ],
+    ids=["transconductor", "the other way round", "free reference"],
+)
+def test_what_can_cancel_a_gyrator_makes_the_scaling_depend_on_values(circuit: Circuit, ratio: float) -> None:
+    found = Reduction(circuit).symmetry({"g0": np.array([3 * S])})
+    assert found is not None
+    np.testing.assert_allclose(found[circuit.readout.nodes], [1, ratio])
 
 
 def test_a_lone_transconductor_is_refused_by_name() -> None:

@@ -40,8 +40,8 @@ def adjoint(problem: Problem) -> Array:
 def error(problem: Problem, solver: Solver, beta: float, variant: Variant = "centred") -> float:
     """Relative error of the EqProp gradient."""
     rule = EqProp(problem.circuit, problem.cost, beta, variant)
-    points = solver.solve(None, problem.inputs, rule.nudge(problem.targets)).require()
-    return relative_error(flat(rule.gradient(points)), adjoint(problem))
+    points = solver.solve(None, problem.inputs, rule.nudge(problem.targets, None)).require()
+    return relative_error(flat(rule.gradient(points, None)), adjoint(problem))
 
 
 def test_the_random_networks_have_every_feature_between_them() -> None:
@@ -124,10 +124,10 @@ def test_without_the_scaling_the_gradient_of_early_layers_is_wrong(monkeypatch: 
     rng = np.random.default_rng(1)
     inputs, targets = rng.uniform(-1, 1, (4, 2)), rng.uniform(-0.1, 0.1, (4, 2))
     rule = EqProp(circuit, SquaredError(), SMALL)
-    points = IdealSolver(circuit).solve(None, inputs, rule.nudge(targets)).require()
-    right = rule.gradient(points)
+    points = IdealSolver(circuit).solve(None, inputs, rule.nudge(targets, None)).require()
+    right = rule.gradient(points, None)
     monkeypatch.setattr(rule, "scaling", lambda parameters: np.ones(circuit.n_nodes))
-    wrong = rule.gradient(points)
+    wrong = rule.gradient(points, None)
     np.testing.assert_array_equal(wrong["w2"], right["w2"])
     np.testing.assert_allclose(right["w1"], gain**2 * wrong["w1"], rtol=1e-12)
     reference = adjoint(Problem(plan, circuit, inputs, SquaredError(), targets))
@@ -139,8 +139,8 @@ def test_without_the_scaling_the_gradient_of_early_layers_is_wrong(monkeypatch: 
 def test_a_nudge_pulls_with_one_over_s() -> None:
     some = case("gyrator")  # s has opposite signs at the two outputs
     rule = EqProp(some.circuit, SquaredError(), 1e-7)
-    weight = rule.nudge(np.zeros((5, 2))).strengths(2)
-    np.testing.assert_allclose(weight, 1 / rule.scaling()[some.circuit.readout.nodes])
+    weight = rule.nudge(np.zeros((5, 2)), None).strengths(2)
+    np.testing.assert_allclose(weight, 1 / rule.scaling(None)[some.circuit.readout.nodes])
     assert weight[0] * weight[1] < 0
 
 
@@ -177,6 +177,13 @@ def test_a_scaling_that_training_ends_is_an_error() -> None:
     rule = EqProp(replace(circuit, elements=elements), SquaredError(), 1e-7)
     with pytest.raises(SymmetryError, match="nothing carries it back"):
         rule.nudge(np.zeros((1, 2)), circuit.parameters | {"gy": np.array([0.5e-3])})
+
+
+@pytest.mark.parametrize("call", [EqProp.nudge, EqProp.gradient])
+def test_the_rule_has_to_be_told_at_which_values(call: Callable[..., object]) -> None:
+    """With the circuit's first values by default, training would go on with a scaling that holds no more."""
+    with pytest.raises(TypeError, match="parameters"):
+        call(EqProp(leaning(), SquaredError(), 1e-7), np.zeros((1, 2)))
 
 
 def test_training_and_audits_follow_the_scaling() -> None:
@@ -231,19 +238,21 @@ def test_a_skip_over_a_usual_amplifier_is_refused_and_over_a_transformer_is_not(
 def test_a_nudge_needs_a_strength(beta: float) -> None:
     rule = EqProp(case("divider").circuit, SquaredError(), beta)
     with pytest.raises(ConfigError, match="expected a positive, finite nudging strength"):
-        rule.nudge(np.zeros((1, 1)))
+        rule.nudge(np.zeros((1, 1)), None)
 
 
 @pytest.mark.parametrize("variant", ["centred", "positive", "negative"])
 def test_failed_samples_are_left_out_of_the_mean(variant: Variant) -> None:
     problem = random_problem(4)
     rule = EqProp(problem.circuit, problem.cost, 1e-8, variant)
-    points = IdealSolver(problem.circuit).solve(None, problem.inputs, rule.nudge(problem.targets)).require()
+    points = (
+        IdealSolver(problem.circuit).solve(None, problem.inputs, rule.nudge(problem.targets, None)).require()
+    )
     voltages, status = points.voltages.copy(), points.status.copy()
     voltages[:, 1], status[1] = np.nan, Status.NOT_CONVERGED
-    partly = rule.gradient(OperatingPoints(voltages, status))
+    partly = rule.gradient(OperatingPoints(voltages, status), None)
     keep = [0, 2, 3]
-    alone = rule.gradient(OperatingPoints(points.voltages[:, keep], points.status[keep]))
+    alone = rule.gradient(OperatingPoints(points.voltages[:, keep], points.status[keep]), None)
     np.testing.assert_allclose(flat(partly), flat(alone), rtol=1e-13)
 
 
@@ -253,7 +262,7 @@ def test_without_any_sample_the_gradient_is_zero() -> None:
     nothing = OperatingPoints(
         np.full((3, 4, problem.circuit.n_nodes), np.nan), np.full(4, Status.NOT_CONVERGED, np.int8)
     )
-    np.testing.assert_array_equal(flat(rule.gradient(nothing)), 0)
+    np.testing.assert_array_equal(flat(rule.gradient(nothing, None)), 0)
 
 
 def test_a_circuit_without_trainable_parts_has_no_gradient() -> None:
@@ -264,8 +273,10 @@ def test_a_gradient_is_local_to_the_element() -> None:
     """dC/dg of one resistor from its own voltages in the nudged phases: s·(v₊² − v₋²)/2/(2·beta)."""
     some = case("divider")
     rule = EqProp(some.circuit, SquaredError(), 1e-8)
-    points = IdealSolver(some.circuit).solve(None, some.inputs, rule.nudge(np.full((5, 1), 0.2))).require()
+    points = (
+        IdealSolver(some.circuit).solve(None, some.inputs, rule.nudge(np.full((5, 1), 0.2), None)).require()
+    )
     a, b = some.circuit.element("top").terminals()
     plus, minus = (points.voltages[k][:, a] - points.voltages[k][:, b] for k in (1, 2))
     squares = ((plus**2 - minus**2) / 2 / (2 * 1e-8)).mean()
-    assert rule.gradient(points)["top"][0] == pytest.approx(squares, rel=1e-9)
+    assert rule.gradient(points, None)["top"][0] == pytest.approx(squares, rel=1e-9)

@@ -107,8 +107,8 @@ def test_a_step_is_minus_rate_times_gradient() -> None:
         replace(PLAN, epochs=1, batch_size=24, learning_rate=1e-18, schedule="constant"), optimizer=SGD()
     )
     inputs, targets = t.data.train.inputs, targets_of(t.data.train, t.rule.cost)
-    points = t.solver.solve(None, inputs, t.rule.nudge(targets)).require()
-    gradient, start = t.rule.gradient(points), t.circuit.parameters
+    points = t.solver.solve(None, inputs, t.rule.nudge(targets, None)).require()
+    gradient, start = t.rule.gradient(points, None), t.circuit.parameters
     t.run()
     for name, value in t.state.parameters.items():
         np.testing.assert_allclose(value - start[name], -1e-18 * gradient[name], rtol=1e-3, atol=1e-19)
