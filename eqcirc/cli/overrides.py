@@ -6,12 +6,15 @@ import tomllib
 from typing import Any
 
 from eqcirc.errors import ConfigError
-from eqcirc.experiment.load import parse
+from eqcirc.experiment.load import model_in, parse
 from eqcirc.experiment.schema import Experiment
+from eqcirc.experiment.section import Section
 
 
 def changed(experiment: Experiment, changes: list[str], option: str = "--set") -> Experiment:
     """Return the experiment with keys replaced; `changes` are like ``learning.epochs=5``, `option` asked for them.
+
+    Keys that do nothing with what is chosen now are dropped, unless they are in `changes` themselves.
 
     Raises:
         ConfigError: not of that form, unknown key, or value out of range.
@@ -19,6 +22,7 @@ def changed(experiment: Experiment, changes: list[str], option: str = "--set") -
     if not changes:
         return experiment
     content = experiment.model_dump(mode="json", exclude_unset=True)
+    given = []
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key:
@@ -31,7 +35,27 @@ def changed(experiment: Experiment, changes: list[str], option: str = "--set") -
                 raise ConfigError(f"--set {change!r}: {section!r} is a value, not a table")
             table = inner
         table[last] = _value(text.strip())
+        given.append(f"{key.strip()}.")
+    _drop_branches_left(Experiment, content, given)
     return parse(content, option)
+
+
+def _drop_branches_left(
+    section: type[Section], table: dict[str, Any], given: list[str], path: str = ""
+) -> None:
+    """Drop keys of branches that are not chosen; `given` keys, what is in them and around them stay."""
+    for choice, values, keys in section.branches:
+        value = table.get(choice, section.model_fields[choice].default)
+        if (value.lower() if isinstance(value, str) else value) in values:  # devices are in any case
+            continue
+        for key in keys:
+            name = f"{path}{key}."
+            if not any(name.startswith(own) or own.startswith(name) for own in given):
+                table.pop(key, None)
+    for key, info in section.model_fields.items():
+        inner, content = model_in(info.annotation), table.get(key)
+        if isinstance(content, dict) and inner is not None and issubclass(inner, Section):
+            _drop_branches_left(inner, content, given, f"{path}{key}.")
 
 
 def _value(text: str) -> Any:

@@ -72,7 +72,7 @@ def test_a_key_of_a_branch_that_is_not_chosen_is_refused(
 
 
 def test_the_default_is_told_where_a_key_cannot_be_left_out() -> None:
-    """On the command line, --set can change the choice, but not take a key away."""
+    """A resolved file has all keys."""
     with pytest.raises(ConfigError, match=r"leave it out \(or at its default, 330\.0\), or choose that$"):
         parse({"network": {"neurons": {"recovery": "none", "resistance": 36.0}}}, "--set")
     parse({"network": {"neurons": {"recovery": "none", "resistance": 330}}}, "--set")
