@@ -26,6 +26,7 @@ class Stopping:
     def __init__(self) -> None:
         """Start without a wish to stop."""
         self._asked = False
+        self._at_once = False
         self._before: dict[signal.Signals, object] = {}
 
     def asked(self) -> bool:
@@ -34,11 +35,11 @@ class Stopping:
 
     def at_once(self) -> None:
         """Let the next signal stop at once: there is no batch any more to be finished first."""
-        self._asked = True
+        self._at_once = True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        if self._asked:
+        if self._asked or self._at_once:
             raise KeyboardInterrupt
         self._asked = True
         say_at_once("stopping after this batch; once more to stop at once")
