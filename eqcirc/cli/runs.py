@@ -104,10 +104,8 @@ def resume(
     from eqcirc.experiment.load import load_experiment
     from eqcirc.experiment.run import Run
 
-    recorded = RunDirectory(folder).experiment()
-    wanted = load_experiment(config) if config else recorded
-    wanted = _on(wanted, workers, cluster)
-    with Run.resume(folder, wanted) as run:
+    experiment = load_experiment(config) if config else RunDirectory(folder).config()
+    with Run.resume(folder, _on(experiment, workers, cluster)) as run:
         _drive(run, as_json)
 
 

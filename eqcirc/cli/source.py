@@ -11,6 +11,7 @@ from eqcirc.data import Dataset, Scaler, Splits
 from eqcirc.data.tables import read_samples
 from eqcirc.errors import CheckpointError, ConfigError
 from eqcirc.experiment.build import build_circuit, build_data
+from eqcirc.experiment.data_record import recorded_scaler
 from eqcirc.experiment.directory import RunDirectory
 from eqcirc.experiment.load import load_experiment
 from eqcirc.experiment.schema import Experiment
@@ -54,7 +55,7 @@ class Source:
         """
         if inputs is not None:
             is_run = self.path.is_dir()
-            scaler = RunDirectory(self.path).scaler() if is_run and not scaled else self.fitted
+            scaler = recorded_scaler(self.path) if is_run and not scaled else self.fitted
             return read_samples(inputs, scaler, scaled=scaled)
         if scaled:
             raise ConfigError(

@@ -15,7 +15,7 @@ from eqcirc.data import Scaler, Splits, load_splits, scale
 from eqcirc.devices import Bounds, ClampDiode, CubicDevice, EsakiDiode, Law, ShockleyDiode
 from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
-from eqcirc.errors import ConfigError
+from eqcirc.errors import ConfigError, EqcircError
 from eqcirc.experiment.network import Diodes, Neurons
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.audit import Audit, AuditLimits
@@ -61,6 +61,7 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
 
     Raises:
         CircuitError: a value is out of range.
+        ConfigError: the file of a diode cannot be used.
     """
     n = experiment.network
     plan = Layered(
@@ -198,7 +199,10 @@ def _diode(section: Neurons) -> TunnelDiode | None:
     if section.device == "cubic":
         return TunnelDiode(CubicDevice(section.g1, section.v0))
     if section.device != "esaki":
-        return find_diode(section.device)
+        try:
+            return find_diode(section.device)
+        except EqcircError as error:
+            raise ConfigError(f"network.neurons.device: {error}") from error
     numbers = section.diode.model_dump()
     own = {name: numbers.pop(name) for name in ("series_resistance", "capacitance", "inductance", "source")}
     return TunnelDiode(EsakiDiode(**numbers), **own)

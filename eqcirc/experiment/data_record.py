@@ -62,8 +62,8 @@ def check_data(folder: Path, experiment: Experiment) -> None:
     known = (_read(folder) or {}).get("sha256")
     if known is not None and known != _checksum(experiment):
         raise CheckpointError(
-            f"{experiment.data.path} has changed since the run in {folder} began, so its parts for training and "
-            "test are others now; put the old file back, or train anew"
+            f"{experiment.data.path}: expected the data that the run in {folder} began with, got others, whose parts "
+            "for training and test are others, too; name or put back the old file, or train anew"
         )
 
 

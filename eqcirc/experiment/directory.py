@@ -1,6 +1,7 @@
 """A run directory: everything that a run leaves behind, and how to take it up again.
 
 config.toml        resolved experiment, all defaults written out
+diode.toml         copy of the file that network.neurons.device names, if it names one
 run.json           versions, machine, command, seed, fingerprint of the circuit
 data.json          names and scaling of the features, checksum of the data file
 checkpoint.json, checkpoint-*.npz
@@ -29,7 +30,16 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.data import Scaler
 from eqcirc.errors import CheckpointError, ConfigError
 from eqcirc.experiment import data_record
-from eqcirc.experiment.load import decisive, differences, in_words, load_experiment, parse, to_toml
+from eqcirc.experiment.load import (
+    DIODE,
+    decisive,
+    differences,
+    diode_file,
+    in_words,
+    load_experiment,
+    parse,
+    to_toml,
+)
 from eqcirc.experiment.provenance import environment, fingerprint
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning import checkpoint
@@ -54,19 +64,20 @@ class RunDirectory:
         self.path = Path(path)
 
     def create(self, experiment: Experiment, circuit: Circuit, scaler: Scaler) -> None:
-        """Write what is known before training into an empty folder.
+        """Write what is known before training into a claimed folder.
 
         Raises:
             CheckpointError: it cannot be written.
         """
+        diode = diode_file(experiment)  # perhaps that of the run which was here before
+        if diode is None:
+            (self.path / DIODE).unlink(missing_ok=True)
+        else:
+            self.write(DIODE, diode.read_bytes())
         self.write("config.toml", to_toml(experiment))
         self.write_json(
             "run.json", environment() | {"seed": experiment.seed, "circuit": fingerprint(circuit)}
         )
-        self.describe_data(experiment, scaler)
-
-    def describe_data(self, experiment: Experiment, scaler: Scaler) -> None:
-        """Write how raw values become inputs."""
         self.write_json(data_record.NAME, data_record.data_record(experiment, scaler))
 
     @contextmanager
@@ -122,36 +133,54 @@ class RunDirectory:
                 log.warning("no lock on %s (%s): do not train in it twice", self.path, error.strerror)
             yield
 
-    def experiment(self) -> Experiment:
-        """Return the resolved experiment of the run, which must be the one that its checkpoint was made with.
+    def config(self) -> Experiment:
+        """Return the resolved experiment as config.toml says it, not checked against anything.
 
         Raises:
-            CheckpointError: this is not a run directory, its checkpoint is damaged, config.toml was edited, or the
-                data file is another one.
+            CheckpointError: this is not a run directory.
         """
         path = self.path / "config.toml"
         if not path.exists():
             raise CheckpointError(f"{self.path} is not a run directory: it has no config.toml")
-        experiment = load_experiment(path)
-        made_with = checkpoint.load(self.path)[1].get("experiment")  # runs of an older version do not have it
-        if made_with is not None:
-            changed = differences(parse(made_with, str(self.path / checkpoint.JSON_NAME)), experiment)
-            if changed:
-                raise CheckpointError(
-                    f"{path} was edited after the run had begun: {in_words(changed)}. A run goes on with the "
-                    f"experiment it began with: put the old values back, or train anew ('eqcirc train {path} "
-                    "--out FOLDER')"
-                )
+        return load_experiment(path)
+
+    def experiment(self, given: Experiment | None = None) -> Experiment:
+        """Return the experiment that the run goes on with: that of config.toml, or the same one as `given`.
+
+        Args:
+            given: may differ in what changes no result, such as the place of the data.
+
+        Raises:
+            CheckpointError: this is not a run directory, its checkpoint is damaged, config.toml was edited, `given` or
+                its data are others than those that the run began with.
+            DataError: the data file cannot be read.
+        """
+        config = self.config()
+        if changes := differences(self._made_with() or config, config):
+            path = self.path / "config.toml"
+            raise CheckpointError(
+                f"{path} was edited after the run had begun: {in_words(changes)}. A run goes on with the "
+                f"experiment it began with: put the old values back, or train anew ('eqcirc train {path} "
+                "--out FOLDER')"
+            )
+        experiment = given or config
+        if changes := differences(config, experiment):
+            raise CheckpointError(
+                f"the experiment does not match the run in {self.path}: {in_words(changes)}. "
+                "Resume with the run's own config, or start a new run"
+            )
         data_record.check_data(self.path, experiment)
         return experiment
 
-    def scaler(self) -> Scaler:
-        """Return what turned raw values into the inputs that the run was trained on.
-
-        Raises:
-            CheckpointError: the run does not say, or data.json is damaged.
-        """
-        return data_record.recorded_scaler(self.path)
+    def _made_with(self) -> Experiment | None:
+        """Return the experiment that the checkpoint was made with; those of an older version do not say."""
+        content = checkpoint.load(self.path)[1].get("experiment")
+        try:
+            return None if content is None else parse(content, "experiment")
+        except ConfigError as error:
+            raise CheckpointError(
+                f"{self.path / checkpoint.JSON_NAME} is damaged: {error}; restore it from a backup"
+            ) from error
 
     def save(self, trainer: Trainer, experiment: Experiment) -> None:
         """Write checkpoint, metrics and audits.

@@ -16,6 +16,9 @@ from pydantic_core import ErrorDetails
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.experiment.schema import Experiment
 
+DIODE = "diode.toml"
+"""What a run calls its copy of the file that network.neurons.device names."""
+
 _WITHOUT_EFFECT = ("data.path", "solver.workers", "solver.cluster", "solver.deadline", "solver.memory")
 """Keys that change no result: where data lie and where sweeps run. (What is in the data is checked elsewhere.)"""
 
@@ -64,17 +67,34 @@ def parse(content: dict[str, Any], where: str, folder: Path | None = None) -> Ex
         raise ConfigError("\n  ".join([f"{where}: {len(sentences)} problems", *sentences])) from error
 
 
+def diode_file(experiment: Experiment) -> Path | None:
+    """Return the file that network.neurons.device names, if it names one."""
+    neurons = experiment.network.neurons
+    return Path(neurons.device) if neurons is not None and neurons.device.endswith(".toml") else None
+
+
+def recorded(experiment: Experiment) -> dict[str, Any]:
+    """Return the experiment as a run keeps it: plain values with all defaults, and `DIODE` for the file of a diode.
+
+    Keys without a value are left out.
+    """
+    content = experiment.model_dump(mode="json", exclude_none=True)
+    if diode_file(experiment) is not None:
+        content["network"]["neurons"]["device"] = DIODE
+    return content
+
+
 def to_toml(experiment: Experiment) -> str:
-    """Return the experiment with all defaults written out; keys without a value are left out."""
-    return tomli_w.dumps(experiment.model_dump(mode="json", exclude_none=True))
+    """Return `recorded(experiment)` as TOML."""
+    return tomli_w.dumps(recorded(experiment))
 
 
 def decisive(experiment: Experiment) -> dict[str, Any]:
-    """Return the experiment as tables of plain values, without the keys that change no result."""
-    content = experiment.model_dump(mode="json")
+    """Return `recorded(experiment)` without the keys that change no result."""
+    content = recorded(experiment)
     for key in _WITHOUT_EFFECT:
         section, _, name = key.partition(".")
-        del content[section][name]
+        content[section].pop(name, None)
     return content
 
 
@@ -115,7 +135,8 @@ def _sentence(problem: ErrorDetails, content: dict[str, Any]) -> str:
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}"
     expected = _EXPECTED.get(problem["type"], f"another value ({problem['msg']})")
-    return f"{key}: expected {expected.format(**problem.get('ctx', {}))}, got {reprlib.repr(got)}"
+    sentence = f"expected {expected.format(**problem.get('ctx', {}))}, got {reprlib.repr(got)}"
+    return f"{key}: {sentence}" if key else sentence
 
 
 _EXPECTED = {

@@ -18,7 +18,6 @@ from eqcirc.errors import CheckpointError, EngineError, EqcircError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.build import build_circuit, build_data, build_solver, build_trainer
 from eqcirc.experiment.directory import RunDirectory
-from eqcirc.experiment.load import differences, in_words
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
 from eqcirc.learning.trainer import Observer, Trainer
@@ -72,22 +71,18 @@ class Run:
 
         Args:
             folder: run directory.
-            experiment: if given, must be the one that the run was started with.
+            experiment: if given, must be the one that the run was started with, on the same data.
 
         Raises:
-            CheckpointError: no run, damaged, another circuit, or another experiment (names the keys that differ).
+            CheckpointError: no run, damaged, another circuit, other data, or another experiment (names the keys that
+                differ).
+            DataError: the data file cannot be read.
         """
-        recorded = RunDirectory(folder).experiment()
-        if experiment is not None and (changes := differences(recorded, experiment)):
-            raise CheckpointError(
-                f"the experiment does not match the run in {folder}: {in_words(changes)}. "
-                "Resume with the run's own config, or start a new run"
-            )
-        run = cls(experiment or recorded, folder)
+        run = cls(RunDirectory(folder).experiment(experiment), folder)
         run._stack.enter_context(run.folder.locked())
         run.folder.restore(run.trainer)
         if not (run.folder.path / data_record.NAME).exists():  # a run of an older version
-            run.folder.describe_data(run.experiment, run.scaler)
+            run.folder.write_json(data_record.NAME, data_record.data_record(run.experiment, run.scaler))
         return run
 
     def save(self) -> None:

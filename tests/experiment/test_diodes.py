@@ -15,9 +15,9 @@ from eqcirc.devices.fit import fit
 from eqcirc.devices.iv_curve import IVCurve
 from eqcirc.devices.presets import PRESETS
 from eqcirc.devices.tunnel_diode import TunnelDiode, save_diode
-from eqcirc.errors import ConfigError
+from eqcirc.errors import CheckpointError, ConfigError
 from eqcirc.experiment.build import build_circuit
-from eqcirc.experiment.load import load_experiment, parse, to_toml
+from eqcirc.experiment.load import DIODE, differences, load_experiment, parse, to_toml
 from eqcirc.experiment.network import Diode
 from eqcirc.experiment.run import Run
 from eqcirc.solvers.ideal.solver import IdealSolver
@@ -26,7 +26,7 @@ from eqcirc.solvers.ideal.solver import IdealSolver
 def circuit(neurons: dict[str, Any], folder: Path | None = None) -> Any:
     content = {"data": {"name": "xor"}, "network": {"hidden": [3], "neurons": neurons}}
     experiment = parse(content, "test", folder)
-    assert parse(tomllib.loads(to_toml(experiment)), "again") == experiment
+    assert differences(parse(tomllib.loads(to_toml(experiment)), "again"), experiment) == {}
     return build_circuit(experiment, 2, 2)
 
 
@@ -80,14 +80,13 @@ def test_wrong_numbers_are_named() -> None:
 def test_wrong_devices_are_named(device: Any, message: str, tmp_path: Path) -> None:
     (tmp_path / "foreign.toml").write_text('name = "an experiment"\n')
     (tmp_path / "range.toml").write_text('device = "esaki"\npeak_voltage = 65e3\n')
-    with pytest.raises(ConfigError, match=rf"^test: network\.neurons\.device: {message}"):
+    with pytest.raises(ConfigError, match=rf"^(test: )?network\.neurons\.device: {message}"):
         circuit({"device": device}, tmp_path)
 
 
-def test_a_run_finds_the_diode_of_its_experiment_from_anywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its file counts from the folder of the experiment, wherever commands are called later."""
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    """A folder with an experiment and the file of its diode."""
     bench = tmp_path / "bench"
     bench.mkdir()
     save_diode(bench / "mine.toml", PRESETS["mbd1057"])
@@ -95,11 +94,60 @@ def test_a_run_finds_the_diode_of_its_experiment_from_anywhere(
         '[data]\nname = "xor"\nscaling = "none"\n[learning]\nepochs = 1\n[solver]\nengine = "ideal"\n'
         '[network]\nhidden = [2]\n[network.neurons]\ndevice = "mine.toml"\nrest = "fall"\nbias = "fall"\n'
     )
-    with Run.start(load_experiment(bench / "experiment.toml"), tmp_path / "run") as run:
+    return bench
+
+
+def law(run: Run) -> Any:
+    device = run.circuit.element("n1_device")
+    assert isinstance(device, TwoTerminal)
+    return device.law
+
+
+def test_a_run_takes_its_diode_along(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be moved, its first file can go, and commands are called from anywhere."""
+    with Run.start(load_experiment(bench / "experiment.toml"), bench / "run"):
+        pass
+    moved = (bench / "run").rename(bench.parent / "moved")
+    (bench / "mine.toml").unlink()
+    with Run.resume(moved) as run:
         run.train()
-    monkeypatch.chdir(bench.parent / "run")
+    monkeypatch.chdir(moved)
     with Run.resume(Path()) as run:
-        assert run.circuit.element("n1_device").law == PRESETS["mbd1057"].law  # type: ignore[attr-defined]
+        assert law(run) == PRESETS["mbd1057"].law
+    with Run.start(load_experiment(moved / "config.toml"), moved, overwrite=True) as run:
+        assert law(run) == PRESETS["mbd1057"].law
+    assert (moved / DIODE).is_file()
+    with Run.start(parse({"data": {"name": "xor"}}, "test"), moved, overwrite=True):
+        assert not (moved / DIODE).exists()
+
+
+def test_another_diode_is_another_circuit(bench: Path) -> None:
+    with Run.start(load_experiment(bench / "experiment.toml"), bench / "run"):
+        pass
+    with Run.resume(bench / "run", load_experiment(bench / "experiment.toml")):
+        pass
+    save_diode(bench / "mine.toml", PRESETS["mbd2057"])
+    with pytest.raises(CheckpointError, match="belongs to another circuit"):
+        Run.resume(bench / "run", load_experiment(bench / "experiment.toml"))
+
+
+def test_a_run_of_an_older_version_names_a_file_that_may_move(bench: Path) -> None:
+    """Its config.toml and its checkpoint hold the absolute path, and it has no copy."""
+    with Run.start(load_experiment(bench / "experiment.toml"), bench / "run"):
+        pass
+    (bench / "run" / DIODE).unlink()
+    for name in ("config.toml", "checkpoint.json"):
+        path = bench / "run" / name
+        path.write_text(path.read_text().replace(f'"{DIODE}"', f'"{bench / "mine.toml"}"'))
+    with Run.resume(bench / "run"):
+        pass
+    (bench / "mine.toml").rename(bench / "run" / "here.toml")
+    with pytest.raises(ConfigError, match=r"network\.neurons\.device: no file of a diode .*mine\.toml"):
+        Run.resume(bench / "run")
+    config = bench / "run" / "config.toml"
+    config.write_text(config.read_text().replace(str(bench / "mine.toml"), "here.toml"))
+    with Run.resume(bench / "run") as run:
+        assert law(run) == PRESETS["mbd1057"].law
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 
 from eqcirc.errors import CheckpointError, ConfigError, DataError, EngineError, SolverError
 from eqcirc.experiment import directory
+from eqcirc.experiment.data_record import recorded_scaler
 from eqcirc.experiment.directory import FILES, RunDirectory
 from eqcirc.experiment.load import load_experiment, parse
 from eqcirc.experiment.provenance import environment, fingerprint
@@ -317,7 +318,7 @@ def on_a_file(tmp_path: Path) -> Experiment:
 
 def test_a_run_keeps_names_and_scaling_of_its_features(tmp_path: Path, on_a_file: Experiment) -> None:
     with Run.start(on_a_file, tmp_path / "run") as run:
-        kept = run.folder.scaler()
+        kept = recorded_scaler(run.folder.path)
     content = json.loads((tmp_path / "run" / "data.json").read_text())
     assert (content["names"], kept.names) == (["a", "b"], ("a", "b"))
     raw = np.array([[3.0 * k, 100.0 - k * k] for k in range(10)])
@@ -331,20 +332,20 @@ def test_a_run_without_its_scaling_says_so_and_gets_it_by_a_resume(
     tmp_path: Path, on_a_file: Experiment
 ) -> None:
     with Run.start(on_a_file, tmp_path / "run") as run:
-        path, folder = tmp_path / "run" / "data.json", run.folder
+        path, folder = tmp_path / "run" / "data.json", run.folder.path
     before = path.read_bytes()
     path.unlink()
     with pytest.raises(
         CheckpointError, match=r"has no data\.json, .*: write it with 'eqcirc resume .*--scaled"
     ):
-        folder.scaler()
+        recorded_scaler(folder)
     with Run.resume(tmp_path / "run"):
         pass
     assert path.read_bytes() == before
     for damage in ("[]", "{}", '{"centre": [1], "factor": ["x"], "names": null}'):
         path.write_text(damage)
         with pytest.raises(CheckpointError, match=r"data\.json is damaged"):
-            folder.scaler()
+            recorded_scaler(folder)
 
 
 def test_other_data_are_refused_and_the_same_may_move(tmp_path: Path, on_a_file: Experiment) -> None:
@@ -360,8 +361,24 @@ def test_other_data_are_refused_and_the_same_may_move(tmp_path: Path, on_a_file:
     with Run.resume(tmp_path / "run") as run:
         assert run.experiment.data.path == new
     new.write_text(new.read_text().replace("\n27,19,1", "\n27,20,1"))
-    with pytest.raises(CheckpointError, match=r"moved\.csv has changed since the run in .* began"):
+    with pytest.raises(CheckpointError, match=r"moved\.csv: expected the data that the run in .* began with"):
         Run.resume(tmp_path / "run")
+
+
+def test_an_experiment_that_is_given_must_have_the_same_data(tmp_path: Path, on_a_file: Experiment) -> None:
+    with Run.start(on_a_file, tmp_path / "run"):
+        pass
+
+    def on(name: str) -> Experiment:
+        data = on_a_file.data.model_copy(update={"path": tmp_path / name})
+        return on_a_file.model_copy(update={"data": data})
+
+    (tmp_path / "other.csv").write_text((tmp_path / "mine.csv").read_text().replace("\n27,19,1", "\n27,20,1"))
+    with pytest.raises(CheckpointError, match=r"other\.csv: expected the data that the run in .* began with"):
+        Run.resume(tmp_path / "run", on("other.csv"))
+    (tmp_path / "mine.csv").rename(tmp_path / "moved.csv")
+    with Run.resume(tmp_path / "run", on("moved.csv")) as run:
+        assert run.experiment.data.path == tmp_path / "moved.csv"
 
 
 def test_a_run_of_an_older_version_goes_on(tmp_path: Path, whole: Path) -> None:
@@ -422,6 +439,19 @@ def test_a_checkpoint_without_a_key_is_damaged(tmp_path: Path, whole: Path, key:
     del content[key]
     path.write_text(json.dumps(content))
     with pytest.raises(CheckpointError, match=rf"checkpoint\.json is damaged: no {key}"):
+        Run.resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"), [("x", "expected a table, got 'x'"), ({"seed": -1}, "seed: expected a number")]
+)
+def test_a_checkpoint_with_a_wrong_experiment_is_damaged(
+    tmp_path: Path, whole: Path, damage: object, problem: str
+) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"experiment": damage}))
+    with pytest.raises(CheckpointError, match=rf"checkpoint\.json is damaged: experiment: {problem}"):
         Run.resume(tmp_path / "run")
 
 
