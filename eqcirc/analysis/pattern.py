@@ -1,7 +1,8 @@
 """Grow a pattern: noise on the uniform state of a lattice, a transient, and a judgement of where it ends.
 
 At the end of the transient Newton's method looks for the operating point close by, whose stability is reported: a
-pattern is a state of the circuit only if it is at rest there and small perturbations die out.
+pattern is a state of the circuit only if it is at rest there and small perturbations die out. On a ring of neurons it
+is held where it is even about a neuron or the middle between two, if at all, and may take seconds to shift there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from eqcirc.devices import Gyrator
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Linearised
-from eqcirc.solvers.free_phase import close
 from eqcirc.solvers.ideal.choice import choose
 from eqcirc.solvers.ideal.elimination import LinearSolver
 from eqcirc.solvers.ideal.newton import newton
@@ -31,7 +31,7 @@ from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import LATE, REST, Course, Waveforms, at_rest, meshes
 from eqcirc.typing import Array
 
-LONG = 1e4  # slowest time constants of single parts: what `_Held` takes for a step
+LONG = 1e5  # slowest time constants of single parts: the first step of `_InTime`
 GROWTHS = 500.0  # e-foldings of the fastest mode: defects of a pattern heal slowly, near 1 % of that rate
 
 
@@ -44,7 +44,7 @@ class Pattern:
         theory: its linear theory.
         uniform: membrane voltage of its uniform state.
         waveforms: the transient.
-        state: (node,) voltages of the operating point at its end; None if it does not end near one.
+        state: (node,) voltages of the operating point next to its end; None if it does not end near one.
         stability: of that operating point, one row; None if there is none or it was not to be judged.
     """
 
@@ -90,7 +90,7 @@ class Pattern:
 
     @property
     def stable(self) -> bool:
-        """Whether the end is an operating point that the circuit stays at."""
+        """Whether the circuit stays at the operating point next to the end."""
         return self.stability is not None and bool(self.stability.stable[0])
 
     @property
@@ -185,31 +185,33 @@ def operating_point_near(
 ) -> tuple[Array | None, Stability | None]:
     """Return node voltages (node,) of the operating point next to `voltages` (node,), and its stability if wanted.
 
-    Both are None if Newton's method finds none within a few percent. The circuit has no inputs.
+    Both are None if none is found within a quarter of the range of the membrane voltages; any flat state is twice as
+    far from a pattern. The circuit has no inputs.
     """
     dynamics = Dynamics.of(circuit, None, np.zeros((1, 0)))
     equations = dynamics.equations
-    plan = equations.plan
-    here, direct = plan.collect(voltages[None]), choose(plan)
-    for linear in (direct, _Held(direct, dynamics)):
-        found, status, _ = newton(equations, linear, here)
-        if status[0] == Status.CONVERGED and close(found, here)[0]:
-            state = plan.expand(found[None], equations.fixed)[0, 0]
-            return state, stability(dynamics, found) if judge else None
-    return None, None
+    plan, membranes = equations.plan, circuit.readout.positive
+    reach = max(float(np.ptp(voltages[membranes])) / 4, REST)
+    found, status, _ = newton(equations, _InTime(choose(plan), dynamics, reach), plan.collect(voltages[None]))
+    state = plan.expand(found[None], equations.fixed)[0, 0]
+    if status[0] != Status.CONVERGED or np.abs(state - voltages)[membranes].max() > reach:
+        return None, None
+    return state, stability(dynamics, found) if judge else None
 
 
-class _Held:
-    """Newton steps that are long steps in time.
+class _InTime:
+    """Newton steps that are implicit steps in time, each ten times as long as the one before.
 
-    Along what costs nothing, such as the shift of a pattern around its ring, the Jacobian is singular and a step of
-    Newton's method goes anywhere; in time a circuit at rest stays where it is.
+    The neurons of a ring hold a pattern in place weakly, or not at all, and along its shift a step of Newton's method
+    goes anywhere. In time a pattern goes to where it is held, and one at rest that nothing holds stays where it is.
     """
 
-    def __init__(self, linear: LinearSolver, dynamics: Dynamics) -> None:
-        self._linear = linear
+    def __init__(self, linear: LinearSolver, dynamics: Dynamics, reach: float) -> None:
+        self._linear, self._most = linear, reach / 10  # V, of one step
         self._inertia = dynamics.system.capacitance.diagonal() / (LONG * dynamics.slowest)
 
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
         """Return the step (row, n)."""
-        return self._linear.solve(system, replace(at, diagonal=at.diagonal + self._inertia), rhs)
+        step = self._linear.solve(system, replace(at, diagonal=at.diagonal + self._inertia), rhs)
+        self._inertia = self._inertia / 10
+        return step * min(1.0, self._most / float(np.abs(step).max()))

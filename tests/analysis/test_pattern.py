@@ -11,10 +11,12 @@ import pytest
 
 from eqcirc.analysis.pattern import grow, operating_point_near, uniform_start
 from eqcirc.analysis.turing import LATTICES, Device, with_inductors
+from eqcirc.analysis.wavelength import wavelength
 from eqcirc.circuit.neuron import GyratorRecovery
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.status import Status
+from eqcirc.typing import Array
 
 EMPTY = np.zeros((1, 0))
 
@@ -97,8 +99,10 @@ def test_the_wavelength_of_a_small_grid_is_that_of_a_mode_that_grows(shape: tupl
 
 
 @pytest.mark.parametrize(("shape", "inductors"), [((31,), False), ((31,), True), ((7, 11), False)])
-def test_a_pattern_on_a_ring_is_degenerate_not_unstable(shape: tuple[int, ...], inductors: bool) -> None:
-    """Nothing holds its place; what its shift grows at is rounding, of either sign."""
+def test_a_pattern_that_its_ring_does_not_hold_is_degenerate_not_unstable(
+    shape: tuple[int, ...], inductors: bool
+) -> None:
+    """What its shift grows at is rounding, of either sign."""
     lattice = replace(LATTICES["cubic"], shape=shape, periodic=True)
     lattice = with_inductors(lattice) if inductors else lattice
     pattern = grow(lattice, IdealSolver(lattice.build("ring")), seed=3)
@@ -121,10 +125,47 @@ def test_the_operating_point_of_a_pattern_on_a_ring_is_where_it_came_to_rest(
     assert pattern.facts()["neutral"] is True
 
 
-def test_a_ring_of_any_length_can_be_grown() -> None:
-    lattice = replace(LATTICES["esaki"], shape=(7,), periodic=True)
+@pytest.mark.parametrize("device", ["cubic", "esaki"])
+@pytest.mark.parametrize("sites", [7, 9, 12, 13, 19, 24, 27, 31, 36])
+def test_a_ring_of_any_length_can_be_grown_and_judged(device: Device, sites: int) -> None:
+    lattice = replace(LATTICES[device], shape=(sites,), periodic=True)
+    pattern = grow(lattice, IdealSolver(lattice.build("ring")), seed=0)
+    assert pattern.stability is not None
+    assert pattern.state is not None
+    assert pattern.flat == (sites == 7)  # only waves of 8 and more neurons grow
+    if not pattern.flat:
+        waves = sites / pattern.wavelength
+        assert waves == pytest.approx(round(waves))
+        assert 8 < pattern.wavelength < 14
+        found = pattern.on_lattice(pattern.state)
+        assert wavelength(found, periodic=True) == pytest.approx(pattern.wavelength)
+        assert np.ptp(found) / 2 == pytest.approx(pattern.amplitude, rel=0.1)
+
+
+@pytest.mark.parametrize("device", ["cubic", "esaki"])
+@pytest.mark.parametrize(
+    ("shape", "inductors"), [((12,), False), ((24,), True), ((36,), False), ((12, 12), False)]
+)
+def test_waves_of_whole_neurons_are_held_where_they_are_even(
+    device: Device, shape: tuple[int, ...], inductors: bool
+) -> None:
+    """About a neuron or the middle between two; so weakly that the transient ends on the way there."""
+    lattice = replace(LATTICES[device], shape=shape, periodic=True)
+    lattice = with_inductors(lattice) if inductors else lattice
     pattern = grow(lattice, IdealSolver(lattice.build("ring")), seed=1)
-    assert pattern.flat or pattern.wavelength == pytest.approx(7)
+    assert pattern.at_rest
+    assert pattern.wavelength == pytest.approx(12)
+    assert pattern.stable
+    assert pattern.state is not None
+    assert oddness(pattern.on_lattice(pattern.state)) < 1e-5
+    assert oddness(pattern.membranes) > 1e-3
+
+
+def oddness(v: Array) -> float:
+    """Return how far voltages on a ring or torus differ from their mirror image, about the best point, in volts."""
+    mirrored = np.flip(v)
+    shifts = (np.roll(mirrored, shift, range(v.ndim)) for shift in np.ndindex(v.shape))
+    return min(float(np.abs(v - image).max()) for image in shifts)
 
 
 @pytest.mark.parametrize(("duration", "noise"), [(1e-9, 0.01), (30e-6, 0.01), (100e-6, 1e-6)])
