@@ -101,6 +101,12 @@ def number(what: str, value: Any, expected: str, right: Callable[[float], bool] 
         raise CircuitError(f"{what} = {value!r}: expected {expected}")
 
 
+def made_of(what: str, value: Any, kind: type) -> None:
+    """Raise `CircuitError` unless a value is of a kind."""
+    if not isinstance(value, kind):
+        raise CircuitError(f"{what} = {value!r}: expected {kind.__name__}(...)")
+
+
 def one_of(what: str, value: Any, valid: tuple[str, ...]) -> None:
     """Raise `CircuitError` unless a value is one of a few names."""
     if value not in valid:

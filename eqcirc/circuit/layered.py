@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from eqcirc.circuit.arguments import generator, number, one_of, pair, pairs_of, widths
+from eqcirc.circuit.arguments import generator, made_of, number, one_of, pair, pairs_of, widths
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.neuron import LayerNeurons
@@ -124,11 +124,12 @@ class Layered:
         object.__setattr__(self, "skips", tuple((start, end) for start, end in skips))
         if isinstance(self.diodes, list):
             object.__setattr__(self, "diodes", tuple(self.diodes))
+        made_of("biases", self.biases, Biases)
+        if self.neurons is not None:
+            made_of("neurons", self.neurons, LayerNeurons)
         for d in self.diodes if isinstance(self.diodes, tuple) else (self.diodes,):
-            if not isinstance(d, LayerDiodes | None):
-                raise CircuitError(
-                    f"diodes: expected LayerDiodes or None, for all hidden layers or each, got {d!r}"
-                )
+            if d is not None:
+                made_of("diodes", d, LayerDiodes)
         for name in ("input_gain", "gain", "kappa", "leak", "residual"):
             value = getattr(self, name)
             if value is not None or name in ("input_gain", "leak"):

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from eqcirc.experiment.network import Network
 from eqcirc.experiment.section import (
+    Branch,
     Count,
     Finite,
     NotNegative,
@@ -31,6 +32,12 @@ def _number_or_table(value: Any) -> str:
 
 class Data(Section):
     """Data set, how it is split and scaled."""
+
+    branches = (
+        Branch("name", ("csv",), ("label", "targets")),
+        Branch("name", ("moons",), ("samples", "noise")),
+        Branch("name", ("moons", "iris", "digits", "csv", "npz"), ("test",)),
+    )
 
     name: Literal["xor", "moons", "iris", "digits", "mnist", "fashion-mnist", "csv", "npz"] = Field(
         "digits", description="xor, moons, iris, digits, mnist, fashion-mnist, csv or npz"
@@ -57,6 +64,14 @@ class Data(Section):
 
 class Learning(Section):
     """Cost, Equilibrium Propagation, optimizer."""
+
+    branches = (
+        Branch("cost", ("cross_entropy",), ("sharpness",)),
+        Branch("cost", ("squared_error",), ("high", "low")),
+        Branch("optimizer", ("sgd",), ("momentum",)),
+        Branch("schedule", ("cosine",), ("final",)),
+        Branch("schedule", ("exponential",), ("decay",)),
+    )
 
     cost: Literal["cross_entropy", "squared_error"] = Field(
         "cross_entropy", description="what the nudge minimises"

@@ -65,7 +65,8 @@ def template(experiment: Experiment) -> str:
     head = [
         "# An eqcirc experiment. Train it with: eqcirc train <this file>",
         "# SI units throughout. Lines that begin with # are optional keys; remove the # to use one.",
-        "# Keys that do nothing with what others choose are refused, unless they stay at their defaults.",
+        "# In [data], [network] and [learning], keys of a choice that is not made (momentum with adam) are refused,",
+        "# unless they stay at their defaults; in [solver] and [audit] they do nothing.",
         "",
     ]
     return "\n".join([*head, *_keys(experiment, "")]).rstrip() + "\n"

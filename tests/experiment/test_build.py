@@ -132,7 +132,6 @@ def test_the_keys_of_learning_reach_cost_rule_optimizer_and_plan() -> None:
             "momentum": 0.5,
             "learning_rate": {"w1": 1e-12, "b1": 2e-12, "w2": 3e-12, "b2": 4e-12},
             "schedule": "exponential",
-            "final": 0.1,
             "decay": 0.8,
             "batch_size": 3,
             "epochs": 7,
@@ -158,7 +157,7 @@ def test_the_keys_of_learning_reach_cost_rule_optimizer_and_plan() -> None:
     assert trainer.optimizer.momentum == 0.5
     plan = trainer.plan
     assert plan.learning_rate == {"w1": 1e-12, "b1": 2e-12, "w2": 3e-12, "b2": 4e-12}
-    assert (plan.schedule, plan.final, plan.decay) == ("exponential", 0.1, 0.8)
+    assert (plan.schedule, plan.decay) == ("exponential", 0.8)
     assert (plan.batch_size, plan.epochs, plan.keep, plan.failed_limit, plan.seed) == (3, 7, "best", 0.25, 11)
     audit = trainer.audit
     assert audit is not None
@@ -173,9 +172,12 @@ def test_the_keys_of_learning_reach_cost_rule_optimizer_and_plan() -> None:
 
 
 def test_defaults_are_adam_and_cross_entropy() -> None:
-    e = experiment(learning={"sharpness": 3.0})
+    e = experiment(learning={"sharpness": 3.0, "final": 0.1})
     assert build_cost(e) == SoftmaxCrossEntropy(3.0)
     assert isinstance(build_optimizer(e), Adam)
+    circuit = build_circuit(e, 2, 2)
+    plan = build_trainer(e, build_data(e)[0], circuit, IdealSolver(circuit), None).plan
+    assert (plan.schedule, plan.final) == ("cosine", 0.1)
 
 
 def test_no_audits_if_none_are_wanted_or_possible() -> None:
@@ -191,7 +193,6 @@ def test_no_audits_if_none_are_wanted_or_possible() -> None:
     [
         ({"name": "csv"}, r"^data\.path: expected the file to read for data 'csv'"),
         ({"name": "iris", "path": "x.csv"}, r"^data\.path: data 'iris' is built in and reads no file"),
-        ({"name": "iris", "targets": ["y"]}, r"^data\.targets: names columns of 'csv' data"),
         ({"name": "iris", "test": 0.0}, r"^data\.test: expected a share above 0"),
         (
             {"name": "iris", "test": 0.6, "validation": 0.5},

@@ -232,6 +232,7 @@ experiments = st.fixed_dictionaries(
         "seed": st.integers(0, 2**40),
         "data": st.fixed_dictionaries(
             {
+                "name": st.just("csv"),
                 "label": st.text(max_size=5).filter(str.isprintable),
                 "targets": st.lists(st.text("ab\"'\\ü∑", max_size=4)),
             },

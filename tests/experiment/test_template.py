@@ -74,7 +74,12 @@ def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
 def test_unusual_values_are_written_on_one_line_and_read_back() -> None:
     experiment = parse(
         {
-            "data": {"label": 'a "b" \\', "targets": ["y", "ü, z"], "path": "/some where/x.csv"},
+            "data": {
+                "name": "csv",
+                "label": 'a "b" \\',
+                "targets": ["y", "ü, z"],
+                "path": "/some where/x.csv",
+            },
             "network": {
                 "hidden": [],
                 "skips": [[0, 2], [1, 3]],

@@ -1,0 +1,86 @@
+"""Keys of [data] and [learning] that belong to a choice which is not made are refused."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eqcirc.cli.overrides import changed
+from eqcirc.errors import ConfigError
+from eqcirc.experiment.load import load_experiment, parse
+from eqcirc.experiment.template import starting_point, template
+
+SHIPPED = sorted(Path(__file__).parents[2].glob("circuits/*.toml"))
+
+
+@pytest.mark.parametrize(
+    ("section", "content", "key", "chosen"),
+    [
+        ("learning", {"momentum": 0.9}, "momentum", 'optimizer = "adam"'),
+        ("learning", {"final": 0.1, "schedule": "constant"}, "final", 'schedule = "constant"'),
+        ("learning", {"decay": 0.9}, "decay", 'schedule = "cosine"'),
+        ("learning", {"high": 0.2}, "high", 'cost = "cross_entropy"'),
+        ("learning", {"low": -0.2}, "low", 'cost = "cross_entropy"'),
+        (
+            "learning",
+            {"cost": "squared_error", "sharpness": 5.0},
+            "sharpness",
+            'cost = "squared_error"',
+        ),
+        ("data", {"name": "iris", "noise": 0.2}, "noise", 'name = "iris"'),
+        ("data", {"name": "csv", "samples": 100}, "samples", 'name = "csv"'),
+        ("data", {"name": "npz", "label": "class"}, "label", 'name = "npz"'),
+        ("data", {"name": "npz", "targets": ["y"]}, "targets", 'name = "npz"'),
+        ("data", {"name": "mnist", "test": 0.5}, "test", 'name = "mnist"'),
+    ],
+)
+def test_a_key_of_a_choice_that_is_not_made_is_refused(
+    section: str, content: dict[str, Any], key: str, chosen: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({section: content}, "mine.toml")
+    assert str(caught.value).startswith(f"mine.toml: {section}.{key}: does nothing with {chosen}, only with ")
+
+
+def test_a_key_of_the_choice_that_is_made_holds() -> None:
+    content: dict[str, dict[str, Any]] = {
+        "data": {"name": "moons", "noise": 0.2, "samples": 50, "test": 0.5},
+        "learning": {"cost": "squared_error", "high": 0.2, "low": -0.2, "optimizer": "sgd", "momentum": 0.9}
+        | {"schedule": "exponential", "decay": 0.9},
+    }
+    experiment = parse(content, "mine.toml")
+    for section, table in content.items():
+        assert {key: getattr(getattr(experiment, section), key) for key in table} == table
+
+
+@pytest.mark.parametrize("engine", ["ngspice", "ideal"])
+def test_keys_of_the_other_engine_may_stand(engine: str) -> None:
+    parse({"solver": {"engine": engine, "netlist": "full", "reltol": 1e-8, "workers": 2}}, "mine.toml")
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "learning.optimizer=sgd",
+        "learning.cost=squared_error",
+        "learning.schedule=constant",
+        "data.name=iris",
+        "data.name=mnist",
+        "solver.engine=ideal",
+    ],
+)
+def test_shipped_experiments_take_any_choice_from_the_command_line(file: Path, change: str) -> None:
+    changed(load_experiment(file), [change])
+
+
+def test_a_template_whose_choice_is_changed_names_the_keys_to_mend() -> None:
+    """What stands at its default may stand, the sharpness of images may not."""
+    content = tomllib.loads(template(starting_point("mnist")))
+    content["learning"] |= {"optimizer": "sgd", "schedule": "constant"}
+    parse(content, "mine.toml")
+    with pytest.raises(ConfigError, match=r"learning\.sharpness: does nothing with cost"):
+        parse(content | {"learning": content["learning"] | {"cost": "squared_error"}}, "mine.toml")
