@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from eqcirc.analysis.pattern import Pattern
+    from eqcirc.analysis.turing import Dispersion
     from eqcirc.circuit.lattice import Lattice
 
 FEWEST = 3  # neurons a side: with less there is no ring
@@ -86,24 +87,23 @@ def turing(
     state = out.with_suffix(".csv") if data is None else data
     _check_files(out, state)
     circuit = lattice.build("turing")
+    judge = circuit.n_nodes <= LARGEST_JUDGED
     with NgspiceSolver(circuit) if engine == "ngspice" else IdealSolver(circuit) as solver:
-        pattern = grow(
-            lattice, solver, seed, noise=noise, duration=duration, judge=circuit.n_nodes <= LARGEST_JUDGED
-        )
-    kind = ("ring", "torus") if periodic else ("chain", "grid")
-    neurons = f"{kind[len(lattice.shape) - 1]} of {sites} {Path(device).stem} neurons"
-    title = f"{neurons}, {recovery} recovery, from {noise:g} V of noise (seed {seed}), {engine}"
-    pattern_figure(out, pattern, title)
+        pattern = grow(lattice, solver, seed, noise=noise, duration=duration, judge=judge)
+    neurons = f"{_kind(lattice)} of {sites} {Path(device).stem} neurons, {recovery} recovery"
+    pattern_figure(out, pattern, f"{neurons}, from {noise:g} V of noise (seed {seed}), {engine}")
     write_pattern(state, pattern)
     files = {"picture": str(out), "data": str(state)}
     if as_json:
         print_json(pattern.facts() | {"engine": engine} | files)
     else:
-        print_pairs(
-            _words(pattern, noise)
-            | {"computed": f"{pattern.waveforms.wall_seconds:.1f} s by {engine}"}
-            | files
-        )
+        computed = f"{pattern.waveforms.wall_seconds:.1f} s by {engine}"
+        print_pairs(_words(pattern, noise) | {"computed": computed} | files)
+
+
+def _kind(lattice: Lattice) -> str:
+    kinds = ("ring", "torus") if lattice.periodic else ("chain", "grid")
+    return kinds[len(lattice.shape) - 1]
 
 
 def _shape(sites: str) -> tuple[int, ...]:
@@ -164,16 +164,6 @@ def _around(device: str) -> Lattice:
 def _words(pattern: Pattern, noise: float) -> dict[str, str]:
     """Return the findings for people."""
     f = pattern.facts()
-    if f["theory_patterns"]:
-        short, long = f["theory_band"]
-        theory = (
-            f"{f['theory_wavelength']:.2f} neurons a wave grow fastest, at {f['theory_growth']:.3g}/s; {short:.2f} to "
-            f"{long:.2f} grow at all"
-        )
-    elif pattern.theory.growth[0] > 0:
-        theory = "no Turing pattern: the uniform state is unstable even without differences between neurons"
-    else:
-        theory = f"no pattern: all perturbations of the uniform state decay, the slowest at {-f['theory_growth']:.3g}/s"
     if not pattern.flat:
         deviation = round(f["wavelength"] / f["theory_wavelength"] - 1, 3) + 0.0  # no minus before a zero
         end = f"{f['wavelength']:.2f} neurons a wave ({deviation:+.1%}), ±{f['amplitude']:.4g} V"
@@ -183,19 +173,35 @@ def _words(pattern: Pattern, noise: float) -> dict[str, str]:
         f"voltages moved by {f['movement']:.1e} V in the last tenth of {f['duration']:.3g} s "
         f"({f['e_foldings']:.3g} e-foldings of the fastest mode)"
     )
-    if pattern.stability is not None:
-        stable = pattern.stability.explain(0)
-    elif pattern.state is None:
-        stable = "not judged: no operating point near the end"
-    else:
-        stable = f"not judged: a lattice of more than {LARGEST_JUDGED} nodes takes long"
     return {
         "uniform state": f"{f['uniform_voltage']:.4g} V",
-        "linear theory": theory,
+        "linear theory": _expected(pattern.theory),
         "end state": end,
         "at rest": f"yes; {moved}" if f["at_rest"] else f"NO; {moved}: a longer --duration may do",
-        "stability": stable,
+        "stability": _stability(pattern),
     }
+
+
+def _expected(theory: Dispersion) -> str:
+    """Say what linear theory expects."""
+    if theory.patterns:
+        band = theory.wavelengths[theory.unstable]
+        return (
+            f"{theory.wavelength:.2f} neurons a wave grow fastest, at {theory.rate:.3g}/s; {band.min():.2f} to "
+            f"{band.max():.2f} grow at all"
+        )
+    if theory.growth[0] > 0:
+        return "no Turing pattern: the uniform state is unstable even without differences between neurons"
+    return f"no pattern: all perturbations of the uniform state decay, the slowest at {-theory.rate:.3g}/s"
+
+
+def _stability(pattern: Pattern) -> str:
+    """Say whether the operating point is stable, and how far from the end it is."""
+    if pattern.stability is not None:
+        return f"{pattern.stability.explain(0)}; {pattern.distance:.2g} V from the end"
+    if pattern.state is None:
+        return "not judged: no operating point near the end"
+    return f"not judged: a lattice of more than {LARGEST_JUDGED} nodes takes long"
 
 
 def _check_files(out: Path, data: Path) -> None:

@@ -91,6 +91,12 @@ def test_a_ring_and_a_torus(eqcirc: Command) -> None:
     assert (found["stable"], found["neutral"], found["largest_real_part"]) == (False, True, 0)
 
 
+def test_a_ring_that_holds_its_pattern(eqcirc: Command) -> None:
+    done = eqcirc("turing", "--periodic", "--sites", 24, "--engine", "ideal")
+    assert "at rest        yes" in done.out
+    assert "stability      stable: perturbations decay at 0.191/s; 0.014 V from the end" in done.out
+
+
 def test_resistance_between_branches_has_an_option_of_its_own(eqcirc: Command) -> None:
     arguments = ("turing", "--sites", 30, "--recovery", "rl", "--engine", "ideal", "--json")
     plain, same, none = (
