@@ -169,8 +169,8 @@ class NgspiceSolver(Solver):
     ) -> None:
         """Write the netlists of failed samples into the quarantine folder, up to a limit."""
         assert self._quarantine is not None
-        self._quarantine.mkdir(parents=True, exist_ok=True)
         for k in samples.tolist():
+            self._quarantine.mkdir(parents=True, exist_ok=True)
             kept = len(list(self._quarantine.glob("*.sp")))
             if kept >= MOST_KEPT:
                 return

@@ -93,6 +93,8 @@ def test_failed_samples_leave_their_netlists_in_quarantine(tmp_path: Path) -> No
     b.conductance("leak", out, GROUND, 1e-12)
     b.device("diode", out, GROUND, ShockleyDiode(1e-20, 1e-3))
     with NgspiceSolver(b.build(out), quarantine=tmp_path / "quarantine") as solver:
+        solver.solve(None, np.zeros((1, 1))).require()
+        assert not (tmp_path / "quarantine").exists()
         points = solver.solve(None, np.array([[0.0], [-1e3]]))
     failed = int((~points.converged).sum())
     assert failed >= 1
