@@ -58,6 +58,7 @@ def main() -> None:
             runs[name] = train(name, file, engine, length, arguments.data)
             report.content["runs"] = runs
             report.write()
+    runs = {name: runs[name] for name, *_ in plan if name in runs}
     report.content["runs"] = runs
     claims(report, [name for name, *_ in plan], runs)
     report.write()
