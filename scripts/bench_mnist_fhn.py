@@ -7,7 +7,7 @@ FOLDER holds the four idx files; without it they are downloaded. Four runs on al
 hyperparameters of circuits/mnist-fhn.toml and circuits/mnist-signed.toml, chosen on 6,000 images of the training part:
 neurons and the energy-based model of the same size by the ideal solver, then neurons by the ideal solver and through
 ngspice only, both with the shorter schedule. Writes results/bench_mnist_fhn.json, .md and .png.
-Forty minutes on two cores.
+About an hour on two cores.
 """
 
 from __future__ import annotations

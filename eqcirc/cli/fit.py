@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 _UNITS = {"current": "A", "voltage": "V", "slope": "1/V", "g1": "S", "v0": "V", "exponent": ""}
 
 _LOAD = 0.9  # of the largest resistance: the rest is for what the fit does not know
-_DELAY = (
-    0.15  # of the inductance at which a neuron on its own would begin to oscillate, L = R·C/(steepest fall)
-)
+_DELAY = 0.15
+"""Of the inductance L = R·C/(steepest fall) at which a neuron on its own would begin to oscillate."""
 
 
 def fit(

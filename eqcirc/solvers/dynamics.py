@@ -118,7 +118,10 @@ class Dynamics:
 
     @property
     def slowest(self) -> float:
-        """An estimate of the slowest time constant in seconds: storage over conductance of every state."""
+        """A first guess of the slowest time constant in seconds: storage over conductance, the largest of all states.
+
+        Small resistances between nodes make it too short: what they join is slower than each by itself.
+        """
         damping = np.concatenate([self.system.strength, np.diag(self.resistance)])
         return float((np.diag(self.storage) / damping).max())
 

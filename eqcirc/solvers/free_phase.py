@@ -25,7 +25,7 @@ from eqcirc.typing import Array
 
 Start = Literal["auto", "cold", "relax"]
 
-FIRST_HORIZON = 30.0  # slowest time constants: how long a transient lasts at first
+FIRST_HORIZON = 30.0  # of `Dynamics.slowest`: how long a transient lasts at first
 LONGER, ATTEMPTS = 4.0, 8  # then so many times longer, so often; what has not settled by then is given up
 MOST_STEPS = 3000
 """Of one transient. What comes to rest is followed in longer and longer steps, so this ends those that oscillate."""

@@ -81,7 +81,8 @@ def stability(dynamics: Dynamics, u: Array) -> Stability:
     """Judge operating points u (row, n) of the rows of `dynamics`."""
     at, _ = dynamics.equations.linearise(u, dynamics.system.multiply(u))
     jacobians = dynamics.jacobian(at)
-    leading = np.array([_leading(dynamics, k) for k in jacobians])
+    storage = dynamics.completed(SLIGHT)
+    leading = np.array([_leading(storage, int(dynamics.moving.sum()), k) for k in jacobians])
     curvatures = [_curvatures(dynamics, k) for k in jacobians]
     flat = [int((np.abs(c) < DEGENERATE * np.abs(c).max()).sum()) if len(c) else 0 for c in curvatures]
     return Stability(
@@ -99,12 +100,15 @@ def curvature(dynamics: Dynamics, u: Array) -> Array:
     return np.array([c.min() if len(c) else np.nan for c in every])
 
 
-def _leading(dynamics: Dynamics, k: Array) -> complex:
-    """Return the eigenvalue of −Q⁻¹·K with the largest real part, 0 if that is rounding; NaN if K is not finite."""
+def _leading(q: Array, storing: int, k: Array) -> complex:
+    """Return the eigenvalue of −Q⁻¹·K with the largest real part, 0 if that is rounding; NaN if K is not finite.
+
+    So many states store by themselves; the eigenvalues of the others are larger, and say nothing about rounding.
+    """
     if not np.isfinite(k).all():
         return complex(np.nan, np.nan)
-    values = np.linalg.eigvals(np.linalg.solve(dynamics.completed(SLIGHT), -k))
-    scale = np.sort(np.abs(values))[dynamics.moving.sum() - 1]
+    values = np.linalg.eigvals(np.linalg.solve(q, -k))
+    scale = np.sort(np.abs(values))[storing - 1]
     values.real[np.abs(values.real) <= NEUTRAL * scale] = 0.0
     return complex(values[np.argmax(values.real)])
 
