@@ -1,15 +1,14 @@
 * golden: reduced netlist (inputs and amplifiers eliminated, exact)
 * node h_0 of the circuit is at 0.25*v(y_0)
 * node h_1 of the circuit is at 0.25*v(y_1)
+r_0 y_0 0 24390.243902439022
+r_1 y_1 0 16393.442622950817
 r_0_2 y_0 out_0 99999.99999999999
 r_0_3 y_0 out_1 49999.99999999999
 r_1_2 y_1 out_0 49999.99999999999
 r_1_3 y_1 out_1 99999.99999999999
-r_2_3 out_0 out_1 -1000000.0
-r_0 y_0 0 24390.24390243902
-r_1 y_1 0 16393.442622950814
-r_2 out_0 0 1000000.0
-r_3 out_1 0 999999.9999999994
+g_2_3 out_0 0 out_1 0 1e-06
+g_3_2 out_1 0 out_0 0 1e-06
 b_eq_i0 0 y_0 i=pwl(v(eq_s),0,8.400000000000001e-05,1,2.3999999999999997e-05)
 b_eq_i1 0 y_1 i=pwl(v(eq_s),0,0.000164,1,4e-06)
 i_2 0 out_0 1e-07

@@ -10,7 +10,6 @@ from scipy.sparse import coo_array, csr_array, diags_array
 
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import Block, Capacitor
-from eqcirc.devices.base import Triplets
 from eqcirc.typing import Array, NodeArray, Parameters, as_slice
 
 
@@ -33,8 +32,8 @@ class Coupling(NamedTuple):
 class ReducedSystem:
     """M·u + devices − injection = 0 for one set of element values.
 
-    M is the sum of its diagonal, a few dense blocks (`couplings`) and a sparse rest (`scattered`). The whole matrix
-    is put together only for those who ask for it.
+    M is the sum of a few dense blocks (`couplings`), their loads on the diagonal, and the controlled sources of all
+    other linear elements (`circuit.incidence`). The whole matrix is put together only for those who ask for it.
     """
 
     def __init__(self, plan: Reduction, parameters: Parameters | None = None) -> None:
@@ -42,33 +41,55 @@ class ReducedSystem:
         self.plan = plan
         self.values = plan.circuit.values(parameters)
 
-    def multiply(self, u: Array) -> Array:
-        """Return M·u for rows u (row, n)."""
-        total = u * self.diagonal
-        if self.scattered.nnz:
-            total += u @ self.scattered.T
+    def drive(self, fixed: Array) -> Array:
+        """Return what held voltages (row, fixed node) add to the voltages (row, m) that control scattered sources."""
+        return np.asarray(fixed @ self.plan.scattered.held.T)
+
+    def currents(self, u: Array, drive: Array) -> Array:
+        """Return the currents (row, n) of linear elements at u (row, n), less those that `injection` holds."""
+        total = u * self._loads
+        if len(self.branches):
+            across = np.asarray(u @ self.plan.scattered.control.T) + drive
+            total += (across * self.branches) @ self.plan.scattered.out.T
         for rows, columns, forward, backward in self.couplings:
             total[:, columns] += u[:, rows] @ forward
             total[:, rows] += u[:, columns] @ backward
         return total
 
+    def multiply(self, u: Array) -> Array:
+        """Return M·u for rows u (row, n)."""
+        return self.currents(u, np.zeros((len(u), len(self.branches))))
+
+    @cached_property
+    def branches(self) -> Array:
+        """Values (m,) of the scattered controlled sources."""
+        return self.plan.scattered.values(self.values)
+
+    @cached_property
+    def _loads(self) -> Array:
+        """Loads (n,) of the dense blocks."""
+        plan, loads = self.plan, np.zeros(self.plan.n)
+        for element in plan.blocks:
+            value, r, c = self.values[element.name], element.rows, element.columns
+            loads[plan.unknown[c]] += plan.current[c] * plan.voltage[c] * element.column_loads(value)
+            if plan.unknown[r[0]] >= 0:
+                loads[plan.unknown[r]] += plan.current[r] * plan.voltage[r] * element.row_loads(value)
+        return loads
+
+    @cached_property
+    def _among(self) -> csr_array:
+        """The part (n, n) of M that is scattered."""
+        return self.plan.scattered.matrix(self.branches)
+
     @cached_property
     def diagonal(self) -> Array:
         """Diagonal of M."""
-        plan = self.plan
-        diagonal = np.array(self._scattered[0].diagonal())
-        for element in plan.blocks:
-            value, r, c = self.values[element.name], element.rows, element.columns
-            diagonal[plan.unknown[c]] += plan.current[c] * plan.voltage[c] * element.column_loads(value)
-            if plan.unknown[r[0]] >= 0:
-                diagonal[plan.unknown[r]] += plan.current[r] * plan.voltage[r] * element.row_loads(value)
-        return diagonal
+        return np.asarray(self._loads + self._among.diagonal())
 
     @cached_property
     def scattered(self) -> csr_array:
         """Entries of M beside the diagonal that no block holds."""
-        among = self._scattered[0]
-        beside = csr_array(among - diags_array(among.diagonal()))
+        beside = csr_array(self._among - diags_array(self._among.diagonal()))
         beside.eliminate_zeros()
         return beside
 
@@ -99,38 +120,17 @@ class ReducedSystem:
         return [self.values[j.name] for j in self.plan.junctions]
 
     @cached_property
-    def _scattered(self) -> tuple[csr_array, csr_array]:
-        """Maps from unknowns and from held nodes to currents, of everything that is not a dense block."""
-        plan = self.plan
-        n, n_fixed = plan.n, len(plan.circuit.fixed_nodes)
-        among, from_held = csr_array((n, n)), csr_array((n_fixed, n))
-        for element in plan.scattered:
-            between, held = self._reduced(element.triplets(self.values[element.name]))
-            among, from_held = among + between, from_held + held
-        return among, from_held
-
-    def _reduced(self, entries: Triplets) -> tuple[csr_array, csr_array]:
-        """Return what entries between nodes are between unknowns (n, n), and from held nodes (held, n)."""
-        plan = self.plan
-        row, column, value = entries
-        row, column, value = (x[plan.circuit.is_free[row]] for x in (row, column, value))
-        weighted = value * plan.current[row]
-        free = plan.circuit.is_free[column]
-        k, l = plan.unknown[row], plan.unknown[column]
-        among = coo_array(
-            (weighted[free] * plan.voltage[column[free]], (k[free], l[free])), shape=(plan.n, plan.n)
-        )
-        places = (plan.fixed_index[column[~free]], k[~free])
-        held = coo_array((-weighted[~free], places), shape=(len(plan.circuit.fixed_nodes), plan.n))
-        return among.tocsr(), held.tocsr()
-
-    @cached_property
     def capacitance(self) -> csr_array:
         """Matrix (n, n) whose product with du/dt adds to F."""
-        total = csr_array((self.plan.n, self.plan.n))
-        for element in self.plan.circuit.elements:
+        plan, total = self.plan, csr_array((self.plan.n, self.plan.n))
+        for element in plan.circuit.elements:
             if isinstance(element, Capacitor):
-                total = total + self._reduced(element.storage(self.values[element.name]))[0]
+                row, column, value = element.storage(self.values[element.name]).entries
+                free = plan.circuit.is_free[row] & plan.circuit.is_free[column]
+                row, column, value = row[free], column[free], value[free]
+                weighted = value * plan.current[row] * plan.voltage[column]
+                places = (plan.unknown[row], plan.unknown[column])
+                total = total + coo_array((weighted, places), shape=total.shape)
         return csr_array(total)
 
     @cached_property
@@ -157,14 +157,13 @@ class ReducedSystem:
         return csr_array(m)
 
     def injection(self, fixed: Array) -> Array:
-        """Return the currents (batch, n) that sources push into the unknowns.
+        """Return the currents (row, n) of current sources, and of held voltages through dense blocks (Norton).
 
         Args:
-            fixed: (batch, fixed node) held voltages.
+            fixed: (row, fixed node) held voltages.
         """
         plan = self.plan
-        from_held = self._scattered[1]
-        total = np.asarray(fixed @ from_held) if from_held.nnz else np.zeros((len(fixed), plan.n))
+        total = np.zeros((len(fixed), plan.n))
         for element in plan.blocks:
             if plan.unknown[element.rows[0]] < 0:
                 held = fixed[:, as_slice(plan.fixed_index[element.rows])]
@@ -176,3 +175,8 @@ class ReducedSystem:
             weighted = self.values[source.name][free] * plan.current[node[free]]
             total += np.bincount(plan.unknown[node[free]], weighted, minlength=plan.n)
         return total
+
+    def norton(self, fixed: Array) -> Array:
+        """Return all currents (row, n) that sources push into the unknowns, scattered ones included."""
+        pushed = (self.drive(fixed) * self.branches) @ self.plan.scattered.out.T
+        return np.asarray(self.injection(fixed) - pushed)

@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.incidence import Incidence
 from eqcirc.circuit.scaling import amplifier_scaling, symmetry_or_none
 from eqcirc.devices import Block, CurrentSource, Law, LinearElement, TwoTerminal
 from eqcirc.typing import Array, NodeArray, Parameters, as_slice
@@ -139,6 +140,11 @@ class Outputs:
         return np.asarray((self.flow * weight) @ self.place)
 
 
+def _alike(factors: Array, of_region: Array) -> Array:
+    """Return factors, equal to the last bit in a region: rounded apart, a resistor within it would leak to ground."""
+    return np.where(np.abs(factors - of_region) <= ROUNDING * np.abs(of_region), of_region, factors)
+
+
 class Reduction:
     """The plan: which unknown and which factors every node has. Made once for a circuit."""
 
@@ -152,14 +158,15 @@ class Reduction:
         self.unknown = trees.unknown
         free = circuit.is_free
         self.voltage = np.zeros(circuit.n_nodes)  # v[node] = voltage[node]·u[unknown[node]]
-        self.voltage[free] = trees.gain[free] / scale.voltage[root[free]]
-        self.current = trees.back * scale.current[root] * free  # weight of the node's current in its equation
+        self.voltage[free] = _alike(trees.gain[free] / scale.voltage[root[free]], 1 / scale.voltage[free])
+        self.current = np.zeros(circuit.n_nodes)  # weight of the node's current in its equation
+        self.current[free] = _alike(trees.back[free] * scale.current[root[free]], scale.current[free])
         self.fixed_index = np.zeros(circuit.n_nodes, np.intp)
         self.fixed_index[circuit.fixed_nodes] = np.arange(len(circuit.fixed_nodes))
         self.dense = self.n <= LARGEST_DENSE
         linear = [e for e in circuit.elements if isinstance(e, LinearElement)]
         self.blocks = [e for e in linear if isinstance(e, Block) and self._is_block(e)]
-        self.scattered = [e for e in linear if e not in self.blocks]
+        self.scattered = Incidence.of(self, tuple(e for e in linear if e not in self.blocks))
         self.sources = [e for e in circuit.elements if isinstance(e, CurrentSource)]
         self.outputs = self._outputs()
         self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal)]
@@ -231,13 +238,10 @@ class Reduction:
 
     def pattern(self) -> csr_array:
         """Return a matrix (n, n) that is not zero wherever M can be, for any values of the elements."""
-        pattern = eye_array(self.n, dtype=np.int64).tocsr()  # all that a block with held rows adds
-        for element in [*self.couplings, *self.scattered]:
-            row, column, _ = element.triplets(element.value)
-            free = self.circuit.is_free[row] & self.circuit.is_free[column]
-            k, l = self.unknown[row[free]], self.unknown[column[free]]
-            pattern = pattern + csr_array((np.ones(len(k), np.int64), (k, l)), shape=pattern.shape)
-        return pattern
+        pattern = eye_array(self.n).tocsr() + self.scattered.pattern  # a block with held rows adds no more
+        if self.couplings:
+            pattern = pattern + Incidence.of(self, tuple(self.couplings)).pattern
+        return csr_array(pattern)
 
     def _junctions(self, element: TwoTerminal) -> Junctions:
         ends = (element.anode, element.cathode)

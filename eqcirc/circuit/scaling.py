@@ -115,11 +115,11 @@ def _transconductor_steps(
     """Pair up the transconductors between free nodes, those of gyrators too; refuse the lone one."""
     values = circuit.values(parameters)
     elements = [e for e in circuit.elements if isinstance(e, LinearElement) and not e.reciprocal]
-    triplets = [element.triplets(values[element.name]) for element in elements]
+    entries = [element.branches(values[element.name]).entries for element in elements]
     matrix = csr_array((circuit.n_nodes, circuit.n_nodes))
-    for row, column, value in triplets:
+    for row, column, value in entries:
         matrix = matrix + coo_array((value, (row, column)), shape=matrix.shape).tocsr()
-    for element, (row, column, value) in zip(elements, triplets, strict=True):
+    for element, (row, column, value) in zip(elements, entries, strict=True):
         name = f"{type(element).__name__.lower()} {element.name!r}"
         between = circuit.is_free[row] & circuit.is_free[column] & (row != column) & (value != 0)
         for a, b in zip(row[between].tolist(), column[between].tolist(), strict=True):

@@ -33,12 +33,45 @@ class Bounds(NamedTuple):
 UNBOUNDED = Bounds(-np.inf, np.inf)
 
 
-class Triplets(NamedTuple):
-    """Entries of a sparse linear map: the voltage of `column`, times `value`, is a current leaving `row`."""
+class Branches(NamedTuple):
+    """Controlled sources (m,), of which every linear part consists: value·(v_cp − v_cn) leaves `out_p`, enters `out_n`.
 
-    row: NodeArray
-    column: NodeArray
+    A resistor is controlled by its own two nodes. Currents are made out of differences of voltages, so that what leaves
+    one node enters another to the last bit, however little the two differ.
+    """
+
+    out_p: NodeArray
+    out_n: NodeArray
+    cp: NodeArray
+    cn: NodeArray
     value: Array
+
+    @property
+    def entries(self) -> tuple[NodeArray, NodeArray, Array]:
+        """Rows, columns and values of the matrix that makes currents leaving nodes out of voltages."""
+        out_p, out_n, cp, cn, value = self
+        return (
+            np.concatenate([out_p, out_p, out_n, out_n]),
+            np.concatenate([cp, cn, cp, cn]),
+            np.concatenate([value, -value, -value, value]),
+        )
+
+
+def two_terminal(a: NodeArray, b: NodeArray, value: Array) -> Branches:
+    """Return parts between nodes a and b, controlled by their own voltage."""
+    return Branches(a, b, a, b, value)
+
+
+def joined(parts: Sequence[Branches]) -> Branches:
+    """Return the controlled sources of several elements as one group."""
+    none = np.empty(0, np.intp)
+    return Branches(
+        np.concatenate([none, *(part.out_p for part in parts)]),
+        np.concatenate([none, *(part.out_n for part in parts)]),
+        np.concatenate([none, *(part.cp for part in parts)]),
+        np.concatenate([none, *(part.cn for part in parts)]),
+        np.concatenate([np.empty(0), *(part.value for part in parts)]),
+    )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -108,8 +141,8 @@ class LinearElement(Element):
     """An element whose currents are linear in the node voltages."""
 
     @abstractmethod
-    def triplets(self, value: Array) -> Triplets:
-        """Return its contribution to the conductance matrix."""
+    def branches(self, value: Array) -> Branches:
+        """Return its parts as controlled sources; which nodes they join does not depend on the values."""
 
 
 class Law(Protocol):

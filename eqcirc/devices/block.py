@@ -3,7 +3,8 @@
 Law       the current  load_c·v_c − Σ_r K_rc·v_r  leaves column node c,
           and          load_r·v_r − Σ_c K_rc·v_c  leaves row node r: one coupling K both ways, so s is the same at both
 
-Elements differ in how K and the loads follow from their values; for resistors the loads are the sums of K.
+A load is the sum of a node's couplings and its leak to ground. Elements differ in how K and the leaks follow from their
+values; resistors have no leaks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from eqcirc.devices.base import LinearElement, Triplets, number
+from eqcirc.devices.base import Branches, LinearElement, joined, number, two_terminal
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray, as_slice
 
@@ -48,13 +49,21 @@ class Block(LinearElement):
         """Return K (rows, columns) in siemens."""
         return value
 
+    def row_leaks(self, value: Array) -> Array:
+        """Return the conductance (rows,) from every row node to ground, in siemens; none for resistors."""
+        return np.zeros(len(self.rows))
+
+    def column_leaks(self, value: Array) -> Array:
+        """Return the conductance (columns,) from every column node to ground, in siemens; none for resistors."""
+        return np.zeros(len(self.columns))
+
     def row_loads(self, value: Array) -> Array:
-        """Return the load (rows,) on every row node, in siemens; the sum of its couplings for resistors."""
-        return np.asarray(self.coupling(value).sum(axis=1))
+        """Return the load (rows,) on every row node, in siemens: the sum of its couplings, and what leaks."""
+        return np.asarray(self.coupling(value).sum(axis=1) + self.row_leaks(value))
 
     def column_loads(self, value: Array) -> Array:
         """Return the load (columns,) on every column node, in siemens."""
-        return np.asarray(self.coupling(value).sum(axis=0))
+        return np.asarray(self.coupling(value).sum(axis=0) + self.column_leaks(value))
 
     def terminals(self) -> NodeArray:
         """Return all nodes that the element touches, rows first."""
@@ -64,18 +73,11 @@ class Block(LinearElement):
         """Return every row-column pair."""
         return np.repeat(self.rows, len(self.columns)), np.tile(self.columns, len(self.rows))
 
-    def triplets(self, value: Array) -> Triplets:
-        """Return the couplings both ways, the loads, and to ground what loads and couplings leave."""
-        k = self.coupling(value)
-        (a, b), nodes = self.connections(), self.terminals()
-        load = np.concatenate([self.row_loads(value), self.column_loads(value)])
-        left = np.concatenate([k.sum(axis=1), k.sum(axis=0)]) - load
-        ground = np.zeros_like(nodes)
-        return Triplets(
-            np.concatenate([b, a, nodes, ground, nodes, ground[:1]]),
-            np.concatenate([a, b, nodes, nodes, ground, ground[:1]]),
-            np.concatenate([-k.ravel(), -k.ravel(), load, left, left, -left.sum(keepdims=True)]),
-        )
+    def branches(self, value: Array) -> Branches:
+        """Return a conductance, perhaps negative, for each coupling, and the leaks."""
+        nodes, leaks = self.terminals(), np.concatenate([self.row_leaks(value), self.column_leaks(value)])
+        between = two_terminal(*self.connections(), self.coupling(value).ravel())
+        return joined([between, two_terminal(nodes, np.zeros_like(nodes), leaks)])
 
     @cached_property
     def _slices(self) -> tuple[NodeArray | slice, NodeArray | slice]:

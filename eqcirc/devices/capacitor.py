@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.devices.base import Element, Triplets, first, number
+from eqcirc.devices.base import Branches, Element, first, number, two_terminal
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -55,14 +55,9 @@ class Capacitor(Element):
         """Return no pair: no direct current flows."""
         return np.empty(0, np.intp), np.empty(0, np.intp)
 
-    def storage(self, value: Array) -> Triplets:
-        """Return the entries of the capacitance matrix."""
-        a, b = self.a, self.b
-        return Triplets(
-            np.concatenate([a, b, a, b]),
-            np.concatenate([a, b, b, a]),
-            np.concatenate([value, value, -value, -value]),
-        )
+    def storage(self, value: Array) -> Branches:
+        """Return the capacitors; controlled by d(v_a − v_b)/dt."""
+        return two_terminal(self.a, self.b, value)
 
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return zeros (n,)."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.devices.base import Bounds, LinearElement, Triplets, first, number
+from eqcirc.devices.base import Bounds, Branches, LinearElement, first, number, two_terminal
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -63,14 +63,9 @@ class Conductance(LinearElement):
         """Return the node pairs."""
         return self.a, self.b
 
-    def triplets(self, value: Array) -> Triplets:
-        """Return the four entries of every resistor."""
-        a, b = self.a, self.b
-        return Triplets(
-            np.concatenate([a, b, a, b]),
-            np.concatenate([a, b, b, a]),
-            np.concatenate([value, value, -value, -value]),
-        )
+    def branches(self, value: Array) -> Branches:
+        """Return the resistors."""
+        return two_terminal(self.a, self.b, value)
 
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return sum over the batch of (lam_a − lam_b)(v_a − v_b), shape (n,)."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.devices.base import LinearElement, Triplets, number
+from eqcirc.devices.base import Branches, LinearElement, number
 from eqcirc.devices.conductance import check_conductances
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
@@ -57,13 +57,15 @@ class Gyrator(LinearElement):
         """Return no pair: a gyrator is not a two-terminal part."""
         return np.empty(0, np.intp), np.empty(0, np.intp)
 
-    def triplets(self, value: Array) -> Triplets:
-        """Return the entries of every gyrator; its currents return through ground."""
+    def branches(self, value: Array) -> Branches:
+        """Return two controlled sources for every gyrator; their currents return through ground."""
         a, b, ref, ground = self.a, self.b, self.reference, np.zeros_like(self.a)
-        return Triplets(
-            np.concatenate([a, b, b, ground, ground, ground]),
-            np.concatenate([b, a, ref, b, a, ref]),
-            np.concatenate([value, -value, value, -value, value, -value]),
+        return Branches(
+            np.concatenate([a, ground]),
+            np.concatenate([ground, b]),
+            np.concatenate([b, a]),
+            np.concatenate([ground, ref]),
+            np.concatenate([value, value]),
         )
 
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:

@@ -19,7 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
-from eqcirc.devices.base import LinearElement, Triplets, first, number
+from eqcirc.devices.base import Branches, LinearElement, first, number
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -118,20 +118,15 @@ class RLMesh(LinearElement):
             np.concatenate([a[other], b[other], a[other], b[other]]),
         )
 
-    def triplets(self, value: Array) -> Triplets:
-        """Return the entries of the admittance Rm⁻¹ between the ends."""
+    def branches(self, value: Array) -> Branches:
+        """Return the admittance Rm⁻¹: the voltage across a branch drives a current through those it shares with."""
         if len(self.shared):
             k, l = (x.ravel() for x in np.indices((len(self.a), len(self.a))))
-            y = np.linalg.inv(self.mesh_resistance(value)).ravel()
+            y = np.asarray(np.linalg.inv(self.mesh_resistance(value)).ravel(), np.float64)
         else:
             k = l = np.arange(len(self.a))
             y = 1 / value
-        a, b = self.a, self.b
-        return Triplets(
-            np.concatenate([a[k], b[k], a[k], b[k]]),
-            np.concatenate([a[l], b[l], b[l], a[l]]),
-            np.concatenate([y, y, -y, -y]),
-        )
+        return Branches(self.a[k], self.b[k], self.a[l], self.b[l], y)
 
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return minus the sum over the batch of (N·j)·(N·i), j the currents that lam drives, shape (n + m,)."""

@@ -47,12 +47,24 @@ class SignedCrossbar(Block):
                 "in magnitude"
             )
 
+    def row_leaks(self, value: Array) -> Array:
+        """Return the conductance (rows,) from every row node to ground, in siemens."""
+        return self._leaks(value, 1)
+
+    def column_leaks(self, value: Array) -> Array:
+        """Return the conductance (columns,) from every column node to ground, in siemens."""
+        return self._leaks(value, 0)
+
+    def _leaks(self, value: Array, axis: int) -> Array:
+        """Return |W| − W, summed: what a load of |W| has beyond a resistor of W; without loads −W."""
+        return np.asarray(2 * np.maximum(-value, 0).sum(axis=axis) if self.loaded else -value.sum(axis=axis))
+
     def row_loads(self, value: Array) -> Array:
-        """Return the load (rows,) on every row node, in siemens."""
+        """Return the load (rows,) on every row node, in siemens; exactly 0 without loads."""
         return np.abs(value).sum(axis=1) if self.loaded else np.zeros(len(self.rows))
 
     def column_loads(self, value: Array) -> Array:
-        """Return the load (columns,) on every column node, in siemens."""
+        """Return the load (columns,) on every column node, in siemens; exactly 0 without loads."""
         return np.abs(value).sum(axis=0) if self.loaded else np.zeros(len(self.columns))
 
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.devices.base import LinearElement, Triplets, first, number
+from eqcirc.devices.base import Branches, LinearElement, first, number
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -61,13 +61,9 @@ class Transconductor(LinearElement):
         """Return no pair: a transconductor is not a two-terminal part."""
         return np.empty(0, np.intp), np.empty(0, np.intp)
 
-    def triplets(self, value: Array) -> Triplets:
-        """Return the four entries of every transconductor."""
-        return Triplets(
-            np.concatenate([self.out_p, self.out_p, self.out_n, self.out_n]),
-            np.concatenate([self.cp, self.cn, self.cp, self.cn]),
-            np.concatenate([value, -value, -value, value]),
-        )
+    def branches(self, value: Array) -> Branches:
+        """Return the controlled sources that they are."""
+        return Branches(self.out_p, self.out_n, self.cp, self.cn, value)
 
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return sum over the batch of (lam_out_p − lam_out_n)(v_cp − v_cn), shape (n,)."""

@@ -108,6 +108,7 @@ class Equations:
         self.plan = system.plan
         self.fixed = fixed
         self.injection = system.injection(fixed)
+        self._drive = system.drive(fixed)
         self._offsets = [fixed[:, j.held[0]] - fixed[:, j.held[1]] for j in self.plan.junctions]
         held = [np.full(len(fixed), LEAST_VOLTAGE), *(np.abs(offset).max(axis=1) for offset in self._offsets)]
         self._voltage_scale = np.max(held, axis=0)
@@ -145,6 +146,7 @@ class Equations:
         part = copy.copy(self)
         part.fixed = self.fixed[rows]
         part.injection = self.injection[rows]
+        part._drive = self._drive[rows]
         part._offsets = [offset[rows] for offset in self._offsets]
         part._voltage_scale = self._voltage_scale[rows]
         part._pull = None if self._pull is None else self._pull.take(rows)
@@ -160,17 +162,14 @@ class Equations:
             voltages.append(v)
         return voltages
 
-    def linearise(
-        self, u: Array, linear: Array, last: list[Array] | None = None
-    ) -> tuple[Linearised, list[Array]]:
+    def linearise(self, u: Array, last: list[Array] | None = None) -> tuple[Linearised, list[Array]]:
         """Return the equations at u and the voltages that devices were linearised at.
 
         Args:
             u: (row, n).
-            linear: M·u, (row, n).
             last: voltages of the previous linearisation, for junction limiting; None takes u as it is.
         """
-        residual = linear - self.injection
+        residual = self.system.currents(u, self._drive) - self.injection
         diagonal = np.zeros_like(u)
         limited = np.zeros(len(u), bool)
         largest = np.maximum(np.abs(u).max(axis=1), self._voltage_scale)
@@ -199,12 +198,12 @@ class Equations:
 
     def voltage_error(self, u: Array) -> Array:
         """Return the distance (row, n) from a solution, in volts: F over the conductance at the unknown."""
-        at, _ = self.linearise(u, self.system.multiply(u))
+        at, _ = self.linearise(u)
         return np.abs(at.residual) / (self.system.strength + np.abs(at.diagonal))
 
     def jacobian(self, u: Array) -> Array:
         """Return dF/du (row, n, n) at u (row, n), dense."""
-        at, _ = self.linearise(u, self.system.multiply(u))
+        at, _ = self.linearise(u)
         return at.jacobian(self.system)
 
     def _add_nudge(self, u: Array, residual: Array) -> Array | None:

@@ -79,7 +79,7 @@ class Stability:
 
 def stability(dynamics: Dynamics, u: Array) -> Stability:
     """Judge operating points u (row, n) of the rows of `dynamics`."""
-    at, _ = dynamics.equations.linearise(u, dynamics.system.multiply(u))
+    at, _ = dynamics.equations.linearise(u)
     jacobians = dynamics.jacobian(at)
     storage = dynamics.completed(SLIGHT)
     leading = np.array([_leading(storage, int(dynamics.moving.sum()), k) for k in jacobians])
@@ -95,7 +95,7 @@ def stability(dynamics: Dynamics, u: Array) -> Stability:
 
 def curvature(dynamics: Dynamics, u: Array) -> Array:
     """Return the smallest eigenvalue (row,) of the reduced Hessian at u (row, n); NaN without a scaling."""
-    at, _ = dynamics.equations.linearise(u, dynamics.system.multiply(u))
+    at, _ = dynamics.equations.linearise(u)
     every = [_curvatures(dynamics, k) for k in dynamics.jacobian(at)]
     return np.array([c.min() if len(c) else np.nan for c in every])
 

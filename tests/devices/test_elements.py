@@ -36,13 +36,16 @@ def test_sensitivity_is_the_derivative_of_kirchhoffs_law(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_triplets_are_the_current_that_leaves_every_node(name: str) -> None:
+def test_branches_are_the_currents_that_leave_every_node(name: str) -> None:
     circuit = case(name).circuit
     v = np.random.default_rng(0).normal(0, 1, circuit.n_nodes)
+    v[0] = 0
     for element in circuit.elements:
         if isinstance(element, LinearElement):
-            row, column, value = element.triplets(element.value)
-            found = np.bincount(row, value * v[column], minlength=circuit.n_nodes)
+            out_p, out_n, cp, cn, value = element.branches(element.value)
+            current = value * (v[cp] - v[cn])
+            found = np.bincount(out_p, current, minlength=circuit.n_nodes)
+            found -= np.bincount(out_n, current, minlength=circuit.n_nodes)
             alone = leaving(replace(circuit, elements=(element,)), v)
             np.testing.assert_allclose(found, alone, atol=1e-18)
             assert found.sum() == pytest.approx(0, abs=1e-15), "no charge is made"

@@ -34,7 +34,7 @@ def newton(
     status = np.full(len(x), Status.NOT_CONVERGED, np.int8)
     active, total = np.arange(len(x)), 0
     for iteration in range(MOST_ITERATIONS):
-        at, points = rows.linearise(x, rows.system.multiply(x), last)
+        at, points = rows.linearise(x, last)
         total += len(active)
         broken = ~np.isfinite(at.residual).all(axis=1)
         going = ~(at.solved | broken)

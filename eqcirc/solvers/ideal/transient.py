@@ -51,14 +51,14 @@ class Motion:
         """Return dx/dt (row, size)."""
         d = self.dynamics
         u = x[:, : d.n]
-        at, _ = d.equations.linearise(u, d.system.multiply(u))
+        at, _ = d.equations.linearise(u)
         return -np.asarray(self._inverse @ d.flow(x, at).T).T
 
     def jacobian(self, x: Array) -> csc_array:
         """Return its derivative, one block for each row."""
         d = self.dynamics
         u = x[:, : d.n]
-        at, _ = d.equations.linearise(u, d.system.multiply(u))
+        at, _ = d.equations.linearise(u)
         steep = STEEP * d.system.strength.max()
         at = replace(at, diagonal=_within(at.diagonal, steep), beside=_within(at.beside, steep))
         nodal = d.jacobian(at) if self._matrix is None else self._sparse(self._matrix, at)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduced_parts import GROUND, ReducedParts
 from eqcirc.circuit.reduction import Junctions
 from eqcirc.devices.base import number
 from eqcirc.errors import CircuitError
@@ -15,7 +15,6 @@ from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array
 
 SAMPLE, PHASE = "eq_s", "eq_p"
-SAME = 1e-12  # relative difference below which two entries of a symmetric matrix are one resistor
 
 
 def table(values: Array, over: str = SAMPLE) -> str:
@@ -67,25 +66,20 @@ def nudge_cards(nudge: Nudge, ports: list[str], read: Array, draw: Array) -> lis
     return lines
 
 
-def matrix_cards(system: ReducedSystem, names: list[str]) -> list[str]:
-    """Return M as resistors; entries that are not symmetric become transconductors."""
-    m = system.matrix if isinstance(system.matrix, np.ndarray) else system.matrix.toarray()
-    upper = np.triu(m, 1)
-    lower = np.tril(m, -1).T
-    symmetric = np.abs(upper - lower) <= SAME * np.abs(upper)
+def part_cards(parts: ReducedParts, names: list[str]) -> list[str]:
+    """Return the linear parts of a reduced circuit: resistors, transconductors where a conductance is one-way."""
     lines = []
-    rows, columns = np.nonzero(symmetric & (upper != 0))
-    for i, j, g in zip(rows.tolist(), columns.tolist(), (-upper[rows, columns]).tolist(), strict=True):
-        lines.append(f"r_{i}_{j} {names[i]} {names[j]} {number(1 / g)}")
-    lone = np.where(symmetric, 0.0, upper) + np.where(symmetric, 0.0, lower).T
-    for i, j in np.argwhere(lone).tolist():
-        lines.append(f"g_{i}_{j} {names[i]} 0 {names[j]} 0 {number(lone[i, j])}")
-    to_ground = (m - lone).sum(axis=1)
-    for i, g in enumerate(to_ground.tolist()):
-        if g > SAME * abs(m[i, i]):
-            lines.append(f"r_{i} {names[i]} 0 {number(1 / g)}")
-        elif g < -SAME * abs(m[i, i]):  # a transformer loop: the conductance left over is negative
-            lines.append(f"g_{i} {names[i]} 0 {names[i]} 0 {number(g)}")
+    columns = (parts.a.tolist(), parts.b.tolist(), parts.siemens.tolist())
+    for a, b, g in zip(*columns, strict=True):
+        if b != GROUND:
+            lines.append(f"r_{b}_{a} {names[b]} {names[a]} {number(1 / g)}")
+        elif g > 0:
+            lines.append(f"r_{a} {names[a]} 0 {number(1 / g)}")
+        else:  # of couplings without loads, or of a transformer loop
+            lines.append(f"g_{a} {names[a]} 0 {names[a]} 0 {number(g)}")
+    one_way = parts.one_way.tocoo()
+    entries = zip(one_way.row.tolist(), one_way.col.tolist(), one_way.data.tolist(), strict=True)
+    lines += [f"g_{i}_{j} {names[i]} 0 {names[j]} 0 {number(g)}" for i, j, g in entries]
     return lines
 
 

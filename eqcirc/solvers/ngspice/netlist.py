@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.reduced_parts import reduced_parts
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.constants import JUNCTION_GMIN
 from eqcirc.devices.base import number
@@ -176,8 +177,8 @@ def reduced_netlist(
         if name != port or factor != 1:
             notes.append(f"* node {name} of the circuit is at {number(factor)}*v({port})")
     lines = [f"* {_ascii(circuit.name)}: reduced netlist (inputs and amplifiers eliminated, exact)"]
-    lines += cards.matrix_cards(system, names)
-    lines += cards.injection_cards(system.injection(fixed), names)
+    lines += cards.part_cards(reduced_parts(system), names)
+    lines += cards.injection_cards(system.norton(fixed), names)
     for junctions, area in zip(plan.junctions, system.areas, strict=True):
         lines += cards.junction_cards(junctions, area, fixed, names)
     if nudge is not None:
