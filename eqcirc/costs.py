@@ -42,6 +42,10 @@ class Cost(ABC):
         """Return d²C/doutput² (batch, n_outputs, n_outputs)."""
 
     @abstractmethod
+    def typical(self, outputs: Array, targets: Array) -> Array:
+        """Return the size (batch,) that dC/doutput has at an ordinary error, so that small ones can be told."""
+
+    @abstractmethod
     def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
         """Return targets (batch, n_outputs) for class labels (batch,)."""
 
@@ -81,6 +85,10 @@ class SquaredError(Cost):
         """Return the identity for every sample."""
         del targets
         return np.broadcast_to(np.eye(outputs.shape[1]), (*outputs.shape, outputs.shape[1]))
+
+    def typical(self, outputs: Array, targets: Array) -> Array:
+        """Return the largest of outputs and targets in volts."""
+        return np.asarray(np.maximum(np.abs(outputs), np.abs(targets)).max(axis=-1))
 
     def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
         """Return `high` at the label and `low` elsewhere."""
@@ -123,6 +131,11 @@ class SoftmaxCrossEntropy(Cost):
         return np.asarray(
             self.sharpness * (p[..., None] * np.eye(p.shape[-1]) - p[..., None] * p[..., None, :])
         )
+
+    def typical(self, outputs: Array, targets: Array) -> Array:
+        """Return ones: p − y is a difference of probabilities."""
+        del targets
+        return np.ones(len(outputs))
 
     def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
         """Return one-hot vectors."""

@@ -23,9 +23,9 @@ from eqcirc.devices import Gyrator
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Linearised
-from eqcirc.solvers.ideal.choice import choose
-from eqcirc.solvers.ideal.elimination import LinearSolver
 from eqcirc.solvers.ideal.newton import newton
+from eqcirc.solvers.linear.base import LinearSolver
+from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.stability import Stability, stability
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import LATE, REST, Course, Waveforms, at_rest, meshes
@@ -192,11 +192,15 @@ def operating_point_near(
     equations = dynamics.equations
     plan, membranes = equations.plan, circuit.readout.positive
     reach = max(float(np.ptp(voltages[membranes])) / 4, REST)
-    found, status, _ = newton(equations, _InTime(choose(plan), dynamics, reach), plan.collect(voltages[None]))
-    state = plan.expand(found[None], equations.fixed)[0, 0]
-    if status[0] != Status.CONVERGED or np.abs(state - voltages)[membranes].max() > reach:
+    found = newton(equations, _InTime(choose(plan), dynamics, reach), plan.collect(voltages[None]))
+    state = plan.expand(found.u[None], equations.fixed)[0, 0]
+    settled = found.status[0] in (
+        Status.CONVERGED,
+        Status.UNRESOLVED,
+    )  # what nothing holds is not sure of its place
+    if not settled or np.abs(state - voltages)[membranes].max() > reach:
         return None, None
-    return state, stability(dynamics, found) if judge else None
+    return state, stability(dynamics, found.u) if judge else None
 
 
 class _InTime:

@@ -38,7 +38,7 @@ class ReducedParts:
 def reduced_parts(system: ReducedSystem) -> ReducedParts:
     """Return the linear parts of a reduced circuit, parallel ones as one."""
     plan, branches = system.plan, system.plan.scattered.branches
-    plain, value = plan.scattered.resistive, system.branches
+    plain, value = plan.scattered.resistive, plan.scattered.values(system.values)
     unknown = np.where(plan.circuit.is_free, plan.unknown, GROUND)
     product = plan.current * plan.voltage
     size = np.where(plan.circuit.is_free[branches.out_p], product[branches.out_p], product[branches.out_n])

@@ -36,25 +36,60 @@ class ReducedSystem:
     other linear elements (`circuit.incidence`). The whole matrix is put together only for those who ask for it.
     """
 
-    def __init__(self, plan: Reduction, parameters: Parameters | None = None) -> None:
-        """Take the values; elements not in `parameters` keep the circuit's values."""
-        self.plan = plan
+    def __init__(self, plan: Reduction, parameters: Parameters | None = None, *, apart: bool = False) -> None:
+        """Take the values; elements not in `parameters` keep the circuit's values.
+
+        Args:
+            plan: the reduction.
+            parameters: values by element name.
+            apart: sum the currents of crossbars between unknowns part by part, too: slow, and exact where they tie
+                nodes together that are weakly fed.
+        """
+        self.plan, self.apart = plan, apart
         self.values = plan.circuit.values(parameters)
+        self._sources = plan.apart if apart else plan.scattered
+
+    def taken_apart(self) -> ReducedSystem:
+        """Return the system with all crossbars between unknowns taken apart."""
+        return ReducedSystem(self.plan, self.values, apart=True)
 
     def drive(self, fixed: Array) -> Array:
         """Return what held voltages (row, fixed node) add to the voltages (row, m) that control scattered sources."""
-        return np.asarray(fixed @ self.plan.scattered.held.T)
+        return np.asarray(fixed @ self._sources.held.T)
 
     def currents(self, u: Array, drive: Array) -> Array:
         """Return the currents (row, n) of linear elements at u (row, n), less those that `injection` holds."""
-        total = u * self._loads
+        total = u * (self._loads_to_held if self.apart else self._loads)
         if len(self.branches):
-            across = np.asarray(u @ self.plan.scattered.control.T) + drive
-            total += (across * self.branches) @ self.plan.scattered.out.T
-        for rows, columns, forward, backward in self.couplings:
+            across = np.asarray(u @ self._sources.control.T) + drive
+            total += (across * self.branches) @ self._sources.out.T
+        for rows, columns, forward, backward in () if self.apart else self.couplings:
             total[:, columns] += u[:, rows] @ forward
             total[:, rows] += u[:, columns] @ backward
         return total
+
+    def rounding(self, u: Array) -> Array:
+        """Return how far (row, n) `currents` may be off at u: what sums of several terms round at each unknown.
+
+        What leaves one node and enters another cancels to the last bit, and is left out.
+        """
+        size, total = np.abs(u), np.zeros_like(u)
+        if not self.apart and self.couplings:
+            total += size * np.abs(self._loads - self._loads_to_held)
+            for rows, columns, forward, backward in self.couplings:
+                total[:, columns] += size[:, rows] @ np.abs(forward)
+                total[:, rows] += size[:, columns] @ np.abs(backward)
+        one_way = np.flatnonzero(~self._sources.resistive)
+        if one_way.size:
+            across = size @ abs(self._sources.control[one_way]).T
+            total += (across * np.abs(self.branches[one_way])) @ abs(self._sources.out[:, one_way]).T
+        return np.asarray(np.finfo(np.float64).eps * total)
+
+    @property
+    def exact(self) -> bool:
+        """Whether `rounding` is nothing."""
+        blocks = bool(self.couplings) and not self.apart
+        return not blocks and bool(self._sources.resistive.all())
 
     def multiply(self, u: Array) -> Array:
         """Return M·u for rows u (row, n)."""
@@ -62,24 +97,33 @@ class ReducedSystem:
 
     @cached_property
     def branches(self) -> Array:
-        """Values (m,) of the scattered controlled sources."""
-        return self.plan.scattered.values(self.values)
+        """Values (m,) of the controlled sources that are summed one by one."""
+        return self._sources.values(self.values)
 
     @cached_property
     def _loads(self) -> Array:
         """Loads (n,) of the dense blocks."""
+        plan, loads = self.plan, self._loads_to_held.copy()
+        for element in plan.couplings:
+            value = self.values[element.name]
+            for nodes, load in ((element.rows, element.row_loads), (element.columns, element.column_loads)):
+                loads[plan.unknown[nodes]] += plan.current[nodes] * plan.voltage[nodes] * load(value)
+        return loads
+
+    @cached_property
+    def _loads_to_held(self) -> Array:
+        """Those (n,) of the blocks whose rows are held."""
         plan, loads = self.plan, np.zeros(self.plan.n)
         for element in plan.blocks:
-            value, r, c = self.values[element.name], element.rows, element.columns
-            loads[plan.unknown[c]] += plan.current[c] * plan.voltage[c] * element.column_loads(value)
-            if plan.unknown[r[0]] >= 0:
-                loads[plan.unknown[r]] += plan.current[r] * plan.voltage[r] * element.row_loads(value)
+            if plan.unknown[element.rows[0]] < 0:
+                c, load = element.columns, element.column_loads(self.values[element.name])
+                loads[plan.unknown[c]] += plan.current[c] * plan.voltage[c] * load
         return loads
 
     @cached_property
     def _among(self) -> csr_array:
         """The part (n, n) of M that is scattered."""
-        return self.plan.scattered.matrix(self.branches)
+        return self.plan.scattered.matrix(self.plan.scattered.values(self.values))
 
     @cached_property
     def diagonal(self) -> Array:
@@ -178,5 +222,5 @@ class ReducedSystem:
 
     def norton(self, fixed: Array) -> Array:
         """Return all currents (row, n) that sources push into the unknowns, scattered ones included."""
-        pushed = (self.drive(fixed) * self.branches) @ self.plan.scattered.out.T
+        pushed = (self.drive(fixed) * self.branches) @ self._sources.out.T
         return np.asarray(self.injection(fixed) - pushed)

@@ -192,6 +192,11 @@ class Reduction:
         return [e for e in self.blocks if self.unknown[e.rows[0]] >= 0]
 
     @cached_property
+    def apart(self) -> Incidence:
+        """The controlled sources of all linear elements but blocks with held rows, crossbars taken apart."""
+        return Incidence.of(self, (*self.scattered.elements, *self.couplings))
+
+    @cached_property
     def reciprocal(self) -> bool:
         """Whether M and the device slopes are symmetric.
 
@@ -239,9 +244,7 @@ class Reduction:
     def pattern(self) -> csr_array:
         """Return a matrix (n, n) that is not zero wherever M can be, for any values of the elements."""
         pattern = eye_array(self.n).tocsr() + self.scattered.pattern  # a block with held rows adds no more
-        if self.couplings:
-            pattern = pattern + Incidence.of(self, tuple(self.couplings)).pattern
-        return csr_array(pattern)
+        return csr_array(pattern + self.apart.pattern if self.couplings else pattern)
 
     def _junctions(self, element: TwoTerminal) -> Junctions:
         ends = (element.anode, element.cathode)

@@ -14,7 +14,7 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
-from eqcirc.errors import ConfigError, SolverError
+from eqcirc.errors import ConfigError, DataError, SolverError
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
@@ -50,6 +50,14 @@ class Nudge:
         """Return the nudge of some samples."""
         return replace(self, targets=self.targets[samples])
 
+    def check(self, batch: int, outputs: int) -> None:
+        """Raise `DataError` unless there are finite targets for every sample and output."""
+        if self.targets.shape != (batch, outputs) or not np.isfinite(self.targets).all():
+            raise DataError(
+                f"nudge: expected finite targets of shape {(batch, outputs)} (samples, outputs), "
+                f"got {self.targets.shape}"
+            )
+
     def strengths(self, nodes: int) -> Array:
         """Return weight, or ones."""
         return np.ones(nodes) if self.weight is None else self.weight
@@ -66,6 +74,8 @@ class OperatingPoints:
         seconds: wall time.
         messages: for failed samples, the engine's own words.
         rungs: for samples that only a retry solved, what won.
+        nonlinearity: (batch,) distance of the nudged states from the linear response of the free one, as a part of
+            it; NaN where that is not known, None without nudged phases.
     """
 
     voltages: Array
@@ -74,6 +84,7 @@ class OperatingPoints:
     seconds: float = 0.0
     messages: dict[int, str] = field(default_factory=dict)
     rungs: dict[int, str] = field(default_factory=dict)
+    nonlinearity: Array | None = None
 
     @property
     def converged(self) -> np.ndarray:

@@ -183,7 +183,8 @@ class Dynamics:
             if junction.floating.size:
                 beside += junction.cross_slopes(slope)
         nothing = np.zeros((1, self.n))
-        at = Linearised(nothing, diagonal, np.concatenate(beside, axis=1), None, nothing, np.zeros(1, bool))
+        entries = np.concatenate(beside, axis=1)
+        at = Linearised(nothing, diagonal, entries, None, nothing, nothing[:, 0], np.zeros(1, bool))
         return np.asarray(at.jacobian(self.system)[0])
 
     def branch_currents(self, u: Array) -> Array:

@@ -13,15 +13,15 @@ import numpy as np
 
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.costs import Cost
-from eqcirc.errors import DataError
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array, NodeArray
 
 PRECISION = 1e-12
-"""Solved when F, over the conductance at the unknown, is below this part of the largest voltage of the row.
+"""Kirchhoff's law holds when F, over the conductance at the unknown, is below this part of the row's largest voltage.
 
 Rounding leaves about 1e-15. A measure relative to each unknown's own voltage would never be met by a node that
-happens to be at 0 V, such as the middle of a balanced bridge.
+happens to be at 0 V, such as the middle of a balanced bridge. It is no bound on the error of a voltage: a strong part
+between weakly fed nodes hides what moves them both. Newton's step tells (`ideal.newton`).
 """
 LEAST_VOLTAGE = 1e-3
 """V. Counts as the largest voltage of rows below it: an exponential of less is rounded against 1, not 0."""
@@ -37,6 +37,7 @@ class Linearised:
         beside: (row, pair) additions at `Equations.pairs`.
         outputs: (row, m, m) additions of the nudge at `Equations.output_unknowns`, if there is one.
         tolerance: (row, n) what is left of F in amperes where Kirchhoff's law holds.
+        largest: (row,) voltage that errors are measured by: the largest of the row, 1 mV at least.
         solved: (row,) true where Kirchhoff's law holds.
     """
 
@@ -45,6 +46,7 @@ class Linearised:
     beside: Array
     outputs: Array | None
     tolerance: Array
+    largest: Array
     solved: np.ndarray
 
     def take(self, rows: np.ndarray | slice) -> Linearised:
@@ -56,6 +58,7 @@ class Linearised:
             self.beside[rows],
             outputs,
             self.tolerance[rows],
+            self.largest[rows],
             self.solved[rows],
         )
 
@@ -127,11 +130,6 @@ class Equations:
     def nudged(self, nudge: Nudge) -> Equations:
         """Return the rows of all nudged phases, phase by phase."""
         batch, readout = len(self.injection), self.plan.circuit.readout
-        if nudge.targets.shape != (batch, readout.n_outputs) or not np.isfinite(nudge.targets).all():
-            raise DataError(
-                f"nudge: expected finite targets of shape {(batch, readout.n_outputs)} (samples, outputs), "
-                f"got {nudge.targets.shape}"
-            )
         part = self.take(np.tile(np.arange(batch), len(nudge.factors)))
         part._pull = _Pull(
             nudge.cost,
@@ -139,6 +137,13 @@ class Equations:
             nudge.beta * np.repeat(nudge.factors, batch)[:, None],
             self.plan.outputs.draw(nudge.strengths(len(readout.nodes))),
         )
+        return part
+
+    def taken_apart(self) -> Equations:
+        """Return the same equations, whose sums are exact; see `ReducedSystem.taken_apart`."""
+        part = copy.copy(self)
+        part.system = self.system.taken_apart()
+        part._drive = part.system.drive(self.fixed)
         return part
 
     def take(self, rows: np.ndarray | slice) -> Equations:
@@ -193,7 +198,7 @@ class Equations:
         tolerance = PRECISION * largest[:, None] * (self.system.strength + np.abs(diagonal))
         solved = ~limited & (np.abs(residual) <= tolerance).all(axis=1)
         return Linearised(
-            residual, diagonal, np.concatenate(beside, axis=1), outputs, tolerance, solved
+            residual, diagonal, np.concatenate(beside, axis=1), outputs, tolerance, largest, solved
         ), points
 
     def voltage_error(self, u: Array) -> Array:
@@ -205,6 +210,15 @@ class Equations:
         """Return dF/du (row, n, n) at u (row, n), dense."""
         at, _ = self.linearise(u)
         return at.jacobian(self.system)
+
+    def pull(self, u: Array, nudge: Nudge) -> tuple[Array, Array, Array]:
+        """Return the current (row, n) that a nudge of factor 1 draws at u, dC/doutput, and the outputs."""
+        outputs = u[:, self.output_unknowns] @ self.plan.outputs.read.T
+        gradient = nudge.cost.gradient(outputs, nudge.targets)
+        draw = self.plan.outputs.draw(nudge.strengths(len(self.plan.circuit.readout.nodes)))
+        current = np.zeros_like(u)
+        current[:, self.output_unknowns] = nudge.beta * (gradient @ draw)
+        return current, gradient, outputs
 
     def _add_nudge(self, u: Array, residual: Array) -> Array | None:
         """Add the nudge to `residual` in place and return its Jacobian between the output unknowns."""

@@ -19,7 +19,7 @@ from eqcirc.devices import SignedCrossbar, TwoTerminal
 from eqcirc.errors import SolverError
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.stability import certificate, curvature, stability
+from eqcirc.solvers.stability import certificate, stability
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
@@ -30,7 +30,6 @@ LONGER, ATTEMPTS = 4.0, 8  # then so many times longer, so often; what has not s
 MOST_STEPS = 3000
 """Of one transient. What comes to rest is followed in longer and longer steps, so this ends those that oscillate."""
 NEAR = 0.02  # of a node's voltage: so near an operating point counts as about to reach it
-BETWEEN = (0.25, 0.5, 0.75, 1.0)  # where the way from a free to a nudged state is looked at
 LEAST = 1e-3  # V, and of the largest voltage of the row: counts as the voltage of nodes below it
 
 
@@ -83,18 +82,3 @@ class FreePhase:
             row = int(good[k])
             status[row] = Status.UNSTABLE
             messages[row] = f"{Status.UNSTABLE.words}: {found.explain(k)}"
-
-    def judge_branches(self, u: Array, status: np.ndarray) -> None:
-        """Mark, in place, samples whose nudged states have left the branch of the free one; u (phase, row, n).
-
-        A branch ends where the reduced Hessian becomes singular. So on the way from a free state to a nudged one of
-        the same branch it stays positive, while a neuron that flips passes its falling part.
-        """
-        good = np.flatnonzero(status == Status.CONVERGED)
-        if not self.relaxes or not good.size:
-            return
-        part = Dynamics(self.dynamics.equations.take(good))
-        free = u[0, good]
-        for nudged in u[1:, good]:
-            for share in BETWEEN:
-                status[good[curvature(part, free + share * (nudged - free)) <= 0]] = Status.WRONG_BRANCH

@@ -15,6 +15,7 @@ class Status(IntEnum):
     ENGINE_DIED = 4
     UNSTABLE = 5
     NO_EQUILIBRIUM = 6
+    UNRESOLVED = 7
 
     @property
     def words(self) -> str:
@@ -30,4 +31,5 @@ _WORDS = {
     Status.ENGINE_DIED: "the simulator process died",
     Status.UNSTABLE: "the operating point is unstable; the circuit would leave it",
     Status.NO_EQUILIBRIUM: "the circuit does not come to rest; it oscillates, or settles too slowly",
+    Status.UNRESOLVED: "rounding drowns the answer; conductances lie too many decades apart, or beta is too small",
 }

@@ -13,7 +13,6 @@ from eqcirc.costs import SquaredError
 from eqcirc.devices import ShockleyDiode
 from eqcirc.errors import ConfigError, DataError, SolverError
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
-from eqcirc.solvers.branches import off_branch
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.session import SweepResult
@@ -97,13 +96,13 @@ def test_voltages_that_break_kirchhoffs_law_are_not_believed(
     monkeypatch.setattr(solver._pool, "run", spoil)
     points = solver.solve(None, example.inputs, example.nudge())
     assert points.status.tolist() == [0, Status.NOT_CONVERGED, 0, 0, 0]
-    assert "Kirchhoff's law is off by" in points.messages[1]
-    assert "at 'out'" in points.messages[1]
+    assert "1.0e-05 V off Kirchhoff's law at 'out'" in points.messages[1]
 
 
-def test_a_singular_sample_leaves_the_others_alone() -> None:
+def test_a_singular_circuit_has_no_voltages_that_could_be_trusted() -> None:
+    """Not even where nothing is driven: 0 V obeys Kirchhoff's law there, and so does any other voltage."""
     points = IdealSolver(singular()).solve(None, np.array([[0.5], [0.0], [-1.0]]))
-    assert points.status.tolist() == [Status.NONFINITE, Status.CONVERGED, Status.NONFINITE]
+    assert (points.status == Status.NONFINITE).all()
 
 
 @pytest.mark.parametrize("factor", [0.6, 1.5, 3.0])
@@ -120,14 +119,6 @@ def test_beta_too_large_is_the_wrong_branch(factor: float, make: Make) -> None:
 def test_beta_below_the_limit_is_fine(make: Make) -> None:
     example = case("divider")
     assert make(example.circuit).solve(None, example.inputs, example.nudge(beta=0.4 * 4 * S)).converged.all()
-
-
-def test_branches_are_judged_by_the_odd_part() -> None:
-    free = np.zeros((2, 3))
-    step = np.full((2, 3), 1e-3)
-    assert off_branch(np.stack([free, step, -step])).tolist() == [False, False]
-    assert off_branch(np.stack([free, step, step])).tolist() == [True, True]
-    assert off_branch(np.stack([free, free + 1e-12, free + 1e-12])).tolist() == [False, False]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -1,63 +1,91 @@
-"""Newton's method for many rows at once, with SPICE's junction limiting and convergence by residual."""
+"""Newton's method for many rows at once, with SPICE's junction limiting; the size of its steps tells when to stop.
+
+A step is J⁻¹·F in volts, the distance from the solution up to its square: where it was e after e' before, about e²/e'
+is left. That Kirchhoff's law holds to rounding is asked for, too, and is not enough (`equations.PRECISION`).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from eqcirc.solvers.equations import Equations, Linearised
-from eqcirc.solvers.ideal.elimination import LinearSolver
+from eqcirc.solvers.equations import Equations
+from eqcirc.solvers.linear.base import LinearSolver, solve_rows
+from eqcirc.solvers.precision import UNCERTAIN
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
 MOST_ITERATIONS = 200
 DAMP_AFTER = 40  # iterations; piecewise laws can make full steps cycle, half steps end that
+EXACT = 1e-10  # of the largest voltage of a row: how much of an error is left at most
+STALLED = 0.5  # of the step before: steps that shrink no faster are rounding, or do not converge
+ROUNDING = 1e-3  # of the largest voltage: no rounding of a solvable system is larger
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What Newton's method found.
+
+    Attributes:
+        u: (row, n) unknowns; NaN where it failed.
+        status: (row,) of `Status`.
+        error: (row,) largest error of a voltage that is left, in volts, as the last steps tell.
+        iterations: of all rows together.
+    """
+
+    u: Array
+    status: np.ndarray
+    error: Array
+    iterations: int
 
 
 def newton(
-    equations: Equations, linear: LinearSolver, start: Array | None = None
-) -> tuple[Array, np.ndarray, int]:
+    equations: Equations,
+    linear: LinearSolver,
+    start: Array | None = None,
+    *,
+    moved: Array | None = None,
+    wanted: Array | float = EXACT,
+) -> Solved:
     """Solve F(u) = 0 for every row.
 
     Args:
         equations: the rows.
         linear: how to solve with the Jacobian.
         start: (row, n) first guess, near a solution; None starts cold, at 0 V.
-
-    Returns:
-        u (row, n), status (row,) and the number of iterations summed over rows. Rows that failed hold NaN.
+        moved: (row,) size in volts of the step that led to `start`, if it was one of Newton's method.
+        wanted: error that may be left, as a part of the largest voltage; a number, or one for each row.
     """
-    rows = equations
+    rows, n_rows = equations, len(equations.injection)
     x = np.zeros_like(rows.injection) if start is None else start
     # from the cold, a device across a rail counts as coming from 0 V, so that its exponential is limited
     last = [np.zeros((1, 1))] * len(rows.plan.junctions) if start is None else None
-    u = np.full_like(x, np.nan)
-    status = np.full(len(x), Status.NOT_CONVERGED, np.int8)
-    active, total = np.arange(len(x)), 0
+    step = np.full(n_rows, np.inf)
+    before = step if moved is None else moved
+    part = np.broadcast_to(np.asarray(wanted, np.float64), n_rows)
+    u, error = np.full_like(x, np.nan), np.full(n_rows, np.nan)
+    status = np.full(n_rows, Status.NOT_CONVERGED, np.int8)
+    active, total = np.arange(n_rows), 0
     for iteration in range(MOST_ITERATIONS):
         at, points = rows.linearise(x, last)
         total += len(active)
         broken = ~np.isfinite(at.residual).all(axis=1)
-        going = ~(at.solved | broken)
-        u[active[at.solved]] = x[at.solved]
-        status[active[at.solved]] = Status.CONVERGED
+        left = step * np.where(np.isfinite(before) & (before > 0), np.minimum(1.0, step / before), 1.0)
+        stalled = (step >= STALLED * before) & (step <= ROUNDING * at.largest)
+        ended = at.solved & ((left <= part * at.largest) | stalled)
+        u[active[ended]], error[active[ended]] = x[ended], left[ended]
+        sure = left[ended] <= UNCERTAIN * at.largest[ended]
+        status[active[ended]] = np.where(sure, Status.CONVERGED, Status.UNRESOLVED)
         status[active[broken]] = Status.NONFINITE
+        going = ~(ended | broken)
         if not going.any():
             break
         if not going.all():
-            active, x, rows, at = active[going], x[going], rows.take(going), at.take(going)
-            points = [p[going] for p in points]
-        step = _solve(linear, rows, at)
-        x = x - (step if iteration < DAMP_AFTER else 0.5 * step)
+            active, x, step, part = active[going], x[going], step[going], part[going]
+            rows, at, points = rows.take(going), at.take(going), [p[going] for p in points]
+        dx = solve_rows(linear, rows.system, at, at.residual)
+        x = x - (dx if iteration < DAMP_AFTER else 0.5 * dx)
+        before, step = step if iteration or moved is None else moved[active], np.abs(dx).max(axis=1)
         last = points
-    return u, status, total
-
-
-def _solve(linear: LinearSolver, rows: Equations, at: Linearised) -> Array:
-    """Solve for the step; a singular row becomes NaN, which the next residual reports."""
-    try:
-        return linear.solve(rows.system, at, at.residual)
-    except (np.linalg.LinAlgError, RuntimeError):  # of numpy and of SuperLU
-        n = len(at.residual)
-        if n == 1:
-            return np.full_like(at.residual, np.nan)
-        return np.concatenate([_solve(linear, rows, at.take(slice(k, k + 1))) for k in range(n)])
+    return Solved(u, status, error, total)

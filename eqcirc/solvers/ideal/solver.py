@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,16 +11,19 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
-from eqcirc.solvers.branches import mark_branches
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, Start
-from eqcirc.solvers.ideal.choice import choose
-from eqcirc.solvers.ideal.newton import newton
+from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.ideal.transient import follow
+from eqcirc.solvers.linear.choice import choose
+from eqcirc.solvers.precision import ULP, FreeState
+from eqcirc.solvers.response import Response
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
+
+RESOLVED = 1e-6  # of the linear response: how precisely nudged states are found
 
 
 class IdealSolver(Solver):
@@ -37,30 +41,61 @@ class IdealSolver(Solver):
     def solve(
         self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
     ) -> OperatingPoints:
-        """See `Solver.solve`. Nudged phases start from the free one."""
+        """See `Solver.solve`. Nudged phases start from where the linearised free state would be."""
         began = time.perf_counter()
         fixed = self.circuit.fixed_voltages(inputs)
+        if nudge is not None:
+            nudge.check(len(fixed), self.circuit.readout.n_outputs)
         equations = Equations(ReducedSystem(self._plan, parameters), fixed)
+        messages: dict[int, str] = {}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # failures are reported as status
             phase = FreePhase(equations, self._start)
-            if phase.relaxes:
-                u, status, iterations = relax(phase.dynamics, self._linear)
-            else:
-                u, status, iterations = newton(equations, self._linear)
-            messages: dict[int, str] = {}
-            phase.judge(u, status, messages)
-            phases = u[None]
+            free = relax(phase.dynamics, self._linear) if phase.relaxes else newton(equations, self._linear)
+            free, state = self._sure(free, equations, nudge)
+            u, status, iterations = free.u[None], free.status, free.iterations
+            state.judge(free.error, status, messages)
+            phase.judge(u[0], status, messages)
+            nonlinearity = None
             if nudge is not None:
-                start = np.tile(np.nan_to_num(u), (len(nudge.factors), 1))
-                nudged, each, more = newton(equations.nudged(nudge), self._linear, start)
-                phases = np.concatenate([phases, nudged.reshape(-1, *u.shape)])
-                worst = each.reshape(-1, len(u)).max(axis=0)
-                status = np.where(status == Status.CONVERGED, worst, status)
-                iterations += more
-                mark_branches(phases, status, nudge)
-                phase.judge_branches(phases, status)
-        voltages = self._plan.expand(phases, fixed)
-        return OperatingPoints(voltages, status, iterations, time.perf_counter() - began, messages)
+                nudged, response = self._nudged(state, nudge)
+                u = np.concatenate([u, nudged.u.reshape(-1, *free.u.shape)])
+                each, error = (
+                    x.reshape(len(nudge.factors), -1).max(axis=0) for x in (nudged.status, nudged.error)
+                )
+                status = np.where(status == Status.CONVERGED, each, status)
+                noise = np.fmax(np.fmax(free.error, error), state.rounding)
+                nonlinearity = response.judge(u, status, messages, nudge, noise)
+                iterations += nudged.iterations
+        voltages = self._plan.expand(u, fixed)
+        seconds = time.perf_counter() - began
+        return OperatingPoints(voltages, status, iterations, seconds, messages, nonlinearity=nonlinearity)
+
+    def _sure(self, free: Solved, equations: Equations, nudge: Nudge | None) -> tuple[Solved, FreeState]:
+        """Return free states that rounding leaves precise, if that can be: where it does not, sums are made exact."""
+        state = FreeState.of(equations, self._linear, free.u, nudge)
+        good = np.isin(free.status, (Status.CONVERGED, Status.UNRESOLVED))
+        if (state.sure & (free.status == Status.CONVERGED) | ~good).all():
+            return free, state
+        exact = equations.taken_apart()
+        again = newton(exact.take(good), self._linear, free.u[good])
+        free.u[good], free.status[good], free.error[good] = again.u, again.status, again.error
+        more = free.iterations + again.iterations
+        return replace(free, iterations=more), FreeState.of(exact, self._linear, free.u, nudge)
+
+    def _nudged(self, state: FreeState, nudge: Nudge) -> tuple[Solved, Response]:
+        """Return the nudged phases, phase by phase, and what they should be."""
+        response, largest = Response.of(state, nudge), state.largest
+        moved = (np.abs(nudge.factors)[:, None] * response.size).ravel()
+        wanted = np.clip(RESOLVED * response.size / largest, ULP, EXACT)
+        start = response.start(state.u, nudge)
+        nudged = newton(
+            state.equations.nudged(nudge),
+            self._linear,
+            start,
+            moved=moved,
+            wanted=np.tile(wanted, len(nudge.factors)),
+        )
+        return nudged, response
 
     def transient(self, course: Course) -> Waveforms:
         """See `Solver.transient`."""

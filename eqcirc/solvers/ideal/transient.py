@@ -20,7 +20,7 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import SolverError
 from eqcirc.solvers.dynamics import PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations, Linearised
-from eqcirc.solvers.ideal.choice import SPARSE_FILL, SPARSE_KEPT
+from eqcirc.solvers.linear.choice import SPARSE_FILL, SPARSE_KEPT
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array
 

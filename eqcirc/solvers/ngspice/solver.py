@@ -13,10 +13,10 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
-from eqcirc.solvers.branches import mark_branches
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase, Start, close
+from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.ngspice.netlist import (
     Netlist,
     Settling,
@@ -28,6 +28,8 @@ from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
 from eqcirc.solvers.ngspice.session import LEAST_STEPS, SweepResult
 from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
+from eqcirc.solvers.precision import UNCERTAIN, FreeState
+from eqcirc.solvers.response import Response
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
@@ -35,8 +37,8 @@ from eqcirc.typing import Array, Parameters
 HELD = 100  # of the largest conductance at a node: what holds the nodes in phase −1
 MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
 
-LARGEST_ERROR = 1e-6
-"""V. A point counts as solved when Kirchhoff's residual over the node's conductance is below this."""
+TIMES_RELTOL = 100.0
+"""Of ngspice's relative tolerance: so far from Kirchhoff's law, in parts of the largest voltage, may its answers be."""
 
 
 class NgspiceSolver(Solver):
@@ -76,10 +78,11 @@ class NgspiceSolver(Solver):
         """
         super().__init__(circuit)
         self._plan = Reduction(circuit)
+        self._linear = choose(self._plan)
         self._start = start
         self._full = netlist == "full"
         self._sweep = sweep
-        self._tolerances = tolerances
+        self._tolerances = tolerances or Tolerances()
         self._quarantine = quarantine
         self._pool = Pool(LocalWorkers(workers) if isinstance(workers, int) else workers, limits or Limits())
 
@@ -97,20 +100,18 @@ class NgspiceSolver(Solver):
         began = time.perf_counter()
         system = ReducedSystem(self._plan, parameters)
         fixed = self.circuit.fixed_voltages(inputs)
-        equations = [Equations(system, fixed)]
         if nudge is not None:
-            equations.append(equations[0].nudged(nudge))
-        phase = FreePhase(equations[0], self._start)
+            nudge.check(len(fixed), self.circuit.readout.n_outputs)
+        equations = Equations(system, fixed)
+        phase = FreePhase(equations, self._start)
         if phase.relaxes:
             u, status, swept = self._relax(phase.dynamics, system, fixed, nudge)
         else:
             swept, status = self._run(self._netlists(system, fixed, nudge))
             u = self._unknowns(swept.voltages, self._full)
-        self._judge(u, status, swept.messages, equations)
-        phase.judge(u[0], status, swept.messages)
-        if nudge is not None:
-            mark_branches(u, status, nudge)
-            phase.judge_branches(u, status)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # failures are reported as status
+            nonlinearity = self._judge(u, status, swept.messages, equations, nudge)
+            phase.judge(u[0], status, swept.messages)
         if self._quarantine is not None:
             self._keep(
                 np.flatnonzero(status != Status.CONVERGED), system, fixed, nudge, phase.relaxes or self._full
@@ -121,6 +122,7 @@ class NgspiceSolver(Solver):
             seconds=time.perf_counter() - began,
             messages=swept.messages,
             rungs=swept.rungs,
+            nonlinearity=nonlinearity,
         )
 
     def transient(self, course: Course) -> Waveforms:
@@ -221,20 +223,43 @@ class NgspiceSolver(Solver):
         return self._plan.collect(voltages)
 
     def _judge(
-        self, u: Array, status: np.ndarray, messages: dict[int, str], equations: list[Equations]
-    ) -> None:
-        """Set the status of samples that are not finite or break Kirchhoff's law."""
+        self,
+        u: Array,
+        status: np.ndarray,
+        messages: dict[int, str],
+        equations: Equations,
+        nudge: Nudge | None,
+    ) -> Array | None:
+        """Set the status of samples that are not finite or far from Kirchhoff's law; return the nonlinearity.
+
+        u (phase, batch, n) are ngspice's answers; this is the only guard against those that are wrong without a word.
+        """
         finite = np.isfinite(u).all(axis=(0, 2))
         for k in np.flatnonzero(~finite & (status == Status.CONVERGED)).tolist():
             status[k] = Status.NOT_CONVERGED if k in messages else Status.NONFINITE
-        phases = (u[0], u[1:].reshape(-1, u.shape[2]))
-        for rows, at in zip(equations, phases, strict=False):
-            with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-                error = rows.voltage_error(at).reshape(-1, len(status), u.shape[2]).max(axis=0)
-            off = (error > LARGEST_ERROR).any(axis=1) & (status == Status.CONVERGED)
-            for k in np.flatnonzero(off).tolist():
-                node, volts = self._plan.name(int(error[k].argmax())), error[k].max()
-                status[k] = Status.NOT_CONVERGED
-                messages[k] = (
-                    f"ngspice reported success, but Kirchhoff's law is off by {volts:.1e} V at {node!r}"
-                )
+        state = self._looked_at(u, equations, nudge)
+        if not (state.sure | ~finite).all():
+            state = self._looked_at(u, equations.taken_apart(), nudge)
+        off = np.abs(state.distances).max(axis=2)  # (phase, batch)
+        allowed = max(UNCERTAIN, TIMES_RELTOL * self._tolerances.reltol) * state.largest
+        for k in np.flatnonzero((status == Status.CONVERGED) & ~(off.max(axis=0) <= allowed)).tolist():
+            node = self._plan.name(int(np.abs(state.distances[:, k]).max(axis=0).argmax()))
+            status[k] = Status.NOT_CONVERGED
+            messages[k] = (
+                f"ngspice's answer is {off[:, k].max():.1e} V off Kirchhoff's law at {node!r}, more than "
+                f"{allowed[k]:.1e} V; its tolerance is too coarse, or conductances lie too many powers of ten apart"
+            )
+        state.judge(np.zeros(len(status)), status, messages)
+        if nudge is None:
+            return None
+        noise = np.fmax(off.max(axis=0), state.rounding)
+        return Response.of(state, nudge).judge(u, status, messages, nudge, noise)
+
+    def _looked_at(self, u: Array, equations: Equations, nudge: Nudge | None) -> FreeState:
+        """Return the free states u[0], and how far all phases (phase, batch, n) are from Kirchhoff's law."""
+        u = np.nan_to_num(u)
+        left = [equations.linearise(u[0])[0].residual]
+        if nudge is not None:
+            nudged = equations.nudged(nudge).linearise(u[1:].reshape(-1, u.shape[2]))[0].residual
+            left += list(nudged.reshape(u[1:].shape))
+        return FreeState.of(equations, self._linear, u[0], nudge, left)

@@ -14,6 +14,7 @@ from eqcirc.solvers.ngspice.netlist import Netlist, Settling
 from eqcirc.solvers.ngspice.pool import Pool
 from eqcirc.solvers.ngspice.session import SweepResult
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
+from tests.catalogue import S
 
 STEEP = "b1 b 0 i=5*tanh(1e4*(v(b)-2.5))"
 """Newton jumps over the step at 2.5 V for ever; with a capacitor the node slides into it."""
@@ -86,16 +87,16 @@ def test_small_steps_need_a_sample_before() -> None:
 
 
 def test_failed_samples_leave_their_netlists_in_quarantine(tmp_path: Path) -> None:
-    """A current that no diode can carry: exp overflows before 1 kA."""
+    """A diode against a negative conductance: without a drive it holds, against one there is no operating point."""
     b = CircuitBuilder("hopeless")
     x, out = b.input("x"), b.nodes("out")
-    b.transconductor("drive", (GROUND, out), (x, GROUND), 1e3)
-    b.conductance("leak", out, GROUND, 1e-12)
-    b.device("diode", out, GROUND, ShockleyDiode(1e-20, 1e-3))
+    b.conductance("series", x, out, S)
+    b.transconductor("negative", (out, GROUND), (out, GROUND), -4 * S)
+    b.device("diode", out, GROUND, ShockleyDiode())
     with NgspiceSolver(b.build(out), quarantine=tmp_path / "quarantine") as solver:
-        solver.solve(None, np.zeros((1, 1))).require()
+        solver.solve(None, np.ones((1, 1))).require()
         assert not (tmp_path / "quarantine").exists()
-        points = solver.solve(None, np.array([[0.0], [-1e3]]))
+        points = solver.solve(None, np.array([[1.0], [-3.0]]))
     failed = int((~points.converged).sum())
     assert failed >= 1
     decks = sorted((tmp_path / "quarantine").glob("*.sp"))

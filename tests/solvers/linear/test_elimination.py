@@ -16,11 +16,11 @@ from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import ShockleyDiode
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.equations import Equations, Linearised
-from eqcirc.solvers.ideal import choice, elimination
-from eqcirc.solvers.ideal.choice import choose, independent_set
-from eqcirc.solvers.ideal.elimination import BlockElimination, LinearSolver, SparseLU
-from eqcirc.solvers.ideal.newton import _solve
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.linear import choice, elimination
+from eqcirc.solvers.linear.base import LinearSolver, solve_rows
+from eqcirc.solvers.linear.choice import choose, independent_set
+from eqcirc.solvers.linear.elimination import BlockElimination, SparseLU
 from eqcirc.typing import Array
 from tests.catalogue import NAMES, ONE_INPUT, Case, S, case, random_layered
 
@@ -74,9 +74,10 @@ def test_linear_solves_agree_with_a_dense_one(name: str, way: str, monkeypatch: 
     assert isinstance(linear, SparseLU if way == "sparse" else BlockElimination)
     rhs = np.random.default_rng(1).normal(0, S, at.residual.shape)
     expected = np.linalg.solve(jacobian, rhs[:, :, None])[:, :, 0]
-    np.testing.assert_allclose(
-        linear.solve(system, at, rhs), expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max()
-    )
+    found = linear.solve(system, at, rhs)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * np.abs(expected).max())
+    several = linear.solve(system, at, np.stack([rhs, -2 * rhs, 0 * rhs]))
+    np.testing.assert_allclose(several, [found, -2 * found, 0 * found], rtol=1e-12, atol=1e-20)
 
 
 @pytest.mark.parametrize("name", [*NAMES, "layered", "across"])
@@ -156,5 +157,8 @@ def test_a_singular_sample_does_not_stop_the_others(way: str) -> None:
     equations = Equations(ReducedSystem(plan), circuit.fixed_voltages(np.ones((3, 1))))
     linear = SparseLU(plan.outputs.unknowns, plan.pairs) if way == "sparse" else choose(plan)
     slopes = np.array([[S], [0.0], [2 * S]])
-    at = Linearised(np.full((3, 1), S), slopes, np.empty((3, 0)), None, np.ones((3, 1)), np.zeros(3, bool))
-    np.testing.assert_allclose(_solve(linear, equations, at)[:, 0], [1, np.nan, 0.5])
+    rhs, ones = np.full((3, 1), S), np.ones(3)
+    at = Linearised(rhs, slopes, np.empty((3, 0)), None, ones[:, None], ones, np.zeros(3, bool))
+    np.testing.assert_allclose(solve_rows(linear, equations.system, at, rhs)[:, 0], [1, np.nan, 0.5])
+    several = solve_rows(linear, equations.system, at, np.stack([rhs, 3 * rhs]))
+    np.testing.assert_allclose(several[:, :, 0], [[1, np.nan, 0.5], [3, np.nan, 1.5]])

@@ -10,7 +10,7 @@ Two ways (`choice` says which is taken when):
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csc_array, diags_array
@@ -25,14 +25,6 @@ WEAK = 1e-6
 nothing is there behind a gyrator without a leak; then the rows are solved as a whole."""
 CHUNK = 4_000_000  # doubles in the largest temporary of one block
 SMALL = 40  # unknowns in K below which products of blocks are worth keeping
-
-
-class LinearSolver(Protocol):
-    """Solves with the Jacobian of `Linearised` equations."""
-
-    def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
-        """Return x (row, n) with J·x = rhs (row, n)."""
-        ...
 
 
 class _Blocks(NamedTuple):
@@ -74,24 +66,26 @@ class BlockElimination:
         return self._cut[1]
 
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
-        """Return x with J·x = rhs."""
+        """See `LinearSolver.solve`."""
         m = self._blocks(system)
         rows = max(1, CHUNK // max(1, len(m.kk) * max(len(m.d), len(m.kk))))
-        parts = [slice(start, start + rows) for start in range(0, len(rhs), rows)]
-        return np.concatenate([self._solve(system, at.take(part), rhs[part]) for part in parts])
+        parts = [slice(start, start + rows) for start in range(0, rhs.shape[-2], rows)]
+        return np.concatenate(
+            [self._solve(system, at.take(part), rhs[..., part, :]) for part in parts], axis=-2
+        )
 
     def _solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
         m = self._blocks(system)
         pivot = m.d + _columns(at.diagonal, self._e)
         if (np.abs(pivot) <= WEAK * system.strength[self._e]).any():
-            return np.asarray(np.linalg.solve(at.jacobian(system), rhs[:, :, None])[:, :, 0])
+            return _dense(at.jacobian(system), rhs)
         inverse = 1 / pivot
         b_e, b_k = _columns(rhs, self._e), _columns(rhs, self._k)
         rest = b_k - (b_e * inverse) @ m.ke.T
-        x_k = np.linalg.solve(self._schur(m, at, inverse), rest[:, :, None])[:, :, 0]
+        x_k = _dense(self._schur(m, at, inverse), rest)
         x = np.empty_like(rhs)
-        x[:, self._k] = x_k
-        x[:, self._e] = (b_e - x_k @ m.ek.T) * inverse
+        x[..., self._k] = x_k
+        x[..., self._e] = (b_e - x_k @ m.ek.T) * inverse
         return x
 
     def _schur(self, m: _Blocks, at: Linearised, inverse: Array) -> Array:
@@ -112,8 +106,15 @@ class BlockElimination:
 
 
 def _columns(x: Array, index: NodeArray | slice) -> Array:
-    """Return x[:, index] laid out row by row."""
-    return x[:, index] if isinstance(index, slice) else x.take(index, axis=1)
+    """Return x[..., index] laid out row by row."""
+    return x[..., index] if isinstance(index, slice) else x.take(index, axis=-1)
+
+
+def _dense(matrix: Array, rhs: Array) -> Array:
+    """Return x with matrix (row, n, n)·x = rhs (row, n) or (k, row, n)."""
+    if rhs.ndim == matrix.ndim - 1:
+        return np.asarray(np.linalg.solve(matrix, rhs[..., None])[..., 0])
+    return np.asarray(np.moveaxis(np.linalg.solve(matrix, np.moveaxis(rhs, 0, -1)), -1, 0))
 
 
 class SparseLU:
@@ -126,13 +127,14 @@ class SparseLU:
         self._n_outputs = len(outputs)
 
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
-        """Return x with J·x = rhs."""
+        """See `LinearSolver.solve`."""
         matrix = csc_array(system.matrix)
-        nothing = np.zeros((len(rhs), self._n_outputs**2))
-        outputs = nothing if at.outputs is None else at.outputs.reshape(len(rhs), -1)
+        nothing = np.zeros((len(at.residual), self._n_outputs**2))
+        outputs = nothing if at.outputs is None else at.outputs.reshape(len(nothing), -1)
         x = np.empty_like(rhs)
-        for row in range(len(rhs)):
+        for row in range(len(nothing)):
             extra = np.concatenate([outputs[row], at.beside[row]])
             beside = csc_array((extra, (self._rows, self._columns)), shape=matrix.shape)
-            x[row] = splu(csc_array(matrix + diags_array(at.diagonal[row]) + beside)).solve(rhs[row])
+            factors = splu(csc_array(matrix + diags_array(at.diagonal[row]) + beside))
+            x[..., row, :] = factors.solve(rhs[..., row, :].T).T
         return x

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.solvers.ideal.conjugate import ConjugateGradients
-from eqcirc.solvers.ideal.elimination import BlockElimination, LinearSolver, SparseLU
+from eqcirc.solvers.linear.base import LinearSolver
+from eqcirc.solvers.linear.conjugate import ConjugateGradients
+from eqcirc.solvers.linear.elimination import BlockElimination, SparseLU
 from eqcirc.typing import NodeArray
 
 SPARSE_FILL = 0.02  # density of M below which sparse LU wins, if many unknowns are left

@@ -18,15 +18,16 @@ from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.base import OperatingPoints
 from eqcirc.solvers.equations import Linearised
-from eqcirc.solvers.ideal import choice, conjugate
-from eqcirc.solvers.ideal.choice import choose, independent_set
-from eqcirc.solvers.ideal.conjugate import ConjugateGradients
-from eqcirc.solvers.ideal.elimination import BlockElimination, LinearSolver, SparseLU
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.linear import choice, conjugate
+from eqcirc.solvers.linear.base import LinearSolver
+from eqcirc.solvers.linear.choice import choose, independent_set
+from eqcirc.solvers.linear.conjugate import ConjugateGradients
+from eqcirc.solvers.linear.elimination import BlockElimination, SparseLU
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 from tests.catalogue import NAMES, TWO_INPUTS, Case, S, case, random_layered
-from tests.solvers.ideal.test_elimination import setup
+from tests.solvers.linear.test_elimination import setup
 
 COSTS = (SquaredError(), SoftmaxCrossEntropy())
 

@@ -17,8 +17,8 @@ import numpy as np
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.equations import PRECISION, Linearised
-from eqcirc.solvers.ideal.elimination import LinearSolver
-from eqcirc.solvers.ideal.schur import Order, Part, Schur
+from eqcirc.solvers.linear.base import LinearSolver
+from eqcirc.solvers.linear.schur import Order, Part, Schur
 from eqcirc.typing import Array, NodeArray
 
 MOST_ITERATIONS = 50  # about the price of a direct solve
@@ -37,7 +37,9 @@ class ConjugateGradients:
         self._cut: tuple[ReducedSystem, dict[tuple[bool, bool], list[Part]]] | None = None
 
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
-        """Return x (row, n) with J·x = rhs, to the precision that a Newton step needs."""
+        """Return x with J·x = rhs, to the precision that a Newton step needs; see `LinearSolver.solve`."""
+        if rhs.ndim > at.residual.ndim:
+            return np.stack([self.solve(system, at, one) for one in rhs])
         if self._cut is None or self._cut[0] is not system:
             self._cut = system, self._order.parts(system)
         schur = Schur.of(self._order, self._cut[1], system, at)
@@ -70,7 +72,9 @@ def conjugate_gradients(schur: Schur, b: Array, limit: Array) -> tuple[Array, np
         p = z + rz / before * p
         s_p = schur.apply(p)
         curvature = _dot(p, s_p)
-        step = rz / curvature
+        step = np.divide(
+            rz, curvature, out=np.zeros_like(rz), where=curvature != 0
+        )  # nothing is left of b = 0
         x, r = x + step * p, r - step * s_p
         small = (np.abs(r) <= limit).all(axis=1)
         going = ~small & (curvature > 0)[:, 0] & (rz > 0)[:, 0]

@@ -1,0 +1,1 @@
+"""Linear solves with the Jacobian of reduced circuits: directly, by blocks or sparse, or by conjugate gradients."""
