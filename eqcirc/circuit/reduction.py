@@ -155,6 +155,9 @@ class Reduction:
         scale = amplifier_scaling(circuit)
         root = trees.root
         self.n = trees.count
+        self.root = np.unique(
+            root[circuit.is_free]
+        )  # (n,) the node that stands for an unknown, no amplifier's output
         self.unknown = trees.unknown
         free = circuit.is_free
         self.voltage = np.zeros(circuit.n_nodes)  # v[node] = voltage[node]·u[unknown[node]]

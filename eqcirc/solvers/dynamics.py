@@ -23,13 +23,12 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import RLMesh
-from eqcirc.solvers.equations import Equations, Linearised
+from eqcirc.solvers.equations import LEAST_VOLTAGE, Equations, Linearised
 from eqcirc.typing import Array, Parameters
 
-EQUAL = 1e-9  # F at every node of a circuit that has neither capacitors nor inductors
-PARASITIC = 0.05
-"""Of the smallest capacitance: what unknowns without any have while they settle. With less, an integrator's implicit
-step throws a node that runs away to the wrong side."""
+EQUAL = 1e-9
+"""F. In a circuit that has neither capacitors nor inductors, to ground from every free node but amplifier outputs."""
+PARASITIC = 1e-3  # of the smallest capacitance: what such nodes have that lack one, while the circuit settles
 
 
 class Dynamics:
@@ -88,7 +87,8 @@ class Dynamics:
     def storage(self) -> Array:
         """Q (size, size)."""
         q = np.zeros((self.size, self.size))
-        q[: self.n, : self.n] = self.system.capacitance.toarray() if self.stores else EQUAL * np.eye(self.n)
+        c = self.system.capacitance.toarray() if self.stores else np.diag(EQUAL * self._at_roots)
+        q[: self.n, : self.n] = c
         q[self.n :, self.n :] = np.diag(self.inductance)
         return q
 
@@ -100,21 +100,59 @@ class Dynamics:
     def completed(self, share: float) -> Array:
         """Return Q with a share of the smallest capacitance at unknowns that have none, so that it has an inverse."""
         q = self.storage.copy()
-        q[np.arange(self.n), np.arange(self.n)] += self.parasitic(share)
+        q[np.arange(self.n), np.arange(self.n)] += self.parasitic(share) * self._at_roots
         return q
 
+    @cached_property
+    def _at_roots(self) -> Array:
+        """What a capacitor of 1 F from the root of an unknown to ground is (n,) in its equation."""
+        return np.asarray(self.plan.current[self.plan.root] * self.plan.voltage[self.plan.root])
+
     def parasitic(self, share: float) -> Array:
-        """Return the capacitances (n,) of `completed`; all unknowns get one if capacitors float between nodes."""
-        c = self.storage[: self.n, : self.n]
+        """Return the capacitances (n,) in farads that `completed` puts from roots of unknowns to ground.
+
+        All get one if capacitors float between nodes.
+        """
+        c = self.storage[: self.n, : self.n] / self._at_roots[:, None]
         own = np.abs(np.diag(c))
         if own.any():
             little = share * own[own > 0].min() * np.ones(self.n)
         else:  # as fast, in comparison, as the coils
-            little = share * (self.inductance / np.diag(self.resistance)).min() * self.system.strength
+            fast = (self.inductance / np.diag(self.resistance)).min()
+            little = share * fast * self.system.strength / np.abs(self._at_roots)
         floating = np.count_nonzero(c) > np.count_nonzero(own) and bool(
-            eigvalsh((c + c.T) / 2)[0] < little[0]
+            eigvalsh((c + c.T) / 2)[0] < little.min()
         )
         return np.where((own == 0) | floating, little, 0.0)
+
+    @cached_property
+    def own(self) -> Array:
+        """Conductance (n,) of every unknown to itself, without devices and branches."""
+        through = np.einsum("nk,kl,ln->n", self.into, self.admittance, self.across, optimize=True)
+        return np.asarray(self.system.diagonal - through)
+
+    def steepness(self, u: Array) -> Array:
+        """Return the largest slope (n,) of the devices at every unknown: at rest, at states u (row, n), on a fall."""
+        plan, equations, steep = self.plan, self.equations, np.zeros((1, self.n))
+        for junction, area in zip(plan.junctions, self.system.areas, strict=True):
+            slope = junction.law.steepest_fall * area[None]
+            for end in junction.free_ends:
+                end.add_slope(steep, slope)
+        at_rest, there = (np.abs(equations.linearise(x)[0].diagonal) for x in (np.zeros_like(u), u))
+        return np.asarray(np.maximum(np.abs(steep[0]), np.fmax(at_rest, there).max(axis=0)))
+
+    def fastest(self, steep: Array | None = None) -> float:
+        """Return a first guess of the fastest time constant in seconds, with slopes (n,) of devices if given."""
+        conductance = self.system.strength + (0.0 if steep is None else steep)
+        damping = np.concatenate([conductance, np.diag(self.resistance)])
+        stored = np.abs(np.diag(self.storage))
+        return float((stored[stored > 0] / damping[stored > 0]).min())
+
+    def scale(self, u: Array) -> Array:
+        """Return what counts as large for every state (row, size) at u (row, n): the largest voltage, its current."""
+        held = np.abs(self.equations.fixed).max(axis=1, initial=0.0)
+        volts = np.maximum(np.maximum(held, LEAST_VOLTAGE), np.abs(u).max(axis=1))
+        return np.asarray(volts[:, None] * np.concatenate([np.ones(self.n), 1 / np.diag(self.resistance)]))
 
     @property
     def slowest(self) -> float:
@@ -126,19 +164,20 @@ class Dynamics:
         return float((np.diag(self.storage) / damping).max())
 
     @cached_property
-    def _admittance(self) -> Array:
+    def admittance(self) -> Array:
+        """Rm⁻¹ (branch, branch)."""
         own = np.diag(self.resistance)
-        return np.asarray(np.linalg.inv(self.resistance) if self._shared else np.diag(1 / own), np.float64)
+        return np.asarray(np.linalg.inv(self.resistance) if self.shared else np.diag(1 / own), np.float64)
 
     @cached_property
-    def _shared(self) -> bool:
+    def shared(self) -> bool:
         """Whether branches share resistances."""
         return bool(np.count_nonzero(self.resistance) > self.n_branches)
 
     @cached_property
     def branch_damping(self) -> float:
         """Smallest eigenvalue of L⁻¹·Rm, in 1/s: how fast the slowest branch current decays by itself."""
-        if not self._shared:
+        if not self.shared:
             return float((np.diag(self.resistance) / self.inductance).min())
         return float(eigh(self.resistance, np.diag(self.inductance), eigvals_only=True)[0])
 
@@ -148,7 +187,7 @@ class Dynamics:
         if not self.n_branches:
             return at.residual
         across = u @ self.across.T + self.held
-        nodes = at.residual + (i - across @ self._admittance.T) @ self.into.T
+        nodes = at.residual + (i - across @ self.admittance.T) @ self.into.T
         return np.concatenate([nodes, i @ self.resistance.T - across], axis=1)
 
     def jacobian(self, at: Linearised) -> Array:
@@ -171,7 +210,7 @@ class Dynamics:
     @cached_property
     def _conductance(self) -> Array:
         into, across = csr_array(self.into), csr_array(self.across)
-        return np.asarray((into @ csr_array(self._admittance) @ across).toarray())
+        return np.asarray((into @ csr_array(self.admittance) @ across).toarray())
 
     def steepest(self) -> Array:
         """Return dF/du (n, n) with every device at the steepest fall of its current."""
@@ -184,12 +223,20 @@ class Dynamics:
                 beside += junction.cross_slopes(slope)
         nothing = np.zeros((1, self.n))
         entries = np.concatenate(beside, axis=1)
-        at = Linearised(nothing, diagonal, entries, None, nothing, nothing[:, 0], np.zeros(1, bool))
+        at = Linearised(
+            nothing, diagonal, entries, None, nothing, nothing[:, 0], np.zeros(1, bool), self.plan.pairs
+        )
         return np.asarray(at.jacobian(self.system)[0])
 
-    def branch_currents(self, u: Array) -> Array:
-        """Return the branch currents (row, branch) of operating points u (row, n)."""
-        return (u @ self.across.T + self.held) @ self._admittance.T if self.n_branches else u[:, :0]
+    def branch_currents(self, u: Array, held: Array | None = None) -> Array:
+        """Return the branch currents (row, branch) at rest of unknowns u (row, n).
+
+        `held` (row, branch) is what held nodes add to the voltages across branches; None for that of all rows.
+        """
+        if not self.n_branches:
+            return u[:, :0]
+        across = u @ self.across.T + (self.held if held is None else held)
+        return np.asarray(across @ self.admittance.T)
 
     @cached_property
     def scaling(self) -> Array | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 
 from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import Cost
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array, NodeArray
@@ -34,11 +36,12 @@ class Linearised:
     Attributes:
         residual: (row, n) F in amperes.
         diagonal: (row, n) additions to the diagonal of M.
-        beside: (row, pair) additions at `Equations.pairs`.
+        beside: (row, pair) additions at `pairs`.
         outputs: (row, m, m) additions of the nudge at `Equations.output_unknowns`, if there is one.
         tolerance: (row, n) what is left of F in amperes where Kirchhoff's law holds.
         largest: (row,) voltage that errors are measured by: the largest of the row, 1 mV at least.
-        solved: (row,) true where Kirchhoff's law holds.
+        limited: (row,) true where a device is linearised elsewhere than at its voltage.
+        pairs: rows and columns of the entries that `beside` adds to.
     """
 
     residual: Array
@@ -47,7 +50,13 @@ class Linearised:
     outputs: Array | None
     tolerance: Array
     largest: Array
-    solved: np.ndarray
+    limited: np.ndarray
+    pairs: tuple[NodeArray, NodeArray]
+
+    @property
+    def solved(self) -> np.ndarray:
+        """(row,) true where Kirchhoff's law holds."""
+        return np.asarray(~self.limited & (np.abs(self.residual) <= self.tolerance).all(axis=1))
 
     def take(self, rows: np.ndarray | slice) -> Linearised:
         """Return some rows."""
@@ -59,7 +68,8 @@ class Linearised:
             outputs,
             self.tolerance[rows],
             self.largest[rows],
-            self.solved[rows],
+            self.limited[rows],
+            self.pairs,
         )
 
     def jacobian(self, system: ReducedSystem) -> Array:
@@ -69,8 +79,7 @@ class Linearised:
         total = np.tile(dense, (len(self.diagonal), 1, 1))
         diagonal = np.arange(plan.n)
         total[:, diagonal, diagonal] += self.diagonal
-        for pair, (row, column) in enumerate(zip(*plan.pairs, strict=True)):
-            total[:, row, column] += self.beside[:, pair]
+        np.add.at(total.transpose(1, 2, 0), self.pairs, self.beside.T)
         if self.outputs is not None:
             k = plan.outputs.unknowns
             total[:, k[:, None], k] += self.outputs
@@ -100,6 +109,33 @@ class _Pull:
         """Return the derivative (row, m, m) of the current by the output unknowns."""
         hessian = self.cost.hessian(outputs, self.targets)
         return np.asarray(self.strength[:, :, None] * (self.draw.T @ hessian @ read))
+
+
+class Rows(Protocol):
+    """What Newton's method needs of equations."""
+
+    @property
+    def plan(self) -> Reduction:
+        """The reduction."""
+        ...
+
+    @property
+    def system(self) -> ReducedSystem:
+        """The numbers of the reduced circuit."""
+        ...
+
+    @property
+    def injection(self) -> Array:
+        """Currents (row, n) into the unknowns: there are as many as rows."""
+        ...
+
+    def take(self, rows: np.ndarray | slice) -> Self:
+        """Return some rows."""
+        ...
+
+    def linearise(self, u: Array, last: list[Array] | None = None) -> tuple[Linearised, list[Array]]:
+        """Return the equations at u (row, n), see `Equations.linearise`."""
+        ...
 
 
 class Equations:
@@ -146,7 +182,7 @@ class Equations:
         part._drive = part.system.drive(self.fixed)
         return part
 
-    def take(self, rows: np.ndarray | slice) -> Equations:
+    def take(self, rows: np.ndarray | slice) -> Self:
         """Return the equations of some rows."""
         part = copy.copy(self)
         part.fixed = self.fixed[rows]
@@ -196,9 +232,9 @@ class Equations:
         outputs = self._add_nudge(u, residual)
         # a falling device takes conductance away, and could take all of it; the measure has to stay positive
         tolerance = PRECISION * largest[:, None] * (self.system.strength + np.abs(diagonal))
-        solved = ~limited & (np.abs(residual) <= tolerance).all(axis=1)
+        entries = np.concatenate(beside, axis=1)
         return Linearised(
-            residual, diagonal, np.concatenate(beside, axis=1), outputs, tolerance, largest, solved
+            residual, diagonal, entries, outputs, tolerance, largest, limited, self.pairs
         ), points
 
     def voltage_error(self, u: Array) -> Array:

@@ -29,15 +29,21 @@ FIRST_HORIZON = 30.0  # of `Dynamics.slowest`: how long a transient lasts at fir
 LONGER, ATTEMPTS = 4.0, 8  # then so many times longer, so often; what has not settled by then is given up
 MOST_STEPS = 3000
 """Of one transient. What comes to rest is followed in longer and longer steps, so this ends those that oscillate."""
-NEAR = 0.02  # of a node's voltage: so near an operating point counts as about to reach it
-LEAST = 1e-3  # V, and of the largest voltage of the row: counts as the voltage of nodes below it
+NEAR = 1e-3  # of a state: so near an operating point counts as about to reach it
+LEAST = 1e-3  # of the largest voltage (current) of the row: counts as that of states below it
 
 
-def close(found: Array, here: Array) -> np.ndarray:
-    """Return (row,) whether operating points `found` are where transients ended, `here`; both (row, n)."""
-    size = np.abs(here)
-    floor = LEAST * np.maximum(size.max(axis=1, keepdims=True), 1.0)
-    return np.asarray((np.abs(found - here) <= NEAR * np.maximum(size, floor)).all(axis=1))
+def near(found: Array, here: Array, scale: Array, share: float | None = None) -> np.ndarray:
+    """Return (row,) whether states `found` are where others are, `here`, in every one; all are (row, size).
+
+    Args:
+        found: states of operating points.
+        here: states of transients.
+        scale: what counts as a large voltage, or current, of the row.
+        share: of a state that it may be away; None for so little that it will arrive.
+    """
+    size = np.maximum(np.abs(here), LEAST * scale)
+    return np.asarray((np.abs(found - here) <= (NEAR if share is None else share) * size).all(axis=1))
 
 
 def is_active(circuit: Circuit) -> bool:

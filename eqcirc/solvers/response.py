@@ -90,7 +90,9 @@ class Response:
         for k in np.flatnonzero(good & (wrong | drowned)).tolist():
             if wrong[k]:
                 status[k] = Status.WRONG_BRANCH
-                messages[k] = f"{Status.WRONG_BRANCH.words} (off the linear response by {distance[k] / size[k]:.0%})"
+                messages[k] = (
+                    f"{Status.WRONG_BRANCH.words} (off the linear response by {distance[k] / size[k]:.0%})"
+                )
             else:
                 status[k] = Status.UNRESOLVED
                 messages[k] = (

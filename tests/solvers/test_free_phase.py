@@ -98,10 +98,9 @@ def test_nudged_states_stay_on_the_branch_of_their_free_state(engine: Make) -> N
 
 def test_a_nudge_that_flips_neurons_is_noticed(engine: Make) -> None:
     """Targets at the other side, and a beta that overpowers the neurons."""
-    rule = EqProp(BISTABLE, SquaredError(), 1e-3)
+    rule = EqProp(BISTABLE, SquaredError(), 5e-3)
     targets = -np.sign(INPUTS) * np.ones((4, 2))
-    points = engine(BISTABLE).solve(None, INPUTS, rule.nudge(targets, None))
-    assert not points.converged.any()
+    assert not engine(BISTABLE).solve(None, INPUTS, rule.nudge(targets, None)).converged.any()
 
 
 def test_a_circuit_that_oscillates_has_no_equilibrium(engine: Make) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.solvers.equations import Equations
+from eqcirc.solvers.equations import Rows
 from eqcirc.solvers.linear.base import LinearSolver, solve_rows
 from eqcirc.solvers.precision import UNCERTAIN
 from eqcirc.solvers.status import Status
@@ -41,12 +41,13 @@ class Solved:
 
 
 def newton(
-    equations: Equations,
+    equations: Rows,
     linear: LinearSolver,
     start: Array | None = None,
     *,
     moved: Array | None = None,
     wanted: Array | float = EXACT,
+    most: int = MOST_ITERATIONS,
 ) -> Solved:
     """Solve F(u) = 0 for every row.
 
@@ -56,6 +57,7 @@ def newton(
         start: (row, n) first guess, near a solution; None starts cold, at 0 V.
         moved: (row,) size in volts of the step that led to `start`, if it was one of Newton's method.
         wanted: error that may be left, as a part of the largest voltage; a number, or one for each row.
+        most: iterations.
     """
     rows, n_rows = equations, len(equations.injection)
     x = np.zeros_like(rows.injection) if start is None else start
@@ -67,7 +69,7 @@ def newton(
     u, error = np.full_like(x, np.nan), np.full(n_rows, np.nan)
     status = np.full(n_rows, Status.NOT_CONVERGED, np.int8)
     active, total = np.arange(n_rows), 0
-    for iteration in range(MOST_ITERATIONS):
+    for iteration in range(most):
         at, points = rows.linearise(x, last)
         total += len(active)
         broken = ~np.isfinite(at.residual).all(axis=1)

@@ -1,60 +1,291 @@
-"""Relaxation: the operating point that the ideal circuit comes to when it is switched on."""
+"""Relaxation: the operating point that the ideal circuit comes to when it is switched on.
+
+TR-BDF2: a step of the trapezoidal rule to t + γ·h, then one of the second backward difference formula to t + h, with
+γ = 2 − √2. Both are implicit steps of length d·h, d = γ/2 (`companion`), from
+
+    x + d·h·f             and             x + w·h·(f + f_γ),   w = √2/4,
+
+f the slopes of the states. The error of a step is the difference to the third order formula that uses the same slopes.
+Every row has a time and a step of its own, so that no sample depends on the others. No step is longer than a node that
+runs away needs to grow by e: a longer implicit step would hold it where it is.
+
+Source: Bank et al. 1985 (IEEE Trans. Electron Devices 32); Hosea & Shampine 1996 (Appl. Numer. Math. 20), the error.
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, fields, replace
+
 import numpy as np
 
-from eqcirc.solvers.dynamics import Dynamics
-from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, MOST_STEPS, close
+from eqcirc.solvers.dynamics import PARASITIC, Dynamics
+from eqcirc.solvers.free_phase import MOST_STEPS, NEAR, near
+from eqcirc.solvers.ideal.companion import Companions, Step
 from eqcirc.solvers.ideal.newton import Solved, newton
-from eqcirc.solvers.ideal.transient import Motion
 from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.stability import stability
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
-ALONE = MOST_STEPS // 3  # steps of a row that goes on alone, after all together have taken theirs
+GAMMA = 2 - math.sqrt(2)
+D, W = GAMMA / 2, math.sqrt(2) / 4
+ERROR = ((4 * W - 1) / 3, -1 / 3, 2 * D / 3)  # weights of the slopes at t, t + γ·h and t + h
+ACCURATE = 1e-4  # of a state: error of a step
+SMALL = 1e-3  # of the largest voltage (current) of a row: states below it have an absolute error
+PRECISE = 1e-9  # of the largest voltage: how precisely a step is solved
+FEW = 12  # Newton iterations; a step that needs more is too long
+FIRST_MOVE = 1e-3  # of the largest voltage: no state moves further in the first step
+FIRST_GROWTH = 0.1  # of what runs away, by e, in the first step
+SHRINK, GROW = 0.2, 4.0  # factors between steps
+RUNAWAY = (
+    1e6  # times the largest voltage of the sources, 1 V at least: what gets there has no operating point
+)
+LATER = 1.3  # factor of time between two looks whether a row has arrived
+QUIET = 0.05  # of a state, over a step: what moves more has not arrived
+WINDOW, BACK = 400, 6
+"""Steps, and how often a state turns back in them: over so many, swings of what comes to rest become smaller."""
+STEADY = 0.9  # part that is left of a swing then; after `MOST_STEPS`, such a swing would still be there
+FENCE = 60.0  # e-foldings at an unstable operating point after which nothing will push a row off it
 
 
-def relax(
-    dynamics: Dynamics, linear: LinearSolver, x: Array | None = None, most_steps: int = MOST_STEPS
-) -> Solved:
-    """Let every row come to rest, from states x (row, size), by default with nothing charged.
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where rows are, and where they go.
 
-    A row has arrived when Newton's method, from where it is, finds a stable operating point close by. One that
-    oscillates never does. A row that ends at an unstable operating point counts as converged here: who asks for
-    stability is told why.
-
+    Attributes:
+        u: (row, n) unknowns.
+        i: (row, branch) currents.
+        du: (row, n) and
+        di: (row, branch) their slopes.
     """
-    rows = len(dynamics.equations.injection)
-    u, status = np.full((rows, dynamics.n), np.nan), np.full(rows, Status.NO_EQUILIBRIUM, np.int8)
-    error = np.full(rows, np.nan)
-    active, iterations = np.arange(rows), 0
-    x = np.zeros((rows, dynamics.size)) if x is None else x
-    duration = FIRST_HORIZON * dynamics.slowest
-    for _ in range(ATTEMPTS):
-        x, finished = Motion(dynamics).settle(x, duration, most_steps)
-        here = x[:, : dynamics.n]
-        found = newton(dynamics.equations, linear, here)
-        iterations += found.iterations
-        near = (found.status == Status.CONVERGED) & close(found.u, here)
-        u[active] = np.where(near[:, None], found.u, np.nan)
-        error[active] = found.error
-        status[active] = np.where(near, Status.CONVERGED, Status.NO_EQUILIBRIUM)
-        stays = near.copy()
-        if near.any():
-            stays[near] = stability(Dynamics(dynamics.equations.take(near)), found.u[near]).stable
-        active, x = active[~stays], x[~stays]
-        if not active.size:
-            break
-        dynamics = Dynamics(dynamics.equations.take(~stays))
-        if not finished:
-            if rows > 1:  # one row that oscillates took the steps of all, and the others do not need many
-                for k, row in enumerate(active):
-                    alone = Dynamics(dynamics.equations.take(np.array([k])))
-                    one = relax(alone, linear, x[k : k + 1], ALONE)
-                    (u[row],), (status[row],), (error[row],) = one.u, one.status, one.error
-                    iterations += one.iterations
-            break
-        duration *= LONGER
-    return Solved(u, status, error, iterations)
+
+    u: Array
+    i: Array
+    du: Array
+    di: Array
+
+    @property
+    def x(self) -> Array:
+        """All states (row, size)."""
+        return np.concatenate([self.u, self.i], axis=1)
+
+    def take(self, rows: np.ndarray) -> State:
+        """Return some rows."""
+        return State(self.u[rows], self.i[rows], self.du[rows], self.di[rows])
+
+    def where(self, chosen: np.ndarray, other: State) -> State:
+        """Return the rows of this one that are chosen, and those of another one."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return State(*(np.where(chosen[:, None], a, b) for a, b in pairs))
+
+
+@dataclass(frozen=True, eq=False)
+class UnderWay:
+    """Rows that have not arrived.
+
+    Attributes:
+        number: (row,) which.
+        t: (row,) their times in seconds.
+        h: (row,) their next steps.
+        look: (row,) when to look next whether they have arrived.
+        fence: (row,) since when they are at an unstable operating point; NaN if they are not.
+        ahead: (row,) whether they head for a stable one.
+        state: where they are.
+    """
+
+    number: np.ndarray
+    t: Array
+    h: Array
+    look: Array
+    fence: Array
+    ahead: np.ndarray
+    state: State
+
+    def take(self, rows: np.ndarray) -> UnderWay:
+        """Return some rows."""
+        return UnderWay(
+            self.number[rows],
+            self.t[rows],
+            self.h[rows],
+            self.look[rows],
+            self.fence[rows],
+            self.ahead[rows],
+            self.state.take(rows),
+        )
+
+
+class _Swings:
+    """How far states of all rows swing over a window of steps, to tell oscillations from what comes to rest."""
+
+    def __init__(self, x: Array) -> None:
+        self._low, self._high, self._before = x.copy(), x.copy(), np.full_like(x, np.inf)
+        self._up, self._turns, self._steps = np.zeros(x.shape, bool), np.zeros(x.shape, int), 0
+
+    def steady(self, rows: np.ndarray, x: Array, slopes: Array, least: Array) -> np.ndarray:
+        """Note states and slopes (row, size) of some rows; return which of them swing on, at the end of a window.
+
+        Swings below `least` (row, size) are none.
+        """
+        self._low[rows], self._high[rows] = np.minimum(self._low[rows], x), np.maximum(self._high[rows], x)
+        self._turns[rows] += self._up[rows] != (slopes > 0)
+        self._up[rows] = slopes > 0
+        self._steps += 1
+        if self._steps % WINDOW:
+            return np.zeros(len(rows), bool)
+        swing = (self._high - self._low)[rows]
+        goes_on = (swing > STEADY * self._before[rows]) & (swing > least) & (self._turns[rows] >= BACK)
+        self._before[rows], self._turns[rows] = swing, 0
+        self._low[rows] = self._high[rows] = x
+        return np.asarray(goes_on.any(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxed(Solved):
+    """Where transients ended, and when.
+
+    Attributes:
+        times: (row,) seconds until a row had arrived, or was given up.
+    """
+
+    times: Array
+
+
+def relax(dynamics: Dynamics, linear: LinearSolver, start: Array | None = None) -> Relaxed:
+    """Let every row come to rest, from states `start` (row, size), by default with nothing charged.
+
+    A row has arrived when a stable operating point is next to it, in all states; one that oscillates never does. A row
+    that ends at an unstable one counts as converged here: who asks for stability is told why.
+    """
+    return _Relaxation(dynamics, linear).run(start)
+
+
+class _Relaxation:
+    def __init__(self, dynamics: Dynamics, linear: LinearSolver) -> None:
+        self.dynamics, self.linear, self.iterations = dynamics, linear, 0
+        self.companions = Companions(dynamics, PARASITIC)
+        self.storage = np.abs(np.diag(dynamics.completed(PARASITIC)))
+        self.volts = np.maximum(np.abs(dynamics.equations.fixed).max(axis=1, initial=0.0), SMALL)
+        self.units = np.concatenate([np.ones(dynamics.n), 1 / np.diag(dynamics.resistance)])
+        rows = len(dynamics.equations.injection)
+        self.u, self.error = np.full((rows, dynamics.n), np.nan), np.full(rows, np.nan)
+        self.status, self.times = np.full(rows, Status.NO_EQUILIBRIUM, np.int8), np.zeros(rows)
+
+    def run(self, start: Array | None) -> Relaxed:
+        way = self._begin(start)
+        swings = _Swings(way.state.x)
+        for _ in range(MOST_STEPS):
+            if not way.number.size:
+                break
+            way = self._step(way)
+            self.times[way.number] = way.t
+            way = self._look(way)
+            s, least = way.state, NEAR * self._scale(way.number, way.state.x)
+            way = way.take(~swings.steady(way.number, s.x, np.concatenate([s.du, s.di], axis=1), least))
+        return Relaxed(self.u, self.status, self.error, self.iterations, self.times)
+
+    def _begin(self, start: Array | None) -> UnderWay:
+        """Take the first step, one that moves hardly anything."""
+        d = self.dynamics
+        rows = np.arange(len(self.status))
+        x = np.zeros((len(rows), d.size)) if start is None else start
+        u, i = x[:, : d.n], x[:, d.n :]
+        at, _ = d.equations.linearise(u)
+        speed = (np.abs(d.flow(x, at)) / self.storage / self._scale(rows, x)).max(axis=1)
+        h = np.where(speed > 0, FIRST_MOVE / np.maximum(speed, 1e-300), d.fastest())
+        h = np.minimum(h, FIRST_GROWTH * self._longest(rows, u))
+        state, _ = self._implicit(rows, h, u, i, u)
+        failed = np.asarray(~np.isfinite(state.u).all(axis=1))
+        state = State(u, i, np.zeros_like(u), np.zeros_like(i)).where(failed, state)
+        never = np.full(len(rows), np.nan)
+        return UnderWay(rows, h, h, np.zeros(len(rows)), never, np.zeros(len(rows), bool), state)
+
+    def _scale(self, rows: np.ndarray, x: Array) -> Array:
+        """Return what counts as large for every state (row, size) at x: the largest voltage, or its current."""
+        d = self.dynamics
+        volts = np.maximum(self.volts[rows], np.abs(x[:, : d.n]).max(axis=1))
+        return np.asarray(volts[:, None] * self.units)
+
+    def _implicit(self, rows: np.ndarray, tau: Array, u: Array, i: Array, guess: Array) -> tuple[State, Step]:
+        """Return the states after an implicit step tau (row,) from (u, i), NaN where none is found, and the step."""
+        d = self.dynamics
+        step = Step(self.companions, d.equations.take(rows), d.held[rows], tau, u, i)
+        found = newton(step, self.companions.linear, guess, wanted=PRECISE, most=FEW)
+        self.iterations += found.iterations
+        currents = step.currents(found.u)
+        slopes = (found.u - u) / tau[:, None], (currents - i) / tau[:, None]
+        return State(found.u, currents, *slopes), step
+
+    def _step(self, way: UnderWay) -> UnderWay:
+        """Try a step of every row; take those that are precise enough."""
+        s, rows = way.state, way.number
+        h = np.where(way.ahead, way.h, np.minimum(way.h, self._longest(rows, s.u)))
+        k = h[:, None]
+        middle, _ = self._implicit(
+            rows, D * h, s.u + D * k * s.du, s.i + D * k * s.di, s.u + GAMMA * k * s.du
+        )
+        base = s.u + W * k * (s.du + middle.du), s.i + W * k * (s.di + middle.di)
+        guess = middle.u + (1 - GAMMA) * k * middle.du
+        found = np.asarray(np.isfinite(middle.u).all(axis=1))
+        end, step = self._implicit(rows, D * h, *base, np.where(found[:, None], guess, s.u))
+        found &= np.isfinite(end.u).all(axis=1)
+        norm = np.full(len(rows), np.inf)
+        if found.any():
+            a, b, c = (weight * k for weight in ERROR)
+            error_u, error_i = a * s.du + b * middle.du + c * end.du, a * s.di + b * middle.di + c * end.di
+            left = step.take(found).damped(end.u[found], error_u[found], error_i[found])
+            norm[found] = self._norm(
+                rows[found], s.take(found).x, end.take(found).x, np.concatenate(left, axis=1)
+            )
+        taken = norm <= 1
+        factor = np.clip(0.9 * np.maximum(norm, 1e-6) ** (-1 / 3), SHRINK, GROW)
+        moved = near(end.x, s.x, self._scale(rows, s.x), QUIET)
+        t = np.where(taken, way.t + h, way.t)
+        look = np.where(taken & ~moved, np.maximum(way.look, t), way.look)
+        return replace(way, t=t, h=h * factor, look=look, state=end.where(taken, s))
+
+    def _norm(self, rows: np.ndarray, before: Array, after: Array, error: Array) -> Array:
+        """Return the largest error (row,) of a state, in parts of what it may be."""
+        size = np.maximum(np.abs(before), np.abs(after))
+        allowed = ACCURATE * np.maximum(size, SMALL * self._scale(rows, after))
+        return np.asarray((np.abs(error) / allowed).max(axis=1))
+
+    def _longest(self, rows: np.ndarray, u: Array) -> Array:
+        """Return the longest step (row,): nodes that lack conductance run away, by e in their C over what they lack."""
+        d = self.dynamics
+        at, _ = d.equations.take(rows).linearise(u)
+        rate = np.maximum(-(d.own + at.diagonal) / self.storage[: d.n], 0).max(axis=1)
+        return np.asarray(1 / np.maximum(rate, 1e-300))
+
+    def _look(self, way: UnderWay) -> UnderWay:
+        """Look whether rows have arrived; return those that have not."""
+        d, here = self.dynamics, way.state.x
+        lost = np.abs(here[:, : d.n]).max(axis=1) > RUNAWAY * np.maximum(self.volts[way.number], 1.0)
+        lost |= way.h <= 1e-14 * way.t
+        due = np.flatnonzero((way.t > way.look) & ~lost)
+        gone = lost.copy()
+        if due.size:
+            gone[due] = self._arrived(way, due)
+        return way.take(~gone)
+
+    def _arrived(self, way: UnderWay, due: np.ndarray) -> np.ndarray:
+        """Return which of the rows `due` are done, after looking for an operating point next to them."""
+        d, rows = self.dynamics, way.number[due]
+        equations, x = d.equations.take(rows), way.state.x[due]
+        found = newton(equations, self.linear, x[:, : d.n])
+        self.iterations += found.iterations
+        part = Dynamics(equations)
+        there, scale = part.state(found.u), self._scale(rows, x)
+        solved = np.isin(found.status, (Status.CONVERGED, Status.UNRESOLVED))
+        close, sight = (solved & near(there, x, scale, share) for share in (None, QUIET))
+        judged = np.zeros(len(due))
+        if sight.any():
+            judged[sight] = stability(Dynamics(equations.take(sight)), found.u[sight]).growth
+        self.u[rows] = np.where(close[:, None], found.u, np.nan)
+        self.status[rows] = np.where(close, found.status, Status.NO_EQUILIBRIUM)
+        self.error[rows] = found.error
+        fence = np.where(close & ~(judged < 0), np.fmin(way.fence[due], way.t[due]), np.nan)
+        way.look[due] = LATER * way.t[due]
+        way.fence[due], way.ahead[due] = fence, sight & (judged < 0)
+        stays = (way.t[due] - fence) * judged > FENCE
+        return np.asarray(close & (judged < 0) | stays)

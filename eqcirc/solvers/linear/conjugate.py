@@ -30,10 +30,16 @@ ENOUGH = 0.2  # of the tolerance; more precision than that is of no use
 class ConjugateGradients:
     """Iterates all rows together; solves those that fail directly."""
 
-    def __init__(self, plan: Reduction, eliminated: NodeArray, direct: LinearSolver) -> None:
+    def __init__(
+        self,
+        plan: Reduction,
+        pairs: tuple[NodeArray, NodeArray],
+        eliminated: NodeArray,
+        direct: LinearSolver,
+    ) -> None:
         """Fix the order of unknowns and who solves what conjugate gradients cannot."""
         self.direct = direct
-        self._order = Order(plan, eliminated)
+        self._order = Order(plan, pairs, eliminated)
         self._cut: tuple[ReducedSystem, dict[tuple[bool, bool], list[Part]]] | None = None
 
     def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:

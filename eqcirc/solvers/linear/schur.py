@@ -32,7 +32,7 @@ class Part(NamedTuple):
 class Order:
     """Which unknowns leave (E) and which stay (K), fixed for a circuit."""
 
-    def __init__(self, plan: Reduction, eliminated: NodeArray) -> None:
+    def __init__(self, plan: Reduction, pairs: tuple[NodeArray, NodeArray], eliminated: NodeArray) -> None:
         """Take the unknowns E, less those whose crossbar is in E only in part."""
         leaves = np.zeros(plan.n, bool)
         leaves[eliminated] = True
@@ -44,7 +44,7 @@ class Order:
         self.e, self.k = as_slice(np.flatnonzero(leaves)), as_slice(np.flatnonzero(~leaves))
         self.place = np.where(leaves, np.cumsum(leaves), np.cumsum(~leaves)) - 1  # within E or K
         self.outputs = self.place[plan.outputs.unknowns]
-        self.pairs = self.place[plan.pairs[0]], self.place[plan.pairs[1]]
+        self.pairs = self.place[pairs[0]], self.place[pairs[1]]
 
     def parts(self, system: ReducedSystem) -> dict[tuple[bool, bool], list[Part]]:
         """Return the parts of M beside its diagonal, by whether source and target are in E."""

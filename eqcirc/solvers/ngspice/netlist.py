@@ -61,11 +61,13 @@ class Settling:
         seconds: how long.
         step: seconds; the first steps are below it, so that a long transient does not jump over its beginning.
         holding: siemens that hold every saved node, in phase −1, near where it settled.
+        branches: names of the inductors, whose currents are states, too.
     """
 
     seconds: float
     step: float
     holding: float
+    branches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

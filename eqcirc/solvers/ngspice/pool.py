@@ -158,5 +158,6 @@ class Pool:
 def missing(netlist: Netlist, reason: str) -> SweepResult:
     """Return a result without any voltages, for a netlist whose worker died."""
     nothing = np.full((netlist.phases, netlist.samples, len(netlist.saved)), np.nan)
-    settled = nothing[0] if netlist.settle else None
+    states = len(netlist.saved) + len(netlist.settle.branches if netlist.settle else ())
+    settled = np.full((netlist.samples, states), np.nan) if netlist.settle else None
     return SweepResult(nothing, dict.fromkeys(range(netlist.samples), reason), settled=settled)

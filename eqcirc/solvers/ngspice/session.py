@@ -50,7 +50,8 @@ class SweepResult:
         voltages: (phase, batch, saved) in volts, NaN where ngspice found none.
         messages: its words for those samples.
         rungs: for samples that only a retry solved, the rung that won.
-        settled: (batch, saved) where transients ended, if there were any; NaN where they cannot end.
+        settled: (batch, saved + branches) where transients ended, if there were any: voltages and currents of
+            inductors; NaN where they cannot end.
     """
 
     voltages: Array
@@ -91,7 +92,8 @@ class Session:
         stopped: dict[int, str] = {}
         if netlist.settle:
             settled, stopped = self._settle(netlist, netlist.settle)
-            netlist = netlist.holding(np.nan_to_num(settled), netlist.settle.holding)
+            nodes = settled[:, : len(netlist.saved)]
+            netlist = netlist.holding(np.nan_to_num(nodes), netlist.settle.holding)
         shape = (netlist.samples, netlist.points, len(netlist.saved))
         result = SweepResult(np.full(shape, np.nan), settled=settled)
         first = 0
@@ -113,17 +115,19 @@ class Session:
         return result
 
     def _settle(self, netlist: Netlist, settle: Settling) -> tuple[Array, dict[int, str]]:
-        """Return where every sample is (batch, saved) after a transient from rest, and ngspice's words if it stopped.
+        """Return the states (batch, saved + branches) after transients from rest, and ngspice's words if it stopped.
 
         NaN where it stopped, and where the circuit still moves so fast, for so long, that it will not rest.
         """
-        settled = np.full((netlist.samples, len(netlist.saved)), np.nan)
+        currents = [f"{name}#branch" for name in settle.branches]
+        vectors, saves = [*netlist.saved, *currents], [f".save {name}" for name in currents]
+        settled = np.full((netlist.samples, len(vectors)), np.nan)
         stopped: dict[int, str] = {}
         lines = [LOOSE if line.startswith(".options") else line for line in netlist.lines]
         netlist, end = replace(netlist, lines=lines), settle.seconds
         run = f"tran {settle.step} {end} {end * (1 - 1 / SHOWN)} {end / LEAST_STEPS} uic"
         for sample in range(netlist.samples):
-            points = self.analyse(netlist, [], f"alter v_{SAMPLE} = {sample}", run)
+            points = self.analyse(netlist, saves, f"alter v_{SAMPLE} = {sample}", run, vectors=vectors)
             if not len(points):
                 words = self.said() or "no word why"
                 stopped[sample] = f"ngspice: the transient from rest stopped before {end:.3g} s: {words}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,8 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase, Start, close
+from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase, Start, near
+from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.ngspice.netlist import (
     Netlist,
@@ -31,10 +33,13 @@ from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.solvers.precision import UNCERTAIN, FreeState
 from eqcirc.solvers.response import Response
 from eqcirc.solvers.status import Status
-from eqcirc.solvers.waveforms import Course, Waveforms
+from eqcirc.solvers.waveforms import Course, Waveforms, meshes
 from eqcirc.typing import Array, Parameters
 
-HELD = 100  # of the largest conductance at a node: what holds the nodes in phase −1
+HELD = 100  # of the largest conductance and slope at a node: what holds the nodes in phase −1
+MARGIN = 1.5  # of the time that the ideal circuit takes to settle
+FIRST_STEP = 0.1  # of the fastest time constant, slopes of devices included
+SHORTEST = 1e-9  # of a transient: ngspice takes no shorter steps
 MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
 
 TIMES_RELTOL = 100.0
@@ -134,37 +139,54 @@ class NgspiceSolver(Solver):
     ) -> tuple[Array, np.ndarray, SweepResult]:
         """Let every sample settle, and sweep its phases from there; longer for those that have not arrived.
 
+        How long a transient takes, and how fast it begins, the ideal circuit tells; where it ends, ngspice alone.
+
         Returns:
             unknowns (phase, batch, n), status (batch,), and messages and rungs of all samples.
         """
         phases = 1 if nudge is None else 1 + len(nudge.factors)
         u = np.full((phases, len(fixed), self._plan.n), np.nan)
         status, heard = np.full(len(fixed), Status.NO_EQUILIBRIUM, np.int8), SweepResult(u)
-        waiting, duration = np.arange(len(fixed)), FIRST_HORIZON * dynamics.slowest
-        step = duration / LEAST_STEPS
-        holding = HELD * float(dynamics.system.strength.max())
-        little = EQUAL * np.ones(self._plan.n) if not dynamics.stores else dynamics.parasitic(PARASITIC)
-        capacitors = little[self._plan.unknown[self.circuit.free_nodes]]
+        waiting, (capacitors, settling) = np.arange(len(fixed)), self._settling(dynamics)
         for _ in range(ATTEMPTS):
             pull = None if nudge is None else nudge.take(waiting)
             netlists = (
-                netlist.settling(Settling(duration, step, holding), capacitors)
+                netlist.settling(settling, capacitors)
                 for netlist in self._netlists(system, fixed[waiting], pull, full=True)
             )
             swept, state = self._run(netlists)
             assert swept.settled is not None
-            found, ended = (self._unknowns(x, True) for x in (swept.voltages, swept.settled[None]))
+            volts, currents = np.split(swept.settled, [len(self.circuit.free_nodes)], axis=1)
+            found, (ended,) = (self._unknowns(x, True) for x in (swept.voltages, volts[None]))
+            here = np.concatenate([ended, currents], axis=1)
+            part = Dynamics(dynamics.equations.take(waiting))
             failed = np.isin(np.arange(len(state)), list(swept.messages))
-            lost = np.isnan(ended[0]).any(axis=1)
-            arrived = (state != Status.CONVERGED) | (~lost & (failed | close(found[0], ended[0])))
+            lost = np.isnan(here).any(axis=1)
+            at_rest = near(part.state(found[0]), here, part.scale(ended))
+            arrived = (state != Status.CONVERGED) | (~lost & (failed | at_rest))
             done = waiting[arrived]
             u[:, done], status[done] = found[:, arrived], state[arrived]
             heard.messages |= {int(waiting[k]): m for k, m in swept.messages.items() if arrived[k] or lost[k]}
             heard.rungs |= {int(waiting[k]): m for k, m in swept.rungs.items() if arrived[k]}
-            waiting, duration = waiting[~(arrived | lost)], duration * LONGER
+            waiting = waiting[~(arrived | lost)]
+            settling = replace(settling, seconds=settling.seconds * LONGER)
             if not waiting.size:
                 break
         return u, status, heard
+
+    def _settling(self, dynamics: Dynamics) -> tuple[Array, Settling]:
+        """Return the capacitors (free node,) that nodes lack, in farads, and what transients need to know."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            ideal = relax(dynamics, self._linear)
+            steep = dynamics.steepness(np.nan_to_num(ideal.u))
+        arrived = ideal.times[ideal.status == Status.CONVERGED]
+        seconds = MARGIN * float(arrived.max(initial=FIRST_HORIZON * dynamics.slowest / MARGIN))
+        step = float(np.clip(FIRST_STEP * dynamics.fastest(steep), SHORTEST * seconds, seconds / LEAST_STEPS))
+        farads = np.zeros(self.circuit.n_nodes)
+        farads[self._plan.root] = dynamics.parasitic(PARASITIC) if dynamics.stores else EQUAL
+        branches = [f"l_{mesh.name}_{k}" for mesh in meshes(self.circuit) for k in range(len(mesh.a))]
+        holding = HELD * float((dynamics.system.strength + steep).max())
+        return farads[self.circuit.free_nodes], Settling(seconds, step, holding, tuple(branches))
 
     def _keep(
         self, samples: np.ndarray, system: ReducedSystem, fixed: Array, nudge: Nudge | None, full: bool

@@ -52,7 +52,7 @@ def iterated(circuit: Circuit) -> tuple[ConjugateGradients, Counting]:
     forced[plan.pairs[0]] = True
     eliminated = independent_set(plan.pattern(), forced)
     direct = Counting(BlockElimination(plan.n, eliminated, plan.outputs.unknowns, plan.pairs))
-    return ConjugateGradients(plan, eliminated, direct), direct
+    return ConjugateGradients(plan, plan.pairs, eliminated, direct), direct
 
 
 def solve(example: Case, linear: LinearSolver, cost: Cost | None = None) -> OperatingPoints:
