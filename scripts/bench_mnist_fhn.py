@@ -116,7 +116,7 @@ def train(name: str, file: str, engine: str, epochs: int, data: Path | None) -> 
         points = run.solver.solve(run.trainer.parameters, inputs).require()
         found = stability_report(run.circuit, run.trainer.parameters, inputs, points.free)
         result |= {
-            "stable": float(known.stable),
+            "stable": float(known.attracting),
             "growth": float(found.growth.max()),
             "curvature": float(found.curvature.min()),
         }

@@ -99,7 +99,7 @@ def train(name: str, seed: int) -> dict:
     return summary | {
         "seed": seed,
         "seconds": seconds,
-        "unique": proof.unique and proof.stable,
+        "unique": proof.attracting,
         "validation_accuracy": metrics[-1].get("validation_accuracy"),
         "train_error": [1 - row["train_accuracy"] for row in metrics],
     }

@@ -218,4 +218,4 @@ class _InTime:
         """Return the step (row, n)."""
         step = self._linear.solve(system, replace(at, diagonal=at.diagonal + self._inertia), rhs)
         self._inertia = self._inertia / 10
-        return step * min(1.0, self._most / float(np.abs(step).max()))
+        return step * min(1.0, self._most / max(float(np.abs(step).max()), 1e-300))

@@ -23,7 +23,7 @@ from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.incidence import Incidence
 from eqcirc.circuit.scaling import amplifier_scaling, symmetry_or_none
-from eqcirc.devices import Block, CurrentSource, Law, LinearElement, TwoTerminal
+from eqcirc.devices import Block, Capacitor, CurrentSource, Law, LinearElement, TwoTerminal
 from eqcirc.typing import Array, NodeArray, Parameters, as_slice
 
 LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
@@ -98,14 +98,15 @@ class Junctions:
         """Devices between two unknowns: the only ones with entries beside the diagonal."""
         return np.flatnonzero((self.factor[0] != 0) & (self.factor[1] != 0))
 
-    @cached_property
-    def dissipative(self) -> bool:
-        """Whether more slope of any device adds a positive semidefinite part to the symmetrised Jacobian.
+    def dissipative(self, weights: Array) -> bool:
+        """Whether more slope of any device adds a positive semidefinite part to the Jacobian, weighted and symmetrised.
 
-        It adds w·fᵀ, w the weights and f the factors at the unknowns: semidefinite if w is f times a number ≥ 0. A
-        device across an amplifier, or between regions of different scalings, can act against the others.
+        It adds w·fᵀ, w the weights of currents (times those of the equations) and f the factors at the unknowns:
+        semidefinite if w is f times a number ≥ 0. A device across an amplifier, or between regions of different
+        scalings, can act against the others.
         """
-        (ka, kb), (wa, wb), (fa, fb) = self.unknown, self.weight, self.factor
+        (ka, kb), (fa, fb) = self.unknown, self.factor
+        wa, wb = self.weight[0] * weights[ka], self.weight[1] * weights[kb]
         across = (ka == kb) & (fa != 0) & (fb != 0)
         alike = np.abs(wa * fb - wb * fa) <= ROUNDING * np.abs(wa * fb)
         return bool(
@@ -215,6 +216,30 @@ class Reduction:
                 differ = np.abs(ratio[a] - ratio[b]) > ROUNDING * np.abs(ratio[a])
                 if (differ & free[a] & free[b]).any():
                     return False
+        return True
+
+    @cached_property
+    def passive(self) -> bool:
+        """Whether, whatever values and inputs, there is one operating point, where the circuit comes to rest.
+
+        In scaled quantities all parts are passive then: conductances, devices whose current never falls, coils and
+        capacitors. The difference of two courses of such a circuit only loses energy.
+        """
+        if not self.reciprocal or not all(e.passive for e in self.circuit.elements):
+            return False
+        product = (self.current * self.voltage)[self.circuit.is_free]
+        flat = np.ones(self.n)
+        return bool((product > 0).all() and all(j.dissipative(flat) for j in self.junctions) and self._stores)
+
+    @property
+    def _stores(self) -> bool:
+        """Whether no capacitor joins nodes of different scalings: it could give power through an amplifier."""
+        free = self.circuit.is_free
+        for c in (e for e in self.circuit.elements if isinstance(e, Capacitor)):
+            between = free[c.a] & free[c.b]
+            a, b = c.a[between], c.b[between]
+            if (self.voltage[a] != self.voltage[b]).any() or (self.current[a] != self.current[b]).any():
+                return False
         return True
 
     @cached_property

@@ -93,6 +93,11 @@ class Element(ABC):
     unit = "1"  # of the values; areas and gains are pure numbers
     reciprocal = True  # whether it adds to F the gradient of a co-content; transconductors do not
 
+    @property
+    def passive(self) -> bool:
+        """Whether it can only take power, or gives what it has stored; amplifiers count by what they scale."""
+        return self.reciprocal
+
     @abstractmethod
     def terminals(self) -> NodeArray:
         """Return all nodes that the element touches."""

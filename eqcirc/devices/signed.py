@@ -37,6 +37,11 @@ class SignedCrossbar(Block):
 
     loaded: bool = True
 
+    @property
+    def passive(self) -> bool:
+        """Whether the weights load their nodes."""
+        return self.loaded
+
     def check(self, value: Array) -> None:
         """Raise `CircuitError` for a wrong shape or a value outside the valid range."""
         super().check(value)

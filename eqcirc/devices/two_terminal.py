@@ -51,6 +51,11 @@ class TwoTerminal(Element):
             )
         self.check(self.value)
 
+    @property
+    def passive(self) -> bool:
+        """Whether the current of the devices never falls."""
+        return self.law.steepest_fall == 0
+
     def check(self, value: Array) -> None:
         """Raise `CircuitError` for a wrong shape or an area outside the valid range."""
         super().check(value)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import AuditError
 from eqcirc.learning.eqprop import EqProp, flat
 from eqcirc.solvers.base import Solver
-from eqcirc.solvers.free_phase import is_active
 from eqcirc.typing import Array, Parameters
 
 log = logging.getLogger("eqcirc")
@@ -85,7 +85,7 @@ class Audit:
         )
         limits = self.limits
         if max_dv > limits.stop_voltage or cosine < limits.stop_cosine:
-            several = _SEVERAL_STATES if is_active(self.other.circuit) else ""
+            several = "" if Reduction(self.other.circuit).passive else _SEVERAL_STATES
             raise AuditError(
                 f"{seen}; the run stops at {limits.stop_voltage:g} V and {limits.stop_cosine:g}. {several}"
                 "Tighten the solver's tolerances, or find out which solver is wrong with 'eqcirc check'"

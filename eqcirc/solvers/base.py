@@ -15,7 +15,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
 from eqcirc.errors import ConfigError, DataError, SolverError
-from eqcirc.solvers.status import Status
+from eqcirc.solvers.status import Evidence, Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
 
@@ -76,6 +76,7 @@ class OperatingPoints:
         rungs: for samples that only a retry solved, what won.
         nonlinearity: (batch,) distance of the nudged states from the linear response of the free one, as a part of
             it; NaN where that is not known, None without nudged phases.
+        evidence: why the free states that converged are those of the circuit.
     """
 
     voltages: Array
@@ -85,6 +86,7 @@ class OperatingPoints:
     messages: dict[int, str] = field(default_factory=dict)
     rungs: dict[int, str] = field(default_factory=dict)
     nonlinearity: Array | None = None
+    evidence: Evidence = Evidence.PROVEN
 
     @property
     def converged(self) -> np.ndarray:

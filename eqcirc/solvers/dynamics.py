@@ -146,7 +146,8 @@ class Dynamics:
         conductance = self.system.strength + (0.0 if steep is None else steep)
         damping = np.concatenate([conductance, np.diag(self.resistance)])
         stored = np.abs(np.diag(self.storage))
-        return float((stored[stored > 0] / damping[stored > 0]).min())
+        there = (stored > 0) & (damping > 0)
+        return float((stored[there] / damping[there]).min(initial=1.0))
 
     def scale(self, u: Array) -> Array:
         """Return what counts as large for every state (row, size) at u (row, n): the largest voltage, its current."""
@@ -161,7 +162,8 @@ class Dynamics:
         Small resistances between nodes make it too short: what they join is slower than each by itself.
         """
         damping = np.concatenate([self.system.strength, np.diag(self.resistance)])
-        return float((np.diag(self.storage) / damping).max())
+        stored = np.abs(np.diag(self.storage))
+        return float((stored[damping > 0] / damping[damping > 0]).max(initial=0.0))
 
     @cached_property
     def admittance(self) -> Array:

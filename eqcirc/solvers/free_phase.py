@@ -2,10 +2,10 @@
 
     cold    Newton's method from 0 V; allowed only with a certificate that there is one solution
     relax   what the circuit does: a transient from rest until it stands still, then Newton's method from there
-    auto    cold with a certificate, relax without one
+    auto    cold where a certificate says that the circuit comes to rest there whatever the start, else relax
 
-Circuits without N-shaped devices and without signed couplings that lack loads start cold and are not judged: what else
-could give power (transconductors, parts across an amplifier) is up to the user, and `eqcirc stability` tells.
+A circuit with one operating point may oscillate for ever when it is switched on, though it would stay at that point. So
+answers say what they rest on (`Evidence`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import SignedCrossbar, TwoTerminal
 from eqcirc.errors import SolverError
+from eqcirc.solvers.certificate import certificate
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.stability import certificate, stability
-from eqcirc.solvers.status import Status
+from eqcirc.solvers.stability import stability
+from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array
 
 Start = Literal["auto", "cold", "relax"]
@@ -46,17 +45,13 @@ def near(found: Array, here: Array, scale: Array, share: float | None = None) ->
     return np.asarray((np.abs(found - here) <= (NEAR if share is None else share) * size).all(axis=1))
 
 
-def is_active(circuit: Circuit) -> bool:
-    """Whether a device's current falls or a coupling lacks loads: then states come in numbers."""
-    return any(
-        (isinstance(e, TwoTerminal) and e.law.steepest_fall > 0)
-        or (isinstance(e, SignedCrossbar) and not e.loaded)
-        for e in circuit.elements
-    )
-
-
 class FreePhase:
-    """Decides how to start the rows of one solve, and judges the states that were found."""
+    """Decides how to start the rows of one solve, and judges the states that were found.
+
+    Attributes:
+        relaxes: whether the circuit is followed in time.
+        evidence: why a state that passes is where the circuit will be.
+    """
 
     def __init__(self, equations: Equations, start: Start) -> None:
         """Look for a certificate if there is need of one.
@@ -64,24 +59,25 @@ class FreePhase:
         Raises:
             SolverError: a cold start was asked for and cannot be trusted.
         """
-        self.relaxes, self._proven = False, True
-        if not is_active(equations.plan.circuit):
+        self.relaxes, self.evidence = False, Evidence.PROVEN
+        if equations.plan.passive:
             return
         self.dynamics = Dynamics(equations)
         known = certificate(self.dynamics)
-        self.relaxes = start == "relax" or (start == "auto" and not known.unique)
-        self._proven = known.stable
+        self.relaxes = start == "relax" or (start == "auto" and not known.attracting)
+        if not known.attracting:
+            self.evidence = Evidence.REACHED if self.relaxes else Evidence.LOCAL
         if start == "cold" and not known.unique:
             raise SolverError(
-                "the free phase cannot start cold: nothing proves that there is one operating point (the "
-                "falling part of N-shaped devices, or signed couplings without loads, outweigh the conductance around "
-                'them); use start = "relax", which follows the circuit in time'
+                "the free phase cannot start cold: nothing proves that there is one operating point (falling currents, "
+                "couplings without loads, transconductors or amplifiers outweigh the conductance around them); "
+                'use start = "relax", which follows the circuit in time'
             )
 
     def judge(self, u: Array, status: np.ndarray, messages: dict[int, str]) -> None:
         """Mark, in place, the free states u (row, n) that the circuit would not stay in."""
         good = np.flatnonzero(status == Status.CONVERGED)
-        if self._proven or not good.size:
+        if self.evidence == Evidence.PROVEN or not good.size:
             return
         found = stability(Dynamics(self.dynamics.equations.take(good)), u[good])
         for k in np.flatnonzero(~found.stable).tolist():

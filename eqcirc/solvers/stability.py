@@ -1,20 +1,12 @@
-"""Is an operating point stable, and is it the only one?
+"""Would the circuit stay at an operating point?
 
-An operating point satisfies Kirchhoff's law whether the circuit would stay there or not; only the dynamics tell. With
-the state x, storage Q and Jacobian K of `dynamics`, perturbations grow as the eigenvalues of −Q⁻¹·K. States without
-storage have a very small one here: they follow at once, or run away.
+It satisfies Kirchhoff's law whether the circuit would stay there or not; only the dynamics tell. With the state x,
+storage Q and Jacobian K of `dynamics`, perturbations grow as the eigenvalues λ of −Q⁻¹·K. States without storage have a
+very small one here: they follow at once, or run away.
 
-*Certificate.* Split the Hessian diag(t)·K into activators A, recovery −D and their coupling B, with every device at its
-steepest fall: a lower bound of A at any voltage. Then
-
-    A + B·D⁻¹·Bᵀ > 0                          the operating point is unique, whatever the inputs;
-    and  A + γ·C > 0,  γ = min eig(D, L)      it is stable: no oscillation (C, L: storage of activators and recovery).
-
-C and L have to be the whole storage: a capacitor between an activator and a recovery variable leaves stability unknown.
-
-Why: an eigenvalue λ with vector x, |x|_C = 1, of the activators satisfies λ + a + Σ b_k²/(λ + d_k) = 0 with a = xᵀA·x,
-d_k ≥ γ. A complex one has Σ b_k²/|λ + d_k|² = 1, hence 2·Re λ = −a − (a mean of the d_k) < 0. A real one λ ≥ 0 would
-need the left side, positive at λ = 0 and nowhere falling below 2λ + a + γ, to vanish.
+Time constants may lie more than twelve powers of ten apart, and a matrix knows its eigenvalues to the last digit of the
+largest only. So fast ones are read from Q⁻¹·K and slow ones from K⁻¹·Q, and those that matter are refined with their
+left and right eigenvectors y and x: λ = −y·K·x/(y·Q·x), which rounding blurs by |y|·|K|·|x|/|y·Q·x| times a last digit.
 """
 
 from __future__ import annotations
@@ -22,17 +14,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, eigh, eigvalsh
+from scipy.linalg import eigvalsh
 
+from eqcirc.solvers.certificate import blocks, positive, reduced
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.typing import Array
 
 DEGENERATE = 1e-6  # of the largest eigenvalue of the reduced Hessian: smaller ones count as zero
-MARGIN = 1e-9  # relative, of a bound that holds
-NEUTRAL = 1e-12
-"""Of the largest eigenvalue of states that store: real parts below are taken for rounding, which leaves 1e-16 or so of
-it, and for zero. A pattern on a ring has one such mode, its shift; an instability as slow as that cannot be told."""
 SLIGHT = 1e-6  # of the smallest capacitance: what states that store nothing get, so that they cannot run away unseen
+CANDIDATES = 3  # eigenvalues of each kind that are refined
+ROUNDINGS = 1000
+"""Times what rounding leaves of an eigenvalue, and as much again of the state: a real part below it counts as zero. The
+shift of a pattern on a ring has such a mode."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +34,7 @@ class Stability:
 
     Attributes:
         growth: (row,) largest real part of the dynamic Jacobian's eigenvalues, in 1/s; stable below 0, and exactly 0
-            if it cannot be told from rounding. Without any capacitor or inductor, in siemens: every node counts as
-            having the same capacitor.
+            if it cannot be told from rounding. Without any capacitor or inductor every node counts as having 1 nF.
         frequency: (row,) its imaginary part in Hz, of an oscillation that grows or dies out slowest.
         curvature: (row,) smallest eigenvalue of the reduced Hessian in siemens; NaN without a scaling s, or if recovery
             has none of its own, as behind a gyrator without a leak.
@@ -82,7 +74,7 @@ def stability(dynamics: Dynamics, u: Array) -> Stability:
     at, _ = dynamics.equations.linearise(u)
     jacobians = dynamics.jacobian(at)
     storage = dynamics.completed(SLIGHT)
-    leading = np.array([_leading(storage, int(dynamics.moving.sum()), k) for k in jacobians])
+    leading = np.array([_leading(storage, k) for k in jacobians])
     curvatures = [_curvatures(dynamics, k) for k in jacobians]
     flat = [int((np.abs(c) < DEGENERATE * np.abs(c).max()).sum()) if len(c) else 0 for c in curvatures]
     return Stability(
@@ -93,24 +85,63 @@ def stability(dynamics: Dynamics, u: Array) -> Stability:
     )
 
 
-def curvature(dynamics: Dynamics, u: Array) -> Array:
-    """Return the smallest eigenvalue (row,) of the reduced Hessian at u (row, n); NaN without a scaling."""
-    at, _ = dynamics.equations.linearise(u)
-    every = [_curvatures(dynamics, k) for k in dynamics.jacobian(at)]
-    return np.array([c.min() if len(c) else np.nan for c in every])
-
-
-def _leading(q: Array, storing: int, k: Array) -> complex:
-    """Return the eigenvalue of −Q⁻¹·K with the largest real part, 0 if that is rounding; NaN if K is not finite.
-
-    So many states store by themselves; the eigenvalues of the others are larger, and say nothing about rounding.
-    """
+def _leading(q: Array, k: Array) -> complex:
+    """Return the eigenvalue of −Q⁻¹·K with the largest real part, 0 if that is rounding; NaN if K is not finite."""
     if not np.isfinite(k).all():
         return complex(np.nan, np.nan)
-    values = np.linalg.eigvals(np.linalg.solve(q, -k))
-    scale = np.sort(np.abs(values))[storing - 1]
-    values.real[np.abs(values.real) <= NEUTRAL * scale] = 0.0
-    return complex(values[np.argmax(values.real)])
+    unit = 1 / np.sqrt(np.abs(np.diag(q)))
+    q, k = (unit[:, None] * m * unit for m in (q, k))
+    fast = np.linalg.eigvals(np.linalg.solve(q, -k))
+    largest = float(np.abs(fast).max())
+    found = [_refined(q, k, value, largest) for value in _candidates(q, k, fast)]
+    return max(found, key=lambda value: value.real)
+
+
+def _candidates(q: Array, k: Array, fast: Array) -> list[complex]:
+    """Return the eigenvalues with the largest real parts, of the fast and of the slow ones."""
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slow = 1 / np.linalg.eigvals(np.linalg.solve(k, -q))
+            between = np.sqrt(np.abs(fast).max() * np.nanmin(np.abs(slow)))
+    except np.linalg.LinAlgError:  # one of them is zero
+        slow, between = fast, 0.0
+    chosen = [fast[np.abs(fast) >= between / 10], slow[np.abs(slow) <= between * 10]]
+    some: list[complex] = []
+    for values in chosen:
+        some += [complex(v) for v in values[np.argsort(-values.real)][:CANDIDATES]]
+    return some
+
+
+def _refined(q: Array, k: Array, value: complex, largest: float) -> complex:
+    """Return the eigenvalue next to a value, its real part 0 if that is below what rounding leaves.
+
+    `largest` is the largest eigenvalue: of vectors that come to nothing, its last digits are what rounding leaves.
+    """
+    last_digit = float(np.finfo(np.float64).eps)
+    shift = value + last_digit * largest + 1e-9 * abs(value)  # beside it, where there is an inverse
+    right = left = np.exp(1j * np.arange(len(q)))
+    rounding = len(q) * last_digit * largest
+    with np.errstate(all="ignore"):
+        inverse = _inverse(k + shift * q)
+        for _ in range(3):
+            right, left = inverse @ (q @ right), inverse.conj().T @ (q.T @ left)
+            right, left = right / np.linalg.norm(right), left / np.linalg.norm(left)
+        weight = left.conj() @ q @ right
+        exact = complex(-(left.conj() @ k @ right) / weight) if weight else complex(np.nan)
+        share = (
+            last_digit * float(np.abs(left) @ np.abs(k) @ np.abs(right)) / abs(weight) if weight else np.nan
+        )
+    if np.isfinite(exact) and abs(exact - value) <= 0.5 * abs(value) + 10 * rounding:
+        value, rounding = (exact.real if value.imag == 0 else exact), share
+    return complex(0.0 if abs(value.real) <= ROUNDINGS * rounding else value.real, value.imag)
+
+
+def _inverse(matrix: Array) -> Array:
+    """Return the inverse, NaN if there is none."""
+    try:
+        return np.asarray(np.linalg.inv(matrix))
+    except np.linalg.LinAlgError:
+        return np.full_like(matrix, np.nan)
 
 
 def _curvatures(dynamics: Dynamics, k: Array) -> Array:
@@ -118,16 +149,8 @@ def _curvatures(dynamics: Dynamics, k: Array) -> Array:
     t = dynamics.scaling
     if t is None or not np.isfinite(k).all():
         return np.empty(0)
-    a, b, d = _blocks(t, k)
-    return np.asarray(eigvalsh(_reduced(a, b, d))) if _has_inverse(d) else np.empty(0)
-
-
-def _blocks(t: Array, k: Array) -> tuple[Array, Array, Array]:
-    """Return A, B and D of the Hessian diag(t)·K."""
-    hessian = t[:, None] * k
-    hessian = (hessian + hessian.T) / 2
-    up, down = t > 0, t < 0
-    return hessian[np.ix_(up, up)], hessian[np.ix_(up, down)], -hessian[np.ix_(down, down)]
+    a, b, d = blocks(t, k)
+    return np.asarray(eigvalsh(reduced(a, b, d))) if _has_inverse(d) else np.empty(0)
 
 
 def _has_inverse(d: Array) -> bool:
@@ -136,96 +159,4 @@ def _has_inverse(d: Array) -> bool:
     if not size.all():
         return False
     unit = d / np.outer(size, size)
-    return _positive(unit) or bool(np.linalg.matrix_rank(unit, hermitian=True) == len(d))
-
-
-def _reduced(a: Array, b: Array, d: Array) -> Array:
-    return a + b @ np.linalg.solve(d, b.T) if len(d) else a
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What holds for all inputs.
-
-    Attributes:
-        unique: there is one operating point.
-        stable: and it is stable.
-    """
-
-    unique: bool
-    stable: bool
-
-
-def certificate(dynamics: Dynamics) -> Certificate:
-    """Return what can be said for the values of `dynamics` without looking at inputs. False means: not known."""
-    t = dynamics.scaling
-    nodal = dynamics.steepest()  # branches eliminated already; they are recovery variables with D = Rm > 0
-    if t is None:
-        return _monotone(dynamics, nodal)
-    if _active_recovery(dynamics, t):
-        return Certificate(False, False)
-    a, b, d = _blocks(t[: dynamics.n], nodal)
-    unique = _positive(d) and _positive(_reduced(a, b, d))
-    return Certificate(unique, unique and _stores_energy(dynamics, t) and _damped(dynamics, t, nodal, d))
-
-
-def _monotone(dynamics: Dynamics, nodal: Array) -> Certificate:
-    """Without a scaling: J + Jᵀ > 0 at any voltage leaves one operating point, and uᵀ·C·u falls until it is reached."""
-    unique = all(j.dissipative for j in dynamics.plan.junctions) and _positive((nodal + nodal.T) / 2)
-    flat = np.ones(dynamics.size)
-    return Certificate(unique, unique and not dynamics.n_branches and _stores_energy(dynamics, flat))
-
-
-def _stores_energy(dynamics: Dynamics, t: Array) -> bool:
-    """Whether |t|·Q is symmetric and not negative; a capacitor across an amplifier can make it so."""
-    q = np.abs(t)[:, None] * dynamics.storage
-    own = np.diag(q)
-    if np.array_equal(q, np.diag(own)):
-        return bool((own >= 0).all())
-    size = np.abs(q).max()
-    return bool(np.abs(q - q.T).max() <= MARGIN * size and eigvalsh((q + q.T) / 2)[0] >= -MARGIN * size)
-
-
-def _active_recovery(dynamics: Dynamics, t: Array) -> bool:
-    """Whether a nonlinear device sits at a recovery node, where more slope means less reduced curvature."""
-    ends = [end.unknowns for junction in dynamics.plan.junctions for end in junction.free_ends]
-    return any(bool((t[k] < 0).any()) for k in ends)
-
-
-def _damped(dynamics: Dynamics, t: Array, nodal: Array, d: Array) -> bool:
-    """Whether A + γ·C > 0, activators without storage eliminated."""
-    n, moving = dynamics.n, dynamics.moving[: dynamics.n]
-    t, storage = t[:n], np.abs(t[:n])[:, None] * dynamics.storage[:n, :n]
-    up, down = t > 0, t < 0
-    if not len(d) and not dynamics.n_branches:
-        return True  # a gradient system: it goes down in energy, and cannot oscillate
-    if not moving[down].all() or (t[dynamics.plan.unknown[dynamics.ends]] < 0).any():
-        return False
-    if storage[np.ix_(up, down)].any():  # the proof takes activators and recovery to store apart
-        return False
-    gammas = [np.inf]
-    if len(d):
-        # the other way round, for capacitors that float between recovery nodes leave L singular
-        gammas.append(1 / float(eigh(storage[np.ix_(down, down)], d, eigvals_only=True)[-1]))
-    if dynamics.n_branches:
-        gammas.append(dynamics.branch_damping)
-    a, _, _ = _blocks(t, dynamics.without_branches(nodal))
-    stays = moving[up]
-    if not stays.all():
-        at_once, beside = a[np.ix_(~stays, ~stays)], a[np.ix_(stays, ~stays)]
-        if not _positive(at_once):  # it would run away at any small capacitance
-            return False
-        a = a[np.ix_(stays, stays)] - beside @ np.linalg.solve(at_once, beside.T)
-    held = up & moving
-    return _positive(a + min(gammas) * storage[np.ix_(held, held)])
-
-
-def _positive(matrix: Array) -> bool:
-    """Whether a symmetric matrix is positive definite by more than rounding."""
-    if not len(matrix):
-        return True
-    try:
-        cholesky(matrix - MARGIN * np.abs(matrix).max() * np.eye(len(matrix)))
-    except np.linalg.LinAlgError:
-        return False
-    return True
+    return positive(unit) or bool(np.linalg.matrix_rank(unit, hermitian=True) == len(d))

@@ -1,4 +1,4 @@
-"""What can become of a sample, in words that say what to try."""
+"""What can become of a sample, in words that say what to try; and what an operating point rests on."""
 
 from __future__ import annotations
 
@@ -32,4 +32,24 @@ _WORDS = {
     Status.UNSTABLE: "the operating point is unstable; the circuit would leave it",
     Status.NO_EQUILIBRIUM: "the circuit does not come to rest; it oscillates, or settles too slowly",
     Status.UNRESOLVED: "rounding drowns the answer; conductances lie too many decades apart, or beta is too small",
+}
+
+
+class Evidence(IntEnum):
+    """Why the free states that converged are those of the circuit."""
+
+    PROVEN = 0
+    REACHED = 1
+    LOCAL = 2
+
+    @property
+    def words(self) -> str:
+        """Say what is known."""
+        return _EVIDENCE[self]
+
+
+_EVIDENCE = {
+    Evidence.PROVEN: "proven: there is one operating point, and the circuit comes to rest there from any start",
+    Evidence.REACHED: "followed: switched on with nothing charged, the circuit comes to rest there; others may exist",
+    Evidence.LOCAL: "local: the only operating point, and stable; from elsewhere the circuit may not come to rest",
 }

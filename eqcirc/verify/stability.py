@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.solvers.certificate import Certificate, certificate
 from eqcirc.solvers.dynamics import Dynamics
-from eqcirc.solvers.stability import Certificate, Stability, certificate, stability
+from eqcirc.solvers.stability import Stability, stability
 from eqcirc.typing import Array, Parameters
 
 
@@ -26,6 +27,6 @@ def stability_report(
 
 
 def stability_certificate(circuit: Circuit, parameters: Parameters | None = None) -> Certificate:
-    """Return what holds for all inputs: one operating point, stable."""
+    """Return what holds for all inputs: one operating point, and the circuit comes to rest there."""
     inputs = np.zeros((1, circuit.inputs.n_features))
     return certificate(Dynamics.of(circuit, parameters, inputs))

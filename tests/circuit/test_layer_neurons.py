@@ -172,7 +172,7 @@ def test_a_recovery_conductance_above_the_fall_proves_one_stable_point_for_any_w
     extreme = {k: rng.choice(PLAN.bounds, v.shape) for k, v in circuit.parameters.items()}
     proof = stability_certificate(circuit, extreme)
     assert proof.unique
-    assert proof.stable
+    assert proof.attracting
     weak = replace(PLAN, neurons=LayerNeurons(Neuron(CUBIC, RLRecovery(1e4, 2e-5))), initial=(1e-6, 1e-6))
     assert not stability_certificate(build(weak, seed)).unique
 

@@ -501,9 +501,9 @@ def test_stability_tells_growth_and_certificate(eqcirc: Command) -> None:
     result = eqcirc("stability", "neurons.toml", "--samples", "3", "--engine", "ideal")
     assert result.code == 0
     assert result.out.count("  stable\n") == 3
-    assert "one operating point, and it is stable" in result.out
+    assert "one operating point, where the circuit comes to rest" in result.out
     told = json.loads(eqcirc("stability", "neurons.toml", "--engine", "ideal", "--json").out)
-    assert told["certificate"] == {"unique": True, "stable": True}
+    assert told["certificate"] == {"unique": True, "attracting": True}
     assert told["assumed_capacitance"] is None
     assert "stores energy" not in result.out
     assert all(row[1] < 0 < row[3] for row in told["rows"])
@@ -511,7 +511,9 @@ def test_stability_tells_growth_and_certificate(eqcirc: Command) -> None:
 
 def test_stability_without_capacitors_says_which_it_assumes(eqcirc: Command) -> None:
     out = eqcirc("stability", "tiny.toml", "--engine", "ideal").out
-    assert "nothing in the circuit stores energy: growth is that with 1e-09 F at every node\n" in out
+    assert (
+        "nothing in the circuit stores energy: growth is that with 1e-09 F to ground from every node" in out
+    )
     assert eqcirc("stability", "tiny.toml", "--engine", "ideal", "--json").json["assumed_capacitance"] == 1e-9
 
 
@@ -520,7 +522,7 @@ def test_stability_fails_when_a_circuit_oscillates(eqcirc: Command) -> None:
     result = eqcirc("stability", "neurons.toml", "--samples", "2", "--engine", "ideal")
     assert result.code == 1
     assert "perturbations grow at" in result.out
-    assert "that it is stable is not certified" in result.out
+    assert "that the circuit comes to rest there is not certified" in result.out
 
 
 def test_stability_lists_samples_that_never_rest(eqcirc: Command) -> None:

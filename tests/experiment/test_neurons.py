@@ -158,7 +158,7 @@ def test_the_device_makes_the_difference_on_the_moons(device: str, low: float, h
     trainer = build_trainer(e, data, circuit, IdealSolver(circuit), None)
     trainer.run()
     assert low <= trainer.score("validation").accuracy <= high
-    assert stability_certificate(circuit, trainer.parameters).stable
+    assert stability_certificate(circuit, trainer.parameters).attracting
 
 
 def test_an_exported_netlist_gives_the_trained_outputs(

@@ -8,9 +8,10 @@ import pytest
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import CubicDevice
+from eqcirc.solvers.certificate import Certificate, certificate
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.ideal.solver import IdealSolver
-from eqcirc.solvers.stability import Certificate, certificate, stability
+from eqcirc.solvers.stability import stability
 from eqcirc.verify.stability import stability_certificate, stability_report
 
 NOTHING = np.empty((1, 0))
@@ -41,7 +42,7 @@ def floating(count: int, gm: float, leak: float, farads: float) -> Circuit:
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_capacitors_that_float_between_recovery_nodes_are_judged(count: int) -> None:
     circuit = floating(count, 1e-3, 1e-3, 1e-10)
-    assert stability_certificate(circuit) == Certificate(unique=True, stable=True)
+    assert stability_certificate(circuit) == Certificate(unique=True, attracting=True)
     assert IdealSolver(circuit).solve(None, NOTHING).require().free == pytest.approx(0)
 
 
@@ -52,7 +53,7 @@ def test_with_floating_capacitors_too_what_is_certified_is_stable() -> None:
         dynamics = Dynamics.of(circuit, None, np.empty((4, 0)))
         u = rng.normal(0, 0.3, (4, dynamics.n))
         stable = stability(dynamics, u).stable
-        if certificate(dynamics).stable:
+        if certificate(dynamics).attracting:
             certified += 1
             assert stable.all()
         unstable += not stable.all()
@@ -69,7 +70,7 @@ def test_a_capacitor_between_an_activator_and_recovery_is_not_certified() -> Non
         if across:
             b.capacitor("across", 1, 2, across)
         known.append(stability_certificate(b.build(1)))
-    assert known == [Certificate(unique=True, stable=True), Certificate(unique=True, stable=False)]
+    assert known == [Certificate(unique=True, attracting=True), Certificate(unique=True, attracting=False)]
 
 
 def test_an_ideal_inductor_is_solved_and_judged() -> None:
@@ -88,7 +89,7 @@ def test_an_ideal_inductor_is_solved_and_judged() -> None:
     expected = np.linalg.eigvals([[-g / c, -gm / c], [gm / store, 0]])
     assert found.growth == pytest.approx([expected.real.max()])
     assert np.isnan(found.curvature).all()
-    assert stability_certificate(circuit) == Certificate(unique=False, stable=False)
+    assert stability_certificate(circuit) == Certificate(unique=False, attracting=False)
 
 
 def test_recovery_without_leaks_has_no_curvature_even_where_its_nodes_are_joined() -> None:
@@ -101,7 +102,7 @@ def test_recovery_without_leaks_has_no_curvature_even_where_its_nodes_are_joined
     found = stability_report(circuit, None, NOTHING, np.zeros((1, circuit.n_nodes)))
     assert np.isnan(found.curvature).all()
     assert np.isfinite(found.growth).all()
-    assert stability_certificate(circuit) == Certificate(unique=False, stable=False)
+    assert stability_certificate(circuit) == Certificate(unique=False, attracting=False)
 
 
 def test_recovery_in_siemens_and_ohms_at_once_has_a_curvature() -> None:

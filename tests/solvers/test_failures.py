@@ -53,7 +53,7 @@ def singular() -> Circuit:
 def test_a_sample_without_operating_point_is_named_and_the_rest_is_solved(make: Make) -> None:
     points = make(fold()).solve(None, np.array([[0.5], [-1.0], [0.2], [-3.0], [1.0], [-2.0]]))
     assert points.converged.tolist() == [True, False, True, False, True, False]
-    assert (points.status[~points.converged] == Status.NOT_CONVERGED).all()
+    assert np.isin(points.status[~points.converged], (Status.NO_EQUILIBRIUM, Status.NOT_CONVERGED)).all()
     assert np.isnan(points.free[1, -1])
     assert np.isfinite(points.free[[0, 2, 4]]).all()
     assert "sample 1: " in points.explain()
@@ -102,7 +102,7 @@ def test_voltages_that_break_kirchhoffs_law_are_not_believed(
 def test_a_singular_circuit_has_no_voltages_that_could_be_trusted() -> None:
     """Not even where nothing is driven: 0 V obeys Kirchhoff's law there, and so does any other voltage."""
     points = IdealSolver(singular()).solve(None, np.array([[0.5], [0.0], [-1.0]]))
-    assert (points.status == Status.NONFINITE).all()
+    assert (points.status == Status.NO_EQUILIBRIUM).all()
 
 
 @pytest.mark.parametrize("factor", [0.6, 1.5, 3.0])

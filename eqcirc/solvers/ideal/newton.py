@@ -73,7 +73,8 @@ def newton(
         at, points = rows.linearise(x, last)
         total += len(active)
         broken = ~np.isfinite(at.residual).all(axis=1)
-        left = step * np.where(np.isfinite(before) & (before > 0), np.minimum(1.0, step / before), 1.0)
+        known = np.isfinite(before) & (before > 0)
+        left = step * np.minimum(1.0, np.divide(step, before, out=np.ones_like(step), where=known))
         stalled = (step >= STALLED * before) & (step <= ROUNDING * at.largest)
         ended = at.solved & ((left <= part * at.largest) | stalled)
         u[active[ended]], error[active[ended]] = x[ended], left[ended]

@@ -41,6 +41,7 @@ SHRINK, GROW = 0.2, 4.0  # factors between steps
 RUNAWAY = (
     1e6  # times the largest voltage of the sources, 1 V at least: what gets there has no operating point
 )
+STUCK = 1e-14  # of the time, or of it in slowest time constants: steps, or waits, that lead nowhere
 LATER = 1.3  # factor of time between two looks whether a row has arrived
 QUIET = 0.05  # of a state, over a step: what moves more has not arrived
 WINDOW, BACK = 400, 6
@@ -166,6 +167,8 @@ class _Relaxation:
         self.companions = Companions(dynamics, PARASITIC)
         self.storage = np.abs(np.diag(dynamics.completed(PARASITIC)))
         self.volts = np.maximum(np.abs(dynamics.equations.fixed).max(axis=1, initial=0.0), SMALL)
+        steep = dynamics.steepness(np.zeros_like(dynamics.equations.injection))
+        self.slow = max(dynamics.slowest, dynamics.fastest(steep))
         self.units = np.concatenate([np.ones(dynamics.n), 1 / np.diag(dynamics.resistance)])
         rows = len(dynamics.equations.injection)
         self.u, self.error = np.full((rows, dynamics.n), np.nan), np.full(rows, np.nan)
@@ -261,7 +264,7 @@ class _Relaxation:
         """Look whether rows have arrived; return those that have not."""
         d, here = self.dynamics, way.state.x
         lost = np.abs(here[:, : d.n]).max(axis=1) > RUNAWAY * np.maximum(self.volts[way.number], 1.0)
-        lost |= way.h <= 1e-14 * way.t
+        lost |= (way.h <= STUCK * way.t) | (way.t * STUCK > self.slow)
         due = np.flatnonzero((way.t > way.look) & ~lost)
         gone = lost.copy()
         if due.size:

@@ -68,7 +68,15 @@ class IdealSolver(Solver):
                 iterations += nudged.iterations
         voltages = self._plan.expand(u, fixed)
         seconds = time.perf_counter() - began
-        return OperatingPoints(voltages, status, iterations, seconds, messages, nonlinearity=nonlinearity)
+        return OperatingPoints(
+            voltages,
+            status,
+            iterations,
+            seconds,
+            messages,
+            nonlinearity=nonlinearity,
+            evidence=phase.evidence,
+        )
 
     def _sure(self, free: Solved, equations: Equations, nudge: Nudge | None) -> tuple[Solved, FreeState]:
         """Return free states that rounding leaves precise, if that can be: where it does not, sums are made exact."""

@@ -128,6 +128,7 @@ class NgspiceSolver(Solver):
             messages=swept.messages,
             rungs=swept.rungs,
             nonlinearity=nonlinearity,
+            evidence=phase.evidence,
         )
 
     def transient(self, course: Course) -> Waveforms:

@@ -1,0 +1,167 @@
+"""What can be said of a circuit's operating points without looking at inputs.
+
+Split the Hessian diag(t)·K of the mixed potential (`dynamics`) into activators A, recovery −D and their coupling B,
+with every device at its steepest fall: a lower bound of A at any voltage, for slopes only add to it. Then
+
+    A + B·D⁻¹·Bᵀ > 0                          there is one operating point, whatever the inputs;
+    and  A + γ·C > 0,  γ = min eig(D, L)      the circuit comes to rest there, whatever the start (C, L: storage).
+
+Why the first: the energy with recovery eliminated is strictly convex. Why the second: with D' = D − γ·L ≥ 0,
+
+    H = ½·v'ᵀ·C·v' + γ·Φ(v) + ½·vᵀ·B·L⁻¹·Bᵀ·v − vᵀ·B·L⁻¹·D'·i + ½·iᵀ·D·L⁻¹·D'·i
+
+(v' = dv/dt, Φ the energy of the activators, i recovery) falls along every trajectory:
+
+    dH/dt = −v'ᵀ·(A + γ·C)·v' − i'ᵀ·D'·i' ,
+
+and is bounded below by γ times that convex energy. So what moves comes to rest (LaSalle), at the only place there is.
+Without recovery H is the energy itself. C and L have to be the whole storage, each by itself: a capacitor between an
+activator and a recovery variable leaves the second open.
+
+Without a scaling (transconductors, one-way amplifiers) there is no energy; then differences δ of trajectories may
+shrink: δᵀ·d·Q·δ does if d·J + Jᵀ·d > 0 at any voltage, for some weights d > 0. Where conductance outweighs coupling, as
+it does in every cascade, such weights exist and are found from J alone.
+
+Source: Brayton & Moser 1964 (mixed potentials and Lyapunov functions made of them; H is of that kind);
+Berman & Plemmons 1979, "Nonnegative matrices in the mathematical sciences", chapter 6 (the weights).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cholesky, eigh, eigvalsh
+
+from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.typing import Array
+
+MARGIN = 1e-9  # relative, of a bound that holds
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What holds for all inputs.
+
+    Attributes:
+        unique: there is one operating point.
+        attracting: and the circuit comes to rest there, from any start.
+    """
+
+    unique: bool
+    attracting: bool
+
+
+def certificate(dynamics: Dynamics) -> Certificate:
+    """Return what can be said for the values of `dynamics` without looking at inputs. False means: not known."""
+    if dynamics.plan.passive:
+        return Certificate(True, True)
+    t = dynamics.scaling
+    nodal = dynamics.steepest()  # branches eliminated already; they are recovery variables with D = Rm > 0
+    if t is None:
+        return _contracting(dynamics, nodal)
+    if _active_recovery(dynamics, t):
+        return Certificate(False, False)
+    a, b, d = blocks(t[: dynamics.n], nodal)
+    unique = positive(d) and positive(reduced(a, b, d))
+    return Certificate(unique, unique and _stores_energy(dynamics, t) and _damped(dynamics, t, nodal, d))
+
+
+def _contracting(dynamics: Dynamics, nodal: Array) -> Certificate:
+    """Without a scaling: whether weights d make d·J + Jᵀ·d positive at any voltage."""
+    for weights in (np.ones(dynamics.n), _diagonal_weights(nodal)):
+        if weights is None or not all(j.dissipative(weights) for j in dynamics.plan.junctions):
+            continue
+        weighted = weights[:, None] * nodal
+        if positive((weighted + weighted.T) / 2):
+            stores = not dynamics.n_branches and _stores_energy(dynamics, weights)
+            return Certificate(True, stores)
+    return Certificate(False, False)
+
+
+def _diagonal_weights(nodal: Array) -> Array | None:
+    """Return weights d for a matrix whose diagonal outweighs the rest in some units; None if there are no such units.
+
+    With ⟨J⟩ the magnitudes of J, negative beside the diagonal: ⟨J⟩·x = 1 and ⟨J⟩ᵀ·y = 1 have positive solutions then,
+    and d = y/x.
+    """
+    own = np.diag(nodal)
+    if (own <= 0).any():
+        return None
+    size = np.sqrt(np.outer(own, own))  # so that the right-hand sides mean the same everywhere
+    compared = 2 * np.eye(len(own)) - np.abs(nodal) / size
+    try:
+        x, y = (np.linalg.solve(m, np.ones(len(own))) for m in (compared, compared.T))
+    except np.linalg.LinAlgError:
+        return None
+    return np.asarray(y / x) if (x > 0).all() and (y > 0).all() else None
+
+
+def blocks(t: Array, k: Array) -> tuple[Array, Array, Array]:
+    """Return A, B and D of the Hessian diag(t)·K."""
+    hessian = t[:, None] * k
+    hessian = (hessian + hessian.T) / 2
+    up, down = t > 0, t < 0
+    return hessian[np.ix_(up, up)], hessian[np.ix_(up, down)], -hessian[np.ix_(down, down)]
+
+
+def reduced(a: Array, b: Array, d: Array) -> Array:
+    """Return the Hessian with recovery eliminated."""
+    return a + b @ np.linalg.solve(d, b.T) if len(d) else a
+
+
+def positive(matrix: Array) -> bool:
+    """Whether a symmetric matrix is positive definite by more than rounding, whatever the units of its rows."""
+    own = np.diag(matrix)
+    if not (own > 0).all():
+        return not len(own)
+    unit = matrix / np.sqrt(np.outer(own, own))
+    try:
+        cholesky(unit - MARGIN * np.eye(len(own)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def _stores_energy(dynamics: Dynamics, t: Array) -> bool:
+    """Whether |t|·Q is symmetric and not negative; a capacitor across an amplifier can make it so."""
+    q = np.abs(t)[:, None] * dynamics.storage[: len(t), : len(t)]
+    own = np.diag(q)
+    if np.array_equal(q, np.diag(own)):
+        return bool((own >= 0).all())
+    size = np.abs(q).max()
+    return bool(np.abs(q - q.T).max() <= MARGIN * size and eigvalsh((q + q.T) / 2)[0] >= -MARGIN * size)
+
+
+def _active_recovery(dynamics: Dynamics, t: Array) -> bool:
+    """Whether a nonlinear device sits at a recovery node, where more slope means less reduced curvature."""
+    ends = [end.unknowns for junction in dynamics.plan.junctions for end in junction.free_ends]
+    return any(bool((t[k] < 0).any()) for k in ends)
+
+
+def _damped(dynamics: Dynamics, t: Array, nodal: Array, d: Array) -> bool:
+    """Whether A + γ·C > 0, activators without storage eliminated."""
+    n, moving = dynamics.n, dynamics.moving[: dynamics.n]
+    t, storage = t[:n], np.abs(t[:n])[:, None] * dynamics.storage[:n, :n]
+    up, down = t > 0, t < 0
+    if not len(d) and not dynamics.n_branches:
+        return True  # a gradient system: it goes down in energy, and cannot oscillate
+    if not moving[down].all() or (t[dynamics.plan.unknown[dynamics.ends]] < 0).any():
+        return False
+    if storage[np.ix_(up, down)].any():  # the proof takes activators and recovery to store apart
+        return False
+    gammas = [np.inf]
+    if len(d):
+        # the other way round, for capacitors that float between recovery nodes leave L singular
+        gammas.append(1 / float(eigh(storage[np.ix_(down, down)], d, eigvals_only=True)[-1]))
+    if dynamics.n_branches:
+        gammas.append(dynamics.branch_damping)
+    a, _, _ = blocks(t, dynamics.without_branches(nodal))
+    stays = moving[up]
+    if not stays.all():
+        at_once, beside = a[np.ix_(~stays, ~stays)], a[np.ix_(stays, ~stays)]
+        if not positive(at_once):  # it would run away at any small capacitance
+            return False
+        a = a[np.ix_(stays, stays)] - beside @ np.linalg.solve(at_once, beside.T)
+    held = up & moving
+    return positive(a + min(gammas) * storage[np.ix_(held, held)])
