@@ -22,7 +22,14 @@ from eqcirc.typing import Array, NodeArray, Parameters
 if TYPE_CHECKING:
     from eqcirc.circuit.reduction import Reduction
 
+SMALL = 10_000  # entries of a matrix that is multiplied as an array
 SAME = 1e-12  # relative difference of two scalings that is rounding
+
+
+def light(matrix: csr_array) -> Array | csr_array:
+    """Return a small matrix as an array: for products, scipy's sparse ones take longer to think than to work."""
+    small = matrix.shape[0] * matrix.shape[1] <= SMALL
+    return np.asarray(matrix.toarray()) if small else csr_array(matrix)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +93,11 @@ class Incidence:
     def pattern(self) -> csr_array:
         """Matrix (n, n) that is not zero wherever the sources can add to the conductance matrix."""
         return csr_array(abs(self.out) @ abs(self.control))
+
+    @cached_property
+    def products(self) -> tuple[Array | csr_array, Array | csr_array, Array | csr_array]:
+        """Transposes of `control`, `held` and `out`, to multiply rows with."""
+        return light(self.control.T), light(self.held.T), light(self.out.T)
 
     def matrix(self, value: Array) -> csr_array:
         """Return the conductance matrix (n, n) of sources with these values (m,)."""

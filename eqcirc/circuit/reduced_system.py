@@ -55,14 +55,14 @@ class ReducedSystem:
 
     def drive(self, fixed: Array) -> Array:
         """Return what held voltages (row, fixed node) add to the voltages (row, m) that control scattered sources."""
-        return np.asarray(fixed @ self._sources.held.T)
+        return np.asarray(fixed @ self._sources.products[1])
 
     def currents(self, u: Array, drive: Array) -> Array:
         """Return the currents (row, n) of linear elements at u (row, n), less those that `injection` holds."""
         total = u * (self._loads_to_held if self.apart else self._loads)
         if len(self.branches):
-            across = np.asarray(u @ self._sources.control.T) + drive
-            total += (across * self.branches) @ self._sources.out.T
+            control, _, out = self._sources.products
+            total += ((u @ control + drive) * self.branches) @ out
         for rows, columns, forward, backward in () if self.apart else self.couplings:
             total[:, columns] += u[:, rows] @ forward
             total[:, rows] += u[:, columns] @ backward
@@ -79,10 +79,10 @@ class ReducedSystem:
             for rows, columns, forward, backward in self.couplings:
                 total[:, columns] += size[:, rows] @ np.abs(forward)
                 total[:, rows] += size[:, columns] @ np.abs(backward)
-        one_way = np.flatnonzero(~self._sources.resistive)
-        if one_way.size:
-            across = size @ abs(self._sources.control[one_way]).T
-            total += (across * np.abs(self.branches[one_way])) @ abs(self._sources.out[:, one_way]).T
+        if not self._sources.resistive.all():
+            control, _, out = self._sources.products
+            one_way = np.where(self._sources.resistive, 0.0, np.abs(self.branches))
+            total += ((size @ abs(control)) * one_way) @ abs(out)
         return np.asarray(np.finfo(np.float64).eps * total)
 
     @property
@@ -222,5 +222,5 @@ class ReducedSystem:
 
     def norton(self, fixed: Array) -> Array:
         """Return all currents (row, n) that sources push into the unknowns, scattered ones included."""
-        pushed = (self.drive(fixed) * self.branches) @ self._sources.out.T
+        pushed = (self.drive(fixed) * self.branches) @ self._sources.products[2]
         return np.asarray(self.injection(fixed) - pushed)

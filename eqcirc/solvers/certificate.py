@@ -59,18 +59,35 @@ def certificate(dynamics: Dynamics) -> Certificate:
     t = dynamics.scaling
     nodal = dynamics.steepest()  # branches eliminated already; they are recovery variables with D = Rm > 0
     if t is None:
-        return _contracting(dynamics, nodal)
-    if _active_recovery(dynamics, t):
-        return Certificate(False, False)
+        return _contracting(dynamics, nodal, everywhere=True)
+    return Certificate(False, False) if _active_recovery(dynamics, t) else _convex(dynamics, t, nodal)
+
+
+def stable_here(dynamics: Dynamics, nodal: Array) -> bool:
+    """Return whether the same proof, with the slopes that dF/du = `nodal` (n, n) holds, says that perturbations die.
+
+    False means: not known. It costs two factorisations, where eigenvalues cost some fifty.
+    """
+    if not np.isfinite(nodal).all():
+        return False
+    t = dynamics.scaling
+    here = _contracting(dynamics, nodal) if t is None else _convex(dynamics, t, nodal)
+    return here.attracting
+
+
+def _convex(dynamics: Dynamics, t: Array, nodal: Array) -> Certificate:
+    """With a scaling t (size,): what A, B, C, D and L say."""
     a, b, d = blocks(t[: dynamics.n], nodal)
     unique = positive(d) and positive(reduced(a, b, d))
     return Certificate(unique, unique and _stores_energy(dynamics, t) and _damped(dynamics, t, nodal, d))
 
 
-def _contracting(dynamics: Dynamics, nodal: Array) -> Certificate:
-    """Without a scaling: whether weights d make d·J + Jᵀ·d positive at any voltage."""
+def _contracting(dynamics: Dynamics, nodal: Array, *, everywhere: bool = False) -> Certificate:
+    """Without a scaling: whether weights d make d·J + Jᵀ·d positive, at any voltage or with these slopes."""
     for weights in (np.ones(dynamics.n), _diagonal_weights(nodal)):
-        if weights is None or not all(j.dissipative(weights) for j in dynamics.plan.junctions):
+        if weights is None:
+            continue
+        if everywhere and not all(j.dissipative(weights) for j in dynamics.plan.junctions):
             continue
         weighted = weights[:, None] * nodal
         if positive((weighted + weighted.T) / 2):

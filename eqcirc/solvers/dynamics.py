@@ -194,9 +194,9 @@ class Dynamics:
 
     def jacobian(self, at: Linearised) -> Array:
         """Return K (row, size, size)."""
-        return self._whole(at.jacobian(self.system))
+        return self.whole(at.jacobian(self.system))
 
-    def _whole(self, nodal: Array) -> Array:
+    def whole(self, nodal: Array) -> Array:
         """Return K from dF/du (row, n, n), which holds the branches as conductances."""
         n, k = self.n, np.zeros((len(nodal), self.size, self.size))
         k[:, :n, :n] = self.without_branches(nodal)

@@ -18,7 +18,7 @@ from eqcirc.errors import SolverError
 from eqcirc.solvers.certificate import certificate
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.stability import stability
+from eqcirc.solvers.stability import growth, stability
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array
 
@@ -74,13 +74,14 @@ class FreePhase:
                 'use start = "relax", which follows the circuit in time'
             )
 
-    def judge(self, u: Array, status: np.ndarray, messages: dict[int, str]) -> None:
-        """Mark, in place, the free states u (row, n) that the circuit would not stay in."""
-        good = np.flatnonzero(status == Status.CONVERGED)
+    def judge(self, u: Array, status: np.ndarray, messages: dict[int, str], stable: np.ndarray) -> None:
+        """Mark, in place, free states u (row, n) that the circuit would leave; some are known to be `stable` (row,)."""
+        good = np.flatnonzero((status == Status.CONVERGED) & ~stable)
         if self.evidence == Evidence.PROVEN or not good.size:
             return
-        found = stability(Dynamics(self.dynamics.equations.take(good)), u[good])
-        for k in np.flatnonzero(~found.stable).tolist():
-            row = int(good[k])
-            status[row] = Status.UNSTABLE
-            messages[row] = f"{Status.UNSTABLE.words}: {found.explain(k)}"
+        leaves = ~(growth(Dynamics(self.dynamics.equations.take(good)), u[good]) < 0)
+        if leaves.any():
+            found = stability(Dynamics(self.dynamics.equations.take(good[leaves])), u[good[leaves]])
+            for k, row in enumerate(good[leaves].tolist()):
+                status[row] = Status.UNSTABLE
+                messages[row] = f"{Status.UNSTABLE.words}: {found.explain(k)}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigvalsh
 
-from eqcirc.solvers.certificate import blocks, positive, reduced
+from eqcirc.solvers.certificate import blocks, positive, reduced, stable_here
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.typing import Array
 
@@ -83,6 +83,21 @@ def stability(dynamics: Dynamics, u: Array) -> Stability:
         np.array([c.min() if len(c) else np.nan for c in curvatures]),
         np.array(flat),
     )
+
+
+def growth(dynamics: Dynamics, u: Array) -> Array:
+    """Return how fast perturbations of operating points u (row, n) grow, as `Stability.growth` (row,).
+
+    It is −inf where a proof says that all die out, which is much faster than to say how fast.
+    """
+    at, _ = dynamics.equations.linearise(u)
+    nodal, found = at.jacobian(dynamics.system), np.full(len(u), -np.inf)
+    storage: Array | None = None
+    for row, matrix in enumerate(nodal):
+        if not stable_here(dynamics, matrix):
+            storage = dynamics.completed(SLIGHT) if storage is None else storage
+            found[row] = _leading(storage, dynamics.whole(matrix[None])[0]).real
+    return found
 
 
 def _leading(q: Array, k: Array) -> complex:

@@ -20,6 +20,7 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
+from eqcirc.circuit.incidence import light
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.dynamics import Dynamics
@@ -38,6 +39,7 @@ class Companions:
         self.dynamics = dynamics
         self.capacitance = csr_array(dynamics.completed(share)[: plan.n, : plan.n])
         self.capacitance.sum_duplicates()
+        self.charges = light(self.capacitance.T)
         self._own = self.capacitance.diagonal()
         c = self.capacitance.tocoo()
         beside = c.row != c.col
@@ -124,7 +126,7 @@ class Step:
         """See `Equations.linearise`."""
         d, c = self.companions.dynamics, self.companions
         at, points = self.equations.linearise(u, last)
-        residual = at.residual + np.asarray((u - self._u) @ c.capacitance.T) / self._tau[:, None]
+        residual = at.residual + np.asarray((u - self._u) @ c.charges) / self._tau[:, None]
         if d.n_branches:
             residual += (self.currents(u) - d.branch_currents(u, self._held)) @ d.into.T
         return c.stamp(at, self._tau, self._admittance, residual), points
@@ -146,7 +148,7 @@ class Step:
         d, c = self.companions.dynamics, self.companions
         at, _ = self.linearise(u)
         emf = d.inductance * error_i / self._tau[:, None]
-        rhs = np.asarray(error_u @ c.capacitance.T) / self._tau[:, None] - self._through(emf) @ d.into.T
+        rhs = np.asarray(error_u @ c.charges) / self._tau[:, None] - self._through(emf) @ d.into.T
         left = solve_rows(c.linear, self.system, at, rhs)
         return left, self._through(left @ d.across.T + emf)
 

@@ -39,6 +39,11 @@ class Solved:
     error: Array
     iterations: int
 
+    @property
+    def stable(self) -> np.ndarray:
+        """(row,) whether the point is known to be stable; Kirchhoff's law alone says nothing."""
+        return np.zeros(len(self.status), bool)
+
 
 def newton(
     equations: Rows,

@@ -24,7 +24,7 @@ from eqcirc.solvers.free_phase import MOST_STEPS, NEAR, near
 from eqcirc.solvers.ideal.companion import Companions, Step
 from eqcirc.solvers.ideal.newton import Solved, newton
 from eqcirc.solvers.linear.base import LinearSolver
-from eqcirc.solvers.stability import stability
+from eqcirc.solvers.stability import growth
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
@@ -44,9 +44,9 @@ RUNAWAY = (
 STUCK = 1e-14  # of the time, or of it in slowest time constants: steps, or waits, that lead nowhere
 LATER = 1.3  # factor of time between two looks whether a row has arrived
 QUIET = 0.05  # of a state, over a step: what moves more has not arrived
-WINDOW, BACK = 400, 6
+WINDOW, BACK = 300, 4
 """Steps, and how often a state turns back in them: over so many, swings of what comes to rest become smaller."""
-STEADY = 0.9  # part that is left of a swing then; after `MOST_STEPS`, such a swing would still be there
+STEADY = 0.95  # part that is left of a swing then; after `MOST_STEPS`, such a swing would still be there
 FENCE = 60.0  # e-foldings at an unstable operating point after which nothing will push a row off it
 
 
@@ -147,9 +147,16 @@ class Relaxed(Solved):
 
     Attributes:
         times: (row,) seconds until a row had arrived, or was given up.
+        arrived: (row,) whether it came to rest at a stable operating point.
     """
 
     times: Array
+    arrived: np.ndarray
+
+    @property
+    def stable(self) -> np.ndarray:
+        """(row,) whether the point is known to be stable."""
+        return self.arrived
 
 
 def relax(dynamics: Dynamics, linear: LinearSolver, start: Array | None = None) -> Relaxed:
@@ -173,6 +180,7 @@ class _Relaxation:
         rows = len(dynamics.equations.injection)
         self.u, self.error = np.full((rows, dynamics.n), np.nan), np.full(rows, np.nan)
         self.status, self.times = np.full(rows, Status.NO_EQUILIBRIUM, np.int8), np.zeros(rows)
+        self.arrived = np.zeros(rows, bool)
 
     def run(self, start: Array | None) -> Relaxed:
         way = self._begin(start)
@@ -185,7 +193,7 @@ class _Relaxation:
             way = self._look(way)
             s, least = way.state, NEAR * self._scale(way.number, way.state.x)
             way = way.take(~swings.steady(way.number, s.x, np.concatenate([s.du, s.di], axis=1), least))
-        return Relaxed(self.u, self.status, self.error, self.iterations, self.times)
+        return Relaxed(self.u, self.status, self.error, self.iterations, self.times, self.arrived)
 
     def _begin(self, start: Array | None) -> UnderWay:
         """Take the first step, one that moves hardly anything."""
@@ -258,7 +266,7 @@ class _Relaxation:
         d = self.dynamics
         at, _ = d.equations.take(rows).linearise(u)
         rate = np.maximum(-(d.own + at.diagonal) / self.storage[: d.n], 0).max(axis=1)
-        return np.asarray(1 / np.maximum(rate, 1e-300))
+        return np.asarray(np.divide(1, rate, out=np.full_like(rate, np.inf), where=rate > 0))
 
     def _look(self, way: UnderWay) -> UnderWay:
         """Look whether rows have arrived; return those that have not."""
@@ -282,13 +290,15 @@ class _Relaxation:
         solved = np.isin(found.status, (Status.CONVERGED, Status.UNRESOLVED))
         close, sight = (solved & near(there, x, scale, share) for share in (None, QUIET))
         judged = np.zeros(len(due))
-        if sight.any():
-            judged[sight] = stability(Dynamics(equations.take(sight)), found.u[sight]).growth
+        limited = np.isfinite(self._longest(rows, x[:, : d.n]))
+        asked = close | sight & limited
+        if asked.any():
+            judged[asked] = growth(Dynamics(equations.take(asked)), found.u[asked])
         self.u[rows] = np.where(close[:, None], found.u, np.nan)
         self.status[rows] = np.where(close, found.status, Status.NO_EQUILIBRIUM)
         self.error[rows] = found.error
         fence = np.where(close & ~(judged < 0), np.fmin(way.fence[due], way.t[due]), np.nan)
         way.look[due] = LATER * way.t[due]
         way.fence[due], way.ahead[due] = fence, sight & (judged < 0)
-        stays = (way.t[due] - fence) * judged > FENCE
-        return np.asarray(close & (judged < 0) | stays)
+        self.arrived[rows] = close & (judged < 0)
+        return np.asarray(self.arrived[rows] | ((way.t[due] - fence) * judged > FENCE))

@@ -54,7 +54,7 @@ class IdealSolver(Solver):
             free, state = self._sure(free, equations, nudge)
             u, status, iterations = free.u[None], free.status, free.iterations
             state.judge(free.error, status, messages)
-            phase.judge(u[0], status, messages)
+            phase.judge(u[0], status, messages, free.stable)
             nonlinearity = None
             if nudge is not None:
                 nudged, response = self._nudged(state, nudge)

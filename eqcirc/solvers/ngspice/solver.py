@@ -116,7 +116,7 @@ class NgspiceSolver(Solver):
             u = self._unknowns(swept.voltages, self._full)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # failures are reported as status
             nonlinearity = self._judge(u, status, swept.messages, equations, nudge)
-            phase.judge(u[0], status, swept.messages)
+            phase.judge(u[0], status, swept.messages, np.zeros(len(status), bool))
         if self._quarantine is not None:
             self._keep(
                 np.flatnonzero(status != Status.CONVERGED), system, fixed, nudge, phase.relaxes or self._full
