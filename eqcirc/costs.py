@@ -17,11 +17,10 @@ from scipy.special import logsumexp, softmax
 from eqcirc.devices.base import in_range, number
 from eqcirc.typing import Array
 
-HELPER_NODE = "eq_z"
+SUM_NODE, LARGEST_NODE = "eq_z", "eq_max"
 SATURATED = 40.0
 """Exponent beyond which the larger of two probabilities is 1 to the last bit; SPICE's Newton iteration does not survive
 exponentials of hundreds, and a cap, where the slope is 0, lets it pass."""
-LARGEST_EXPONENT = 300.0  # of more than two outputs, which a lower cap would make alike; the square is finite
 
 
 class Cost(ABC):
@@ -144,16 +143,20 @@ class SoftmaxCrossEntropy(Cost):
     def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
         """Return p − y; the sum of exponentials is the voltage of a helper node (1 A into 1 Ohm is 1 V).
 
-        Exponents are relative to the first output, so that the sum is never far below 1 V, where the simulator's
-        absolute tolerance would swallow it; and they have a cap.
+        Exponents are relative to the largest output, the voltage of another helper node, so that the sum is neither far
+        below 1 V, where the simulator's absolute tolerance would swallow it, nor too large for a number. They have a
+        cap, which binds only on the way there: while the largest output is another one than an iteration before.
         """
-        k, cap = number(self.sharpness), SATURATED if len(outputs) == 2 else LARGEST_EXPONENT
-        terms = ["1", *(f"exp(min({k}*({o}-{outputs[0]}),{cap:g}))" for o in outputs[1:])]
-        helper = [
-            f"b_{HELPER_NODE} 0 {HELPER_NODE} i={'+'.join(terms)}",
-            f"r_{HELPER_NODE} {HELPER_NODE} 0 1",
-        ]
-        return helper, [f"({e}/v({HELPER_NODE})-{y})" for e, y in zip(terms, targets, strict=True)]
+        k = number(self.sharpness)
+        reference, first = (f"v({LARGEST_NODE})", []) if len(outputs) > 2 else (outputs[0], ["1"])
+        terms = first + [f"exp(min({k}*({o}-{reference}),{SATURATED:g}))" for o in outputs[len(first) :]]
+        helpers = _helper(SUM_NODE, "+".join(terms))
+        if len(outputs) > 2:
+            largest = outputs[-1]
+            for o in outputs[-2::-1]:
+                largest = f"max({o},{largest})"
+            helpers += _helper(LARGEST_NODE, largest)
+        return helpers, [f"({e}/v({SUM_NODE})-{y})" for e, y in zip(terms, targets, strict=True)]
 
     def hint(self, outputs: Array) -> str:
         """Name the sharpness where it makes steps out of the softmax; NaN is left out."""
@@ -164,3 +167,8 @@ class SoftmaxCrossEntropy(Cost):
             f"sharpness = {self.sharpness:g} 1/V times outputs {swing:.3g} V apart is {self.sharpness * swing:.0f}; "
             f"lower the sharpness until that is a few, at most {SATURATED:g}"
         )
+
+
+def _helper(node: str, volts: str) -> list[str]:
+    """Return lines that make an expression the voltage of a node of its own."""
+    return [f"b_{node} 0 {node} i={volts}", f"r_{node} {node} 0 1"]

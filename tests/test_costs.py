@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,12 +100,16 @@ def test_targets_of_classes() -> None:
 
 def by_spice(cost: Cost, outputs: Array, targets: Array) -> list[float]:
     """What the B sources say of one sample."""
-    helper, expressions = cost.spice(
+    helpers, expressions = cost.spice(
         [f"({x!r})" for x in outputs.tolist()], [repr(y) for y in targets.tolist()]
     )
-    node = eval(helper[0].partition("i=")[2], {"exp": math.exp}) if helper else None  # 1 A into 1 Ohm
-    assert node is None or math.isfinite(node**2)  # of the slopes
-    return [eval(e, {"exp": math.exp, "v": lambda _: node, "eq_z": None}) for e in expressions]
+    known: dict[str, Any] = {"exp": math.exp, "v": lambda volts: volts}
+    for line in reversed(helpers):  # the first one uses those behind it; 1 A into 1 Ohm
+        if line.startswith("b_"):
+            node, _, current = line.removeprefix("b_").partition(" 0 ")
+            known[node] = eval(current.partition("i=")[2], known)
+            assert math.isfinite(known[node] ** 2)  # of the slopes
+    return [eval(e, known) for e in expressions]
 
 
 @pytest.mark.parametrize("cost", COSTS, ids=str)
@@ -114,8 +119,12 @@ def test_the_spice_expressions_say_the_same_as_the_gradient(cost: Cost) -> None:
     np.testing.assert_allclose(found, cost.gradient(outputs, targets)[0], rtol=1e-13)
 
 
-@pytest.mark.parametrize("far", [[0.0, 1.0], [0.0, 30.0], [30.0, 0.0], [0.0, 30.0, -30.0], [9.0, 30.0, 0.0]])
+@pytest.mark.parametrize(
+    "far",
+    [[0.0, 1.0], [0.0, 30.0], [30.0, 0.0], [0.0, 30.0, -30.0], [9.0, 30.0, 0.0], [0.0, 50.0, 70.0, 69.99]],
+)
 def test_the_spice_expressions_of_outputs_far_apart_do(far: list[float]) -> None:
+    """Outputs far above the first one are told apart, too."""
     cost, outputs = SoftmaxCrossEntropy(30.0), np.array([far])
     targets = cost.targets(np.array([0]), len(far))
     found = by_spice(cost, outputs[0], targets[0])

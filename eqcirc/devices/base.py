@@ -123,6 +123,19 @@ class Element(ABC):
             v: (batch, node) node voltages in volts.
         """
 
+    def contrast(self, value: Array, scaling: Array, plus: Array, minus: Array) -> Array:
+        """Return the sum over the batch of dE/dvalue at voltages `plus` less that at `minus`, E the signed co-content.
+
+        For parts whose co-content is quadratic in the voltages this is their sensitivity at the mean, exactly.
+
+        Args:
+            value: present values.
+            scaling: s (node,) of `circuit.scaling`; zero at nodes held by ideal sources.
+            plus: (batch, node) node voltages of one phase, in volts.
+            minus: (batch, node) of the other.
+        """
+        return self.sensitivity(value, scaling * (plus - minus), 0.5 * (plus + minus))
+
     @abstractmethod
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return SPICE lines for the whole group; `node` maps node index to SPICE node name."""

@@ -4,9 +4,9 @@ With E the signed co-content (dE/dv_i = s_i·F_i) and phases nudged by +beta and
 
     dC/dtheta = [dE/dtheta(v₊) − dE/dtheta(v₋)] / (2·beta)
 
-For a conductance g between a and b this is s·[½·v_ab(+)² − ½·v_ab(−)²]/(2·beta): local to the resistor. Since the
-difference of squares is (v₊ − v₋)_ab times the mean v_ab, every element answers one question, lam·dF/dtheta, with
-lam = s·(v₊ − v₋)/(2·beta): EqProp *measures* the adjoint voltages that other methods solve for.
+For a conductance g between a and b this is s·[½·v_ab(+)² − ½·v_ab(−)²]/(2·beta): local to the resistor. The difference
+of squares is (v₊ − v₋)_ab times the mean v_ab, so it is lam·dF/dtheta with lam = s·(v₊ − v₋)/(2·beta): EqProp
+*measures* the adjoint voltages that other methods solve for. Elements know their contrast (`Element.contrast`).
 
 Variants: `centred` has an error of order beta², `positive` and `negative` (one nudged phase against the free one)
 of order beta.
@@ -96,10 +96,9 @@ class EqProp:
             plus, minus, span = phases[1], phases[0], self.beta
         else:
             plus, minus, span = phases[0], phases[1], self.beta
-        lam = (plus - minus) * (self.scaling(parameters) / (span * max(1, len(plus))))
-        mean = 0.5 * (plus + minus)
+        s = self.scaling(parameters) / (span * max(1, len(plus)))
         values = self.circuit.values(parameters)
-        return {e.name: e.sensitivity(values[e.name], lam, mean) for e in self.circuit.trainable}
+        return {e.name: e.contrast(values[e.name], s, plus, minus) for e in self.circuit.trainable}
 
 
 def flat(gradient: Parameters) -> Array:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.constants import JUNCTION_GMIN, THERMAL_VOLTAGE
 from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, Law, PolynomialDevice, ShockleyDiode
+from eqcirc.devices.two_terminal import work
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array
 
@@ -83,6 +84,26 @@ def test_slope_is_the_derivative_of_the_current(law: Law) -> None:
     found = slope_of(lambda x: law.evaluate(x)[0], v, h)
     rounding = 1e-15 * (np.abs(current) + current[-1] * 1e-9) / h
     np.testing.assert_array_less(np.abs(found - slope), 1e-8 * np.abs(slope) + rounding)
+
+
+@laws
+@pytest.mark.parametrize("apart", [1e-9, 1e-5, 1e-2, 1.0, 5.0])
+def test_work_between_two_voltages_is_precise_however_close_they_are(law: Law, apart: float) -> None:
+    """Against Gauss' rule of twenty points, of which parts in which the law is smooth get their own."""
+    points, weights = np.polynomial.legendre.leggauss(20)
+    start = grid(law)
+    end = start + apart * unit(law)
+    half = 0.5 * (end - start)
+    v = (start + half)[:, None] + half[:, None] * points
+    edges = np.array(
+        [*(unit(law) * x for x in (-3, -1, 0, 1)), getattr(law, "low", 0), getattr(law, "high", 0)]
+    )
+    smooth = ~((edges > start[:, None]) & (edges < end[:, None])).any(axis=1)
+    expected = half * (law.evaluate(v)[0] @ weights)
+    found = work(law, start, end)
+    size = half * np.abs(law.evaluate(v)[0]).max(axis=1)
+    np.testing.assert_array_less(np.abs(found - expected)[smooth], 1e-9 * size[smooth] + 1e-40)
+    np.testing.assert_allclose(work(law, end, start), -found, rtol=1e-12)
 
 
 @laws

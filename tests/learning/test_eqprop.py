@@ -11,7 +11,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import LayerDiodes, Layered, Weights
 from eqcirc.costs import SquaredError
 from eqcirc.data import Dataset, Splits
-from eqcirc.devices import Bounds, ClampDiode, ShockleyDiode
+from eqcirc.devices import Bounds, ClampDiode, ShockleyDiode, TwoTerminal
 from eqcirc.errors import ConfigError, SymmetryError
 from eqcirc.learning.audit import Audit
 from eqcirc.learning.eqprop import EqProp, Variant, flat
@@ -280,3 +280,23 @@ def test_a_gradient_is_local_to_the_element() -> None:
     plus, minus = (points.voltages[k][:, a] - points.voltages[k][:, b] for k in (1, 2))
     squares = ((plus**2 - minus**2) / 2 / (2 * 1e-8)).mean()
     assert rule.gradient(points, None)["top"][0] == pytest.approx(squares, rel=1e-9)
+
+
+def test_areas_contrast_the_cocontent_between_the_phases() -> None:
+    """[Phi(v+) − Phi(v−)]/(2·beta) at any beta, as docs/theory.md says; the current at the mean voltage is not that."""
+    example = case("tunnel")
+    rule = EqProp(example.circuit, SquaredError(), 4e-6)
+    targets = np.linspace(0.1, 0.2, 5)[:, None]
+    points = IdealSolver(example.circuit).solve(None, example.inputs, rule.nudge(targets, None)).require()
+    device = example.circuit.element("diode")
+    assert isinstance(device, TwoTerminal)
+    node = device.anode[0]
+    plus, minus = (device.law.cocontent(points.voltages[k][:, node]) for k in (1, 2))
+    expected = (plus - minus).mean() / (2 * rule.beta)
+    assert rule.gradient(points, None)["diode"] == pytest.approx(expected, rel=1e-9)
+    at_mean = device.sensitivity(
+        device.value,
+        (points.voltages[1] - points.voltages[2]) / (2 * rule.beta * 5),
+        (points.voltages[1] + points.voltages[2]) / 2,
+    )
+    assert at_mean != pytest.approx(expected, rel=1e-4)

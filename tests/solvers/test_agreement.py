@@ -79,6 +79,29 @@ def test_kirchhoffs_laws_hold_in_every_phase(example: Case, cost: Cost) -> None:
             np.testing.assert_allclose(residual(example.circuit, v, None, pull), 0, atol=1e-8 * S)
 
 
+@pytest.mark.parametrize("volts", [(0.0, 0.5, 0.7), (0.7, 0.0, 0.5), (0.5, 0.7, 0.0)])
+def test_outputs_far_above_another_one_do_not_tie(
+    volts: tuple[float, ...], spice: Callable[..., NgspiceSolver]
+) -> None:
+    """Sharpness times 0.5 V is 500: the gradient was halved while a cap made alike what lay above it."""
+    b = CircuitBuilder("three levels")
+    rails, out = (
+        [int(b.rail(f"rail{k}", 2 * v + 0.1)[0]) for k, v in zip("abc", volts, strict=True)],
+        b.nodes("out", 3),
+    )
+    b.conductance("series", rails, out, 1e-6, trainable=True)
+    b.conductance("load", out, GROUND, 1e-6)
+    circuit = b.build(out)
+    rule = EqProp(circuit, SoftmaxCrossEntropy(1000.0), 1e-4 * 2e-6 / 1000.0)
+    targets = np.eye(3)
+    ours, ideal = (
+        s.solve(None, np.empty((3, 0)), rule.nudge(targets, None))
+        for s in (spice(circuit), IdealSolver(circuit))
+    )
+    found, expected = (rule.gradient(p.require(), None)["series"] for p in (ours, ideal))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_two_outputs_far_apart_agree_too(seed: int, spice: Callable[..., NgspiceSolver]) -> None:
     """The exponents of the cross-entropy are hundreds, and change between samples by as much."""
