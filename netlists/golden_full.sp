@@ -1,4 +1,5 @@
 * golden: full netlist
+* proven: there is one operating point, and the circuit comes to rest there from any start
 v_bias bias 0 1.0
 v_limit limit 0 0.3
 b_eq_v_x_0 x_0 0 v=pwl(v(eq_s),0,2.0,1,-1.0)

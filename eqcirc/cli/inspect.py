@@ -160,7 +160,7 @@ def netlist(
 
     opened = open_source(source)
     x = opened.samples(inputs, samples, scaled=scaled)
-    text = export_deck(opened.circuit, opened.parameters, x, form)
+    text = export_deck(opened.circuit, opened.parameters, x, form, start=opened.experiment.solver.start)
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.errors import CheckpointError, EngineError, EqcircError
+from eqcirc.errors import CheckpointError, EngineError, EqcircError, SolverError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.build import build_circuit, build_data, build_solver, build_trainer
 from eqcirc.experiment.directory import RunDirectory
@@ -133,7 +133,7 @@ class Run:
         if trainer.state.audits:
             summary["audit_worst_dv"] = max(a["max_dv"] for a in trainer.state.audits)
             summary["audit_worst_cosine"] = min(a["cosine"] for a in trainer.state.audits)
-        self.folder.write("netlist.sp", export_deck(self.circuit, parameters, inputs[:1]))
+        self._write_netlist(inputs)
         trained = sum(value.size for value in parameters.values())
         title = f"{self.experiment.name}: {len(self.circuit.free_nodes)} free nodes, {trained} trained values"
         picture = io.BytesIO()
@@ -142,6 +142,16 @@ class Run:
         self.folder.write("run.png", picture.getvalue())
         self.folder.write_json("summary.json", {k: _plain(v) for k, v in summary.items()})
         return summary
+
+    def _write_netlist(self, inputs: np.ndarray) -> None:
+        """Write the deck of the first sample, unless it has no operating point to export."""
+        start = self.experiment.solver.start
+        try:
+            deck = export_deck(self.circuit, self.trainer.parameters, inputs[:1], start=start)
+        except SolverError as error:
+            log.warning("no netlist.sp: %s", error)
+            return
+        self.folder.write("netlist.sp", deck)
 
     def _agreement(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Return node voltages (sample, free node) by ngspice and by the ideal solver, where both converged."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import (
     Amplifier,
     Block,
@@ -28,7 +29,10 @@ from eqcirc.devices import (
     TwoTerminal,
 )
 from eqcirc.errors import CircuitError
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.decks import nodesets
 from eqcirc.solvers.ngspice.netlist import Tolerances
+from eqcirc.solvers.status import Evidence
 from eqcirc.typing import Array, Parameters
 
 TILE = 400  # rows or columns of a crossbar in one subcircuit
@@ -45,6 +49,7 @@ def to_pyspice(circuit: Circuit, parameters: Parameters | None, sample: Array) -
     Raises:
         CircuitError: a device has no PySpice form.
         DataError: wrong number of features, or a value that is not finite.
+        SolverError: the circuit may have several operating points, and comes to rest at none of them.
     """
     from PySpice.Spice.Netlist import Circuit as PySpiceCircuit
 
@@ -54,12 +59,23 @@ def to_pyspice(circuit: Circuit, parameters: Parameters | None, sample: Array) -
     fixed = circuit.fixed_voltages(sample)[0]
     for node, volts in zip(circuit.fixed_nodes[1:].tolist(), fixed[1:].tolist(), strict=True):
         target.V(names[node], names[node], target.gnd, volts)
+    if not Reduction(circuit).passive:
+        target.raw_spice += "\n".join(_state(circuit, values, sample)) + "\n"
     for element in circuit.elements:
         add = _WRITERS.get(type(element))
         if add is None:
             raise CircuitError(f"element {element.name!r}: no PySpice form for {type(element).__name__}")
         add(target, element, values[element.name], names)
     return target
+
+
+def _state(circuit: Circuit, values: Parameters, sample: Array) -> list[str]:
+    """Return a guess for every node, if nothing proves that there is one operating point."""
+    points = IdealSolver(circuit).solve(values, np.asarray(sample)[None]).require()
+    if points.evidence == Evidence.PROVEN:
+        return []
+    free = circuit.free_nodes
+    return nodesets([circuit.node_names[n] for n in free.tolist()], points.free[0, free])
 
 
 def _conductance(target: Any, element: Conductance, value: Array, names: Sequence[str]) -> None:

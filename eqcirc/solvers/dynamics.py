@@ -31,6 +31,9 @@ EQUAL = 1e-9
 PARASITIC = 1e-3  # of the smallest capacitance: what such nodes have that lack one, while the circuit settles
 
 
+HELD = 100  # of the largest conductance and slope at a node: more than the circuit can pull with
+
+
 class Dynamics:
     """The equations of motion of some rows (samples in the free phase)."""
 
@@ -140,6 +143,10 @@ class Dynamics:
                 end.add_slope(steep, slope)
         at_rest, there = (np.abs(equations.linearise(x)[0].diagonal) for x in (np.zeros_like(u), u))
         return np.asarray(np.maximum(np.abs(steep[0]), np.fmax(at_rest, there).max(axis=0)))
+
+    def holding(self, u: Array) -> float:
+        """Return a conductance to sources at u (row, n) that holds every node there, whatever its devices do."""
+        return HELD * float((self.system.strength + self.steepness(u)).max())
 
     def fastest(self, steep: Array | None = None) -> float:
         """Return a first guess of the fastest time constant in seconds, with slopes (n,) of devices if given."""

@@ -1,24 +1,76 @@
-"""Self-contained decks for people: they run with plain `ngspice -b` and hold no commands."""
+"""Self-contained decks for people: they run with plain `ngspice -b` and hold no commands.
+
+A deck computes the operating point that the circuit was trained at. Where nothing proves that it is the only one, SPICE
+would find any of them, stable or not; so the deck carries the states of its samples: as a guess for every node
+(.nodeset), or, of several samples, in a phase −1 that holds every node near its voltage before the free phase 0.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
+
+import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.solvers.ngspice.netlist import full_netlist, reduced_netlist
+from eqcirc.devices.base import number
+from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.solvers.free_phase import Start
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist, reduced_netlist
+from eqcirc.solvers.status import Evidence
 from eqcirc.typing import Array, Parameters
 
 
 def export_deck(
-    circuit: Circuit, parameters: Parameters | None, inputs: Array, form: Literal["full", "reduced"] = "full"
+    circuit: Circuit,
+    parameters: Parameters | None,
+    inputs: Array,
+    form: Literal["full", "reduced"] = "full",
+    *,
+    start: Start = "auto",
 ) -> str:
-    """Return a deck that sweeps over samples (n, n_features) and prints the voltages of the output nodes."""
+    """Return a deck that sweeps over samples (n, n_features) and prints the voltages of the output nodes.
+
+    Args:
+        circuit: the circuit.
+        parameters: values by element name.
+        inputs: samples (n, n_features).
+        form: "full", every element as built, or "reduced", inputs and amplifiers eliminated.
+        start: how the state of a circuit with several operating points is found, see `solvers.free_phase`.
+
+    Raises:
+        SolverError: a sample has no operating point that the circuit stays at.
+    """
     fixed = circuit.fixed_voltages(inputs)
+    plan = Reduction(circuit)
     if form == "full":
         printed = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
-        return full_netlist(circuit, parameters, fixed).deck(printed)
-    plan = Reduction(circuit)
-    netlist = reduced_netlist(ReducedSystem(plan, parameters), fixed)
-    return netlist.deck([netlist.saved[k] for k in plan.unknown[circuit.readout.nodes].tolist()])
+        netlist = full_netlist(circuit, parameters, fixed)
+    else:
+        netlist = reduced_netlist(ReducedSystem(plan, parameters), fixed)
+        printed = [netlist.saved[k] for k in plan.unknown[circuit.readout.nodes].tolist()]
+    points = IdealSolver(circuit, start=start).solve(parameters, inputs).require()
+    notes = (f"* {points.evidence.words}", *netlist.notes)
+    if points.evidence != Evidence.PROVEN:
+        u = plan.collect(points.free)
+        siemens = Dynamics.of(circuit, parameters, inputs).holding(u)
+        netlist = at_states(netlist, points.free[:, circuit.free_nodes] if form == "full" else u, siemens)
+    return replace(netlist, notes=notes).deck(printed)
+
+
+def at_states(netlist: Netlist, voltages: Array, siemens: float) -> Netlist:
+    """Return a netlist that begins at voltages (batch, saved); phase −1 holds them with so many siemens."""
+    if netlist.samples > 1:
+        return netlist.holding(voltages, siemens)
+    return replace(netlist, lines=[*netlist.lines, *nodesets(netlist.saved, voltages[0])])
+
+
+def nodesets(names: list[str], voltages: Array) -> list[str]:
+    """Return .nodeset lines of voltages (node,)."""
+    return [
+        f".nodeset v({name})={number(v)}"
+        for name, v in zip(names, np.asarray(voltages).tolist(), strict=True)
+    ]

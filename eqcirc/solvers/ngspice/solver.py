@@ -36,7 +36,6 @@ from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms, meshes
 from eqcirc.typing import Array, Parameters
 
-HELD = 100  # of the largest conductance and slope at a node: what holds the nodes in phase −1
 MARGIN = 1.5  # of the time that the ideal circuit takes to settle
 FIRST_STEP = 0.1  # of the fastest time constant, slopes of devices included
 SHORTEST = 1e-9  # of a transient: ngspice takes no shorter steps
@@ -186,7 +185,7 @@ class NgspiceSolver(Solver):
         farads = np.zeros(self.circuit.n_nodes)
         farads[self._plan.root] = dynamics.parasitic(PARASITIC) if dynamics.stores else EQUAL
         branches = [f"l_{mesh.name}_{k}" for mesh in meshes(self.circuit) for k in range(len(mesh.a))]
-        holding = HELD * float((dynamics.system.strength + steep).max())
+        holding = dynamics.holding(np.nan_to_num(ideal.u))
         return farads[self.circuit.free_nodes], Settling(seconds, step, holding, tuple(branches))
 
     def _keep(
