@@ -189,7 +189,8 @@ def _summary_pairs(summary: dict[str, Any], unit: str) -> dict[str, str]:
     if "audit_worst_dv" in summary:
         pairs["audits"] = (
             f"{summary['audit_worst_dv']:.1e} V at most, "
-            f"cosine of the updates at least {summary['audit_worst_cosine']:.9f}"
+            f"cosine of the updates at least {summary['audit_worst_cosine']:.9f}, for their beta "
+            f"{summary['audit_worst_bias']:.1e} off at most"
         )
     steps, epochs = counted(summary["steps"], "step"), counted(summary["epochs"], "epoch")
     trained = f"{steps}, {epochs}, by {summary['engine']}"

@@ -154,7 +154,16 @@ def build_trainer(
         failed_limit=learning.failed_limit,
         seed=experiment.seed,
     )
-    limits = AuditLimits(a.warn_voltage, a.stop_voltage, a.warn_cosine, a.stop_cosine)
+    limits = AuditLimits(
+        a.warn_voltage,
+        a.stop_voltage,
+        a.warn_cosine,
+        a.stop_cosine,
+        a.warn_length,
+        a.stop_length,
+        a.warn_bias,
+        a.stop_bias,
+    )
     audit = Audit(other, a.every, a.samples, limits) if other is not None and a.every else None
     rule = build_rule(experiment, circuit)
     return Trainer(solver, rule, data, optimizer=build_optimizer(experiment), plan=plan, audit=audit)

@@ -133,6 +133,7 @@ class Run:
         if trainer.state.audits:
             summary["audit_worst_dv"] = max(a["max_dv"] for a in trainer.state.audits)
             summary["audit_worst_cosine"] = min(a["cosine"] for a in trainer.state.audits)
+            summary["audit_worst_bias"] = max(a.get("bias", 0.0) for a in trainer.state.audits)
         self._write_netlist(inputs)
         trained = sum(value.size for value in parameters.values())
         title = f"{self.experiment.name}: {len(self.circuit.free_nodes)} free nodes, {trained} trained values"

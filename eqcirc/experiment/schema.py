@@ -147,6 +147,10 @@ class AuditSection(Section):
     stop_voltage: Positive = Field(1e-3, description="V; stop beyond this difference")
     warn_cosine: Cosine = Field(0.9999, description="warn below this cosine between the two updates")
     stop_cosine: Cosine = Field(0.9, description="stop below this cosine")
+    warn_length: Positive = Field(0.01, description="warn beyond this relative difference of their lengths")
+    stop_length: Positive = Field(0.5, description="stop beyond this relative difference of their lengths")
+    warn_bias: Positive = Field(0.1, description="warn beyond this relative error of the update for its beta")
+    stop_bias: Positive = Field(0.5, description="stop beyond this error; it is measured with half of beta")
 
 
 class Experiment(Section):

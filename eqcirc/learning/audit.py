@@ -1,20 +1,29 @@
-"""Audit: solve a few samples of a batch with the other solver as well, and compare voltages and update."""
+"""Audit: a few samples of a batch once more, by the other solver and with half of beta; voltages and updates compared.
+
+The other solver finds out a solver that is wrong. Both agree where it is beta that is wrong, too large for the update
+to be a gradient: then the update depends on beta. From g(beta) and g(beta/2) the error that is left is about
+
+    |g(beta) − g(beta/2)| · 2^p/(2^p − 1),   p = 2 for centred nudges, 1 for one-sided ones.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import AuditError
 from eqcirc.learning.eqprop import EqProp, flat
-from eqcirc.solvers.base import Solver
+from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
 log = logging.getLogger("eqcirc")
 
+NOISE = 1e-10
+"""Of the largest voltage: contrasts that differ by less differ by what solvers round, whatever the angle between two
+updates of that size."""
 _SEVERAL_STATES = (
     "Neither need be wrong: with active devices there may be several operating points, see 'eqcirc stability'; a "
     "smaller recovery resistance or device area leaves only one. "
@@ -30,16 +39,43 @@ class AuditLimits:
         stop_voltage: largest one that does not stop the run.
         warn_cosine: smallest cosine between the two updates that passes without a warning.
         stop_cosine: smallest one that does not stop the run.
+        warn_length: largest relative difference of their lengths that passes without a warning.
+        stop_length: largest one that does not stop the run.
+        warn_bias: largest relative error of the update for its beta that passes without a warning.
+        stop_bias: largest one that does not stop the run.
     """
 
     warn_voltage: float = 1e-6
     stop_voltage: float = 1e-3
     warn_cosine: float = 0.9999
     stop_cosine: float = 0.9
+    warn_length: float = 0.01
+    stop_length: float = 0.5
+    warn_bias: float = 0.1
+    stop_bias: float = 0.5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What an audit measured.
+
+    Attributes:
+        max_dv: largest difference of a node voltage between the solvers, in volts.
+        cosine: of the angle between their updates; 1 if the updates are the same up to rounding.
+        length: relative difference of the lengths of the updates; 0 if they are the same up to rounding.
+        bias: relative error of the update for its beta, as half of beta tells.
+        samples: that both solvers found.
+    """
+
+    max_dv: float
+    cosine: float
+    length: float
+    bias: float
+    samples: int
 
 
 class Audit:
-    """Compares the training solver with another one every few steps."""
+    """Compares the training solver with another one, and beta with half of it, every few steps."""
 
     def __init__(self, other: Solver, every: int, samples: int, limits: AuditLimits | None = None) -> None:
         """Set up.
@@ -60,12 +96,12 @@ class Audit:
     def compare(
         self, solver: Solver, rule: EqProp, parameters: Parameters, inputs: Array, targets: Array, step: int
     ) -> dict[str, float]:
-        """Solve the samples with both solvers; return step, max_dv (V), cosine and samples compared.
+        """Solve the samples with both solvers, and with half of beta; return step and the fields of `Comparison`.
 
         Raises:
             AuditError: a stop threshold is crossed, or no sample converged in both solvers.
         """
-        nudge = rule.nudge(targets, parameters)
+        nudge, half = rule.nudge(targets, parameters), rule.with_beta(rule.beta / 2)
         ours, theirs = (s.solve(parameters, inputs, nudge) for s in (solver, self.other))
         both = ours.converged & theirs.converged
         if not both.any():
@@ -73,22 +109,79 @@ class Audit:
                 f"audit at step {step}: no sample converged in both solvers; {solver.name}: {ours.explain(1)}; "
                 f"{self.other.name}: {theirs.explain(1)}"
             )
-        max_dv = float(np.abs(ours.voltages[:, both] - theirs.voltages[:, both]).max())
-        first, second = (flat(rule.gradient(points, parameters)) for points in (ours, theirs))
-        cosine = float(first @ second) / max(float(np.linalg.norm(first) * np.linalg.norm(second)), 1e-300)
-        self._judge(step, max_dv, cosine)
-        return {"step": step, "max_dv": max_dv, "cosine": cosine, "samples": int(both.sum())}
+        seen = _compared(rule, parameters, ours.take(both), theirs.take(both))
+        halved = solver.solve(parameters, inputs, half.nudge(targets, parameters))
+        bias = _bias(rule, half, parameters, *(p.take(both & halved.converged) for p in (ours, halved)))
+        seen = replace(seen, bias=bias)
+        self._judge(step, seen)
+        return {"step": step, **vars(seen)}
 
-    def _judge(self, step: int, max_dv: float, cosine: float) -> None:
-        seen = (
-            f"audit at step {step}: the solvers differ by {max_dv:.2e} V, cosine of the updates {cosine:.6f}"
-        )
+    def _judge(self, step: int, seen: Comparison) -> None:
         limits = self.limits
-        if max_dv > limits.stop_voltage or cosine < limits.stop_cosine:
+        told = (
+            f"audit at step {step}: the solvers differ by {seen.max_dv:.2e} V, cosine of the updates "
+            f"{seen.cosine:.6f}, lengths within {seen.length:.1%}; the update is {seen.bias:.1%} off for its beta"
+        )
+        if seen.bias > limits.stop_bias:
+            raise AuditError(f"{told}; the run stops at {limits.stop_bias:.0%}. Lower beta")
+        differ = (
+            seen.max_dv > limits.stop_voltage,
+            seen.cosine < limits.stop_cosine,
+            seen.length > limits.stop_length,
+        )
+        if any(differ):
             several = "" if Reduction(self.other.circuit).passive else _SEVERAL_STATES
             raise AuditError(
-                f"{seen}; the run stops at {limits.stop_voltage:g} V and {limits.stop_cosine:g}. {several}"
+                f"{told}; the run stops at {limits.stop_voltage:g} V, {limits.stop_cosine:g} and "
+                f"{limits.stop_length:.0%}. {several}"
                 "Tighten the solver's tolerances, or find out which solver is wrong with 'eqcirc check'"
             )
-        if max_dv > limits.warn_voltage or cosine < limits.warn_cosine:
-            log.warning("%s (warning beyond %g V, %g)", seen, limits.warn_voltage, limits.warn_cosine)
+        warn = (
+            seen.max_dv > limits.warn_voltage,
+            seen.cosine < limits.warn_cosine,
+            seen.length > limits.warn_length,
+            seen.bias > limits.warn_bias,
+        )
+        if any(warn):
+            log.warning(
+                "%s (warning beyond %g V, %g, %.0f%% and %.0f%%)",
+                told,
+                limits.warn_voltage,
+                limits.warn_cosine,
+                100 * limits.warn_length,
+                100 * limits.warn_bias,
+            )
+
+
+def _compared(
+    rule: EqProp, parameters: Parameters, ours: OperatingPoints, theirs: OperatingPoints
+) -> Comparison:
+    """Compare the answers of two solvers to the same nudge."""
+    max_dv = float(np.abs(ours.voltages - theirs.voltages).max())
+    samples = ours.voltages.shape[1]
+    if np.abs(_contrast(ours) - _contrast(theirs)).max() <= _noise(ours):
+        return Comparison(max_dv, 1.0, 0.0, 0.0, samples)
+    first, second = (flat(rule.gradient(points, parameters)) for points in (ours, theirs))
+    one, other = (max(float(np.linalg.norm(g)), 1e-300) for g in (first, second))
+    return Comparison(max_dv, float(first @ second) / one / other, abs(other / one - 1), 0.0, samples)
+
+
+def _bias(
+    rule: EqProp, half: EqProp, parameters: Parameters, ours: OperatingPoints, halved: OperatingPoints
+) -> float:
+    """Return the relative error of an update for its beta; 0 where nothing is left to learn, or to compare."""
+    if not ours.voltages.shape[1] or np.abs(_contrast(ours)).max() <= _noise(ours):
+        return 0.0
+    first, second = flat(rule.gradient(ours, parameters)), flat(half.gradient(halved, parameters))
+    factor = 2**rule.order
+    size = max(float(np.linalg.norm(second)), 1e-300)
+    return float(np.linalg.norm(first - second) / size * factor / (factor - 1))
+
+
+def _contrast(points: OperatingPoints) -> Array:
+    """Return how far (batch, node) the nudged phases are apart, or from the free one."""
+    return np.asarray(points.voltages[1] - points.voltages[2 if len(points.voltages) > 2 else 0])
+
+
+def _noise(points: OperatingPoints) -> float:
+    return NOISE * float(np.abs(points.voltages).max())

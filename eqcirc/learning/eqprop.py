@@ -17,6 +17,7 @@ Source: Scellier & Bengio 2017 (arXiv 1602.05179); Kendall et al. 2020 (arXiv 20
 
 from __future__ import annotations
 
+import copy
 from typing import Literal
 
 import numpy as np
@@ -62,6 +63,17 @@ class EqProp:
         self.beta = beta
         self.variant = variant
         self._scaling = symmetry(circuit)
+
+    @property
+    def order(self) -> int:
+        """Power of beta that the error of the gradient grows with."""
+        return 2 if self.variant == "centred" else 1
+
+    def with_beta(self, beta: float) -> EqProp:
+        """Return the same rule with another nudging strength."""
+        other = copy.copy(self)
+        other.beta = beta
+        return other
 
     def scaling(self, parameters: Parameters | None) -> Array:
         """Return s (node,) at `parameters`; None for the circuit's own values.

@@ -88,6 +88,18 @@ class OperatingPoints:
     nonlinearity: Array | None = None
     evidence: Evidence = Evidence.PROVEN
 
+    def take(self, samples: np.ndarray) -> OperatingPoints:
+        """Return some samples (a mask or numbers), without messages."""
+        off = None if self.nonlinearity is None else self.nonlinearity[samples]
+        return replace(
+            self,
+            voltages=self.voltages[:, samples],
+            status=self.status[samples],
+            messages={},
+            rungs={},
+            nonlinearity=off,
+        )
+
     @property
     def converged(self) -> np.ndarray:
         """(batch,) true where every phase can be trusted."""

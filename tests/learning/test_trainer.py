@@ -425,7 +425,7 @@ def test_a_slight_disagreement_is_a_warning(caplog: pytest.LogCaptureFixture) ->
         t.run()
     assert len(caplog.records) == 3
     assert "audit at step 0: the solvers differ by" in caplog.text
-    assert "(warning beyond 1e-06 V, 0.9999)" in caplog.text
+    assert "(warning beyond 1e-06 V, 0.9999, 1% and 10%)" in caplog.text
     assert 1e-6 < t.state.audits[0]["max_dv"] < 1e-3
 
 
@@ -437,7 +437,7 @@ def test_a_strong_disagreement_stops_the_run() -> None:
         t.run()
     assert (t.step, t.state.audits) == (0, [])
     circuit, limits = leaky(1e-5), AuditLimits(stop_voltage=10.0, warn_cosine=-1, stop_cosine=1.0)
-    with pytest.raises(AuditError, match="the run stops at 10 V and 1"):
+    with pytest.raises(AuditError, match="the run stops at 10 V, 1 and 50%"):
         trainer(audit=Audit(IdealSolver(circuit), 2, 3, limits)).run()
 
 
