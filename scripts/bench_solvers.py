@@ -106,7 +106,7 @@ def naively(circuit: Circuit, inputs: np.ndarray, nudge: Nudge) -> tuple[float, 
 
 def add_nudge(netlist: object, circuit: Circuit, nudge: Nudge, sample: int, factor: float) -> None:
     """Add a conductance factor·beta from every output to a source at its target."""
-    for j, node in enumerate(circuit.readout.positive.tolist()):
+    for j, node in enumerate(circuit.readout.nodes.tolist()):
         name, target = circuit.node_names[node], f"target_{j}"
         netlist.V(target, target, netlist.gnd, float(nudge.targets[sample, j]))  # type: ignore[attr-defined]
         gm = factor * nudge.beta * float(nudge.strengths(OUTPUTS)[j])

@@ -45,9 +45,9 @@ from eqcirc.learning.evaluate import evaluate, targets_of
 from eqcirc.learning.trainer import Trainer
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.equations import Linearised
-from eqcirc.solvers.ideal.choice import choose
-from eqcirc.solvers.ideal.conjugate import ConjugateGradients
-from eqcirc.solvers.ideal.elimination import LinearSolver
+from eqcirc.solvers.linear.base import LinearSolver
+from eqcirc.solvers.linear.choice import choose
+from eqcirc.solvers.linear.conjugate import ConjugateGradients
 from eqcirc.typing import Array
 
 CHANGES: dict[int, list[str]] = {  # by number of hidden layers, what differs from mnist-xs.toml

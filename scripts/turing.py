@@ -25,9 +25,10 @@ from eqcirc import Course, EqProp, IdealSolver, NgspiceSolver, OperatingPoints, 
 from eqcirc.analysis.pattern import Pattern, grow, uniform_start
 from eqcirc.analysis.turing import LATTICES, dispersion, with_inductors
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
-from eqcirc.circuit.circuit import Circuit, Readout
+from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.lattice import Lattice
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron
+from eqcirc.circuit.readout import Readout
 from eqcirc.devices import Capacitor, CubicDevice
 from eqcirc.errors import SolverError
 from eqcirc.learning.eqprop import flat
@@ -217,7 +218,7 @@ def learning(report: Report, name: str, lattice: Lattice, pattern: Pattern) -> N
 def trained(circuit: Circuit, outputs: tuple[int, ...]) -> Circuit:
     """Return a circuit with some membranes as outputs, and all parts but capacitors trained."""
     elements = tuple(e if isinstance(e, Capacitor) else replace(e, trainable=True) for e in circuit.elements)
-    readout = Readout(circuit.readout.positive[list(outputs)])
+    readout = Readout.of(circuit.readout.nodes[list(outputs)])
     return replace(circuit, elements=elements, readout=readout)
 
 

@@ -3,53 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
-from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
-from eqcirc.circuit.scaling import symmetry
-from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, ShockleyDiode
-from eqcirc.solvers.base import Nudge
-from eqcirc.typing import Array, NodeArray
-
-S = 1e-5  # a common conductance, in siemens
-
-
-@dataclass(frozen=True)
-class Case:
-    """A circuit and samples for it.
-
-    Attributes:
-        circuit: the circuit.
-        inputs: (batch, n_features).
-        linear: whether it has no nonlinear device.
-        symmetric: whether it has a scaling s.
-    """
-
-    circuit: Circuit
-    inputs: Array
-    linear: bool = False
-    symmetric: bool = True
-
-    def nudge(self, cost: Cost | None = None, beta: float = 1e-7) -> Nudge:
-        """Return a centred nudge towards fixed targets; squared error if no cost is given."""
-        readout = self.circuit.readout
-        cost = cost or SquaredError()
-        if isinstance(cost, SoftmaxCrossEntropy):
-            targets = cost.targets(np.arange(len(self.inputs)) % readout.n_outputs, readout.n_outputs)
-        else:
-            targets = np.linspace(-0.1, 0.15, len(self.inputs) * readout.n_outputs)
-            targets = targets.reshape(len(self.inputs), -1)
-        weight = 1 / symmetry(self.circuit)[readout.nodes] if self.symmetric else None
-        return Nudge(cost, targets, beta, weight=weight)
-
-
-ONE_INPUT = np.array([[-1.0], [-0.2], [0.0], [0.35], [1.0]])
-TWO_INPUTS = np.array([[-1.0, 0.5], [0.3, 0.3], [0.0, 0.0], [0.9, -0.4], [1.0, 1.0]])
+from eqcirc.typing import NodeArray
+from tests import ports
+from tests.case import ONE_INPUT, TWO_INPUTS, Case, S
 
 
 def divider() -> Case:
@@ -425,6 +387,7 @@ CASES: dict[str, Callable[[], Case]] = {
         no_inputs,
     )
 }
+CASES |= ports.CASES
 NAMES = tuple(CASES)
 
 

@@ -18,6 +18,7 @@ from eqcirc.devices import (
     DualRailCrossbar,
     Element,
     Gyrator,
+    InputCurrent,
     RLMesh,
     SignedCrossbar,
     Transconductor,
@@ -82,29 +83,29 @@ def leaving(circuit: Circuit, v: Array, parameters: Parameters | None = None) ->
         total[a] += current
         total[b] -= current
     for element in circuit.elements:
+        for a, b, cp, cn, gm in controlled(element, values[element.name]):
+            total[a] += gm * (v[cp] - v[cn])
+            total[b] -= gm * (v[cp] - v[cn])
         if isinstance(element, CurrentSource):
             for node, current in zip(element.node, values[element.name], strict=True):
                 total[node] -= current
-        elif isinstance(element, SignedCrossbar):
-            for (i, j), w in np.ndenumerate(values[element.name]):
-                a, b = element.rows[i], element.columns[j]
-                for here, there in ((a, b), (b, a)):
-                    total[here] -= w * (v[there] - v[0])
-                    total[0] += w * (v[there] - v[0])
-        elif isinstance(element, Gyrator):
-            ports = zip(element.a, element.b, element.reference, values[element.name], strict=True)
-            for a, b, ref, gm in ports:
-                total[a] += gm * v[b]
-                total[b] -= gm * (v[a] - v[ref])
-                total[0] += gm * (v[a] - v[ref]) - gm * v[b]
-        elif isinstance(element, Transconductor):
-            ports = zip(
-                element.out_p, element.out_n, element.cp, element.cn, values[element.name], strict=True
-            )
-            for out_p, out_n, cp, cn, gm in ports:
-                total[out_p] += gm * (v[cp] - v[cn])
-                total[out_n] -= gm * (v[cp] - v[cn])
     return total
+
+
+def controlled(element: Element, value: Array) -> Iterator[tuple[int, int, int, int, float]]:
+    """Every controlled source of an element: gm·(v_cp − v_cn) leaves node a and enters node b."""
+    if isinstance(element, InputCurrent):
+        for node, control, gm in zip(element.node, element.control, value, strict=True):
+            yield 0, node, control, 0, gm
+    elif isinstance(element, SignedCrossbar):
+        for (i, j), w in np.ndenumerate(value):
+            a, b = element.rows[i], element.columns[j]
+            yield from ((0, a, b, 0, w), (0, b, a, 0, w))
+    elif isinstance(element, Gyrator):
+        for a, b, ref, gm in zip(element.a, element.b, element.reference, value, strict=True):
+            yield from ((a, 0, b, 0, gm), (0, b, a, ref, gm))
+    elif isinstance(element, Transconductor):
+        yield from zip(element.out_p, element.out_n, element.cp, element.cn, value, strict=True)
 
 
 def amplifiers(circuit: Circuit) -> list[tuple[int, int, float, float]]:

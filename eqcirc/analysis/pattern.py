@@ -108,7 +108,7 @@ class Pattern:
 
     def on_lattice(self, voltages: Array) -> Array:
         """Return membrane voltages (..., *shape) out of node voltages (..., node)."""
-        membranes = voltages[..., self.waveforms.circuit.readout.positive]
+        membranes = voltages[..., self.waveforms.circuit.readout.nodes]
         return np.asarray(membranes.reshape(*voltages.shape[:-1], *self.lattice.shape))
 
     def facts(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def grow(
     circuit, theory = solver.circuit, dispersion(lattice)
     seconds = GROWTHS / abs(theory.rate) if duration is None else duration
     start, currents = uniform_start(lattice, circuit)
-    start[circuit.readout.positive] += np.random.default_rng(seed).normal(0, noise, math.prod(lattice.shape))
+    start[circuit.readout.nodes] += np.random.default_rng(seed).normal(0, noise, math.prod(lattice.shape))
     waveforms = solver.transient(Course(seconds, start=start, currents=currents, accuracy=accuracy))
     state, judged = operating_point_near(circuit, waveforms.end, judge=judge)
     return Pattern(lattice, theory, uniform_state(lattice.neuron), waveforms, state, judged)
@@ -174,7 +174,7 @@ def uniform_start(lattice: Lattice, circuit: Circuit) -> tuple[Array, Array]:
     v = uniform_state(lattice.neuron)
     w = recovery_state(lattice.neuron, v)
     start = np.zeros(circuit.n_nodes)
-    start[circuit.readout.positive] = v
+    start[circuit.readout.nodes] = v
     for gyrator in (e for e in circuit.elements if isinstance(e, Gyrator)):
         start[gyrator.b] = w
     return start, np.full(sum(len(mesh.a) for mesh in meshes(circuit)), w)
@@ -190,7 +190,7 @@ def operating_point_near(
     """
     dynamics = Dynamics.of(circuit, None, np.zeros((1, 0)))
     equations = dynamics.equations
-    plan, membranes = equations.plan, circuit.readout.positive
+    plan, membranes = equations.plan, circuit.readout.nodes
     reach = max(float(np.ptp(voltages[membranes])) / 4, REST)
     found = newton(equations, _InTime(choose(plan), dynamics, reach), plan.collect(voltages[None]))
     state = plan.expand(found.u[None], equations.fixed)[0, 0]

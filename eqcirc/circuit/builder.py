@@ -17,8 +17,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eqcirc.circuit.arguments import Nodes, check_name, fit, node_numbers, pairs_of, same_length
-from eqcirc.circuit.circuit import Circuit, Inputs, Readout
+from eqcirc.circuit.arguments import Nodes, check_name, fit, node_numbers, number, pairs_of, same_length
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.readout import Readout
+from eqcirc.circuit.sources import Sources
 from eqcirc.circuit.validate import validate
 from eqcirc.devices import (
     Amplifier,
@@ -30,6 +32,7 @@ from eqcirc.devices import (
     DualRailCrossbar,
     Element,
     Gyrator,
+    InputCurrent,
     Law,
     RLMesh,
     SignedCrossbar,
@@ -38,7 +41,6 @@ from eqcirc.devices import (
 )
 from eqcirc.devices.base import UNBOUNDED
 from eqcirc.devices.conductance import DEFAULT_BOUNDS
-from eqcirc.devices.rail import Rail
 from eqcirc.devices.signed import DEFAULT_BOUNDS as SIGNED_BOUNDS
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.devices.two_terminal import check_areas
@@ -58,6 +60,7 @@ STANDARD: dict[type[Element], Bounds] = {
     CurrentSource: CURRENT_BOUNDS,
     TwoTerminal: AREA_BOUNDS,
     RLMesh: OHM_BOUNDS,
+    InputCurrent: CURRENT_BOUNDS,
 }
 
 
@@ -73,8 +76,7 @@ class CircuitBuilder:
         self._name = name
         self._nodes: list[str] = ["0"]
         self._groups: set[str] = set()
-        self._rails: list[Rail] = []
-        self._inputs: list[tuple[int, int, float]] = []
+        self._sources = Sources()
         self._elements: list[Element] = []
 
     def nodes(self, name: str, count: int | None = None) -> NodeArray:
@@ -89,19 +91,25 @@ class CircuitBuilder:
     def rail(self, name: str, voltage: float) -> NodeArray:
         """Add a node held at `voltage` volts."""
         node = self.nodes(name)
-        rail = Rail(int(node[0]), float(voltage))
-        rail.check(name)
-        self._rails.append(rail)
+        self._sources.rail(name, int(node[0]), float(voltage))
         return node
 
     def input(
-        self, name: str, count: int | None = None, *, first_feature: int = 0, gain: float = 1.0
+        self,
+        name: str,
+        count: int | None = None,
+        *,
+        first_feature: int = 0,
+        gain: float = 1.0,
+        offset: float = 0.0,
     ) -> NodeArray:
-        """Add driven nodes: node k is held at gain·feature[first_feature + k] volts."""
+        """Add driven nodes: node k is held at gain·feature[first_feature + k] + offset volts."""
         if not np.isfinite(gain) or gain == 0:
             raise CircuitError(f"input {name!r}: expected a finite gain other than 0 V, got {gain}")
+        number(f"input {name!r}: offset", offset, "a finite number of volts")
         nodes = self.nodes(name, count)
-        self._inputs += [(int(n), first_feature + k, float(gain)) for k, n in enumerate(nodes)]
+        for k, node in enumerate(nodes.tolist()):
+            self._sources.input(node, first_feature + k, float(gain), float(offset))
         return nodes
 
     def conductance(
@@ -279,10 +287,36 @@ class CircuitBuilder:
         node, _, value = self._group(name, node, node, amperes)
         self._add(CurrentSource(name=name, value=value, trainable=trainable, node=node), bounds)
 
+    def current_input(
+        self,
+        name: str,
+        nodes: Nodes,
+        *,
+        first_feature: int = 0,
+        gain: ArrayLike = 1e-6,
+        trainable: bool = False,
+        bounds: Bounds | None = None,
+    ) -> NodeArray:
+        """Add driven currents: gain[k]·feature[first_feature + k] amperes flow into node k.
+
+        Each is a transconductance `gain`, in amperes for a feature of one, behind a node that is held at the feature
+        itself in volts; those nodes (n,) are returned.
+        """
+        into = self._known(name, nodes)
+        control = self.input(f"{name}_x", len(into), first_feature=first_feature)
+        _, _, value = self._group(name, control, into, gain)
+        self._add(
+            InputCurrent(name=name, value=value, trainable=trainable, control=control, node=into), bounds
+        )
+        return control
+
     def amplifier(
         self, name: str, source: Nodes, output: Nodes, gain: float, kappa: float | None = None
     ) -> None:
-        """Add bidirectional amplifiers of voltage gain `gain` and reverse current gain `kappa` (1/gain)."""
+        """Add amplifiers of voltage gain `gain` and reverse current gain `kappa`: 1/gain if None, 0 for one way only.
+
+        One whose input is a rail or an input becomes a rail or an input itself.
+        """
         source, output, value = self._group(name, source, output, gain)
         self._add(Amplifier(name=name, value=value, source=source, output=output, kappa=kappa))
 
@@ -310,34 +344,65 @@ class CircuitBuilder:
         reference, _, _ = self._group(name, reference, a, value)
         self._add(Gyrator(name=name, value=value, trainable=trainable, a=a, b=b, reference=reference), bounds)
 
-    def build(self, readout: Nodes, negative: Nodes | None = None) -> Circuit:
+    def weighted(self, nodes: Nodes, weights: ArrayLike) -> Readout:
+        """Return outputs that are sums of node voltages with weights (n_outputs, node), for `build`."""
+        return Readout.weighted(self._known("readout", nodes), weights)
+
+    def currents(self, name: str, ohms: float = 1.0) -> Readout:
+        """Return outputs that are the currents through resistors or R-L branches, from a to b, for `build`.
+
+        Args:
+            name: of the resistors or branches.
+            ohms: of the transimpedance amplifiers that read the currents; outputs are ohms·current, in volts.
+
+        Raises:
+            CircuitError: no such element, one that currents cannot be read through, or one that is trained.
+        """
+        element = next((e for e in self._elements if e.name == name), None)
+        if not isinstance(element, Conductance | RLMesh) or element.trainable:
+            raise CircuitError(
+                f"readout: expected the name of resistors or R-L branches that are not trained, got {name!r}: read the "
+                "current through a resistor of fixed conductance, as hardware does"
+            )
+        if isinstance(element, RLMesh) and element.lossless.any():
+            raise CircuitError(
+                f"readout: {name!r} has coils without resistance, across which nothing can be read"
+            )
+        number(f"readout of {name!r}: ohms", ohms, "a finite number of ohms")
+        y = ohms * element.admittance(element.value)
+        return Readout.weighted(np.concatenate([element.a, element.b]), np.concatenate([y, -y], axis=1))
+
+    def build(self, readout: Nodes | Readout, negative: Nodes | None = None) -> Circuit:
         """Check the circuit and return it.
 
         Args:
-            readout: nodes whose voltages are the outputs.
+            readout: nodes whose voltages are the outputs; or outputs that `weighted` or `currents` made, added if
+                there are both.
             negative: for differential outputs, the nodes to subtract.
 
         Raises:
             CircuitError: floating node, short, amplifier onto a held node, ... (see `circuit.validate`).
         """
-        positive = self._known("readout", readout)
-        minus = None if negative is None else self._known("readout", negative)
-        if minus is not None and len(minus) != len(positive):
-            raise CircuitError(f"readout: {len(positive)} positive nodes but {len(minus)} negative ones")
+        sources, elements = self._sources.amplified(self._elements, self._nodes)
         circuit = Circuit(
             name=self._name,
             node_names=tuple(self._nodes),
-            rails=tuple(self._rails),
-            inputs=self._driven(),
-            elements=tuple(self._elements),
-            readout=Readout(positive, minus),
+            rails=sources.rails,
+            inputs=sources.inputs,
+            elements=tuple(elements),
+            readout=self._readout(readout, negative),
         )
         validate(circuit)
         return circuit
 
-    def _driven(self) -> Inputs:
-        node, feature, gain = ([entry[k] for entry in self._inputs] for k in range(3))
-        return Inputs(np.array(node, np.intp), np.array(feature, np.intp), np.array(gain, np.float64))
+    def _readout(self, readout: Nodes | Readout, negative: Nodes | None) -> Readout:
+        if isinstance(readout, Readout):
+            return readout
+        positive = self._known("readout", readout)
+        minus = None if negative is None else self._known("readout", negative)
+        if minus is not None and len(minus) != len(positive):
+            raise CircuitError(f"readout: {len(positive)} positive nodes but {len(minus)} negative ones")
+        return Readout.of(positive, minus)
 
     def _add(self, element: Element, bounds: Bounds | None = None) -> None:
         self._claim(element.name, {e.name for e in self._elements}, "element")

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from eqcirc.circuit.readout import Readout
 from eqcirc.devices import Element, Gyrator
 from eqcirc.devices.rail import Rail
 from eqcirc.errors import CircuitError, DataError, nearest
@@ -21,49 +22,24 @@ from eqcirc.typing import Array, NodeArray, Parameters
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Driven nodes: node k is held at gain[k] volts times feature[k] of the sample.
+    """Driven nodes: node k is held at gain[k] volts times feature[k] of the sample, plus offset[k].
 
     Attributes:
         node: (n,) driven nodes.
         feature: (n,) which feature of a sample drives each node (doubled inputs use one feature twice).
         gain: (n,) volts for a feature of one.
+        offset: (n,) volts for a feature of zero.
     """
 
     node: NodeArray
     feature: NodeArray
     gain: Array
+    offset: Array
 
     @property
     def n_features(self) -> int:
         """Number of features a sample must have."""
         return int(self.feature.max()) + 1 if self.feature.size else 0
-
-
-@dataclass(frozen=True, eq=False)
-class Readout:
-    """Outputs: output k is the voltage of positive[k], less that of negative[k] when differential."""
-
-    positive: NodeArray
-    negative: NodeArray | None = None
-
-    @property
-    def n_outputs(self) -> int:
-        """Number of outputs."""
-        return len(self.positive)
-
-    @property
-    def nodes(self) -> NodeArray:
-        """All nodes that are read."""
-        return self.positive if self.negative is None else np.concatenate([self.positive, self.negative])
-
-    def read(self, voltages: Array) -> Array:
-        """Return outputs (..., n_outputs) in volts from node voltages (..., node)."""
-        out = voltages[..., self.positive]
-        return out if self.negative is None else out - voltages[..., self.negative]
-
-    def spread(self, gradient: Array) -> Array:
-        """Return dC/dv at `nodes` (..., len(nodes)) from dC/doutput (..., n_outputs)."""
-        return gradient if self.negative is None else np.concatenate([gradient, -gradient], axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,5 +159,5 @@ class Circuit:
                 f"sample {row}, feature {column} is {inputs[row, column]}; expected finite numbers"
             )
         held = np.array([0.0, *(rail.voltage for rail in self.rails)])
-        driven = inputs[:, self.inputs.feature] * self.inputs.gain
+        driven = inputs[:, self.inputs.feature] * self.inputs.gain + self.inputs.offset
         return np.concatenate([np.broadcast_to(held, (len(inputs), len(held))), driven], axis=1)

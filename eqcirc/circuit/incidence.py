@@ -17,19 +17,13 @@ from scipy.sparse import coo_array, csr_array
 
 from eqcirc.devices import LinearElement
 from eqcirc.devices.base import Branches, joined
+from eqcirc.sparse import light
 from eqcirc.typing import Array, NodeArray, Parameters
 
 if TYPE_CHECKING:
     from eqcirc.circuit.reduction import Reduction
 
-SMALL = 10_000  # entries of a matrix that is multiplied as an array
 SAME = 1e-12  # relative difference of two scalings that is rounding
-
-
-def light(matrix: csr_array) -> Array | csr_array:
-    """Return a small matrix as an array: for products, scipy's sparse ones take longer to think than to work."""
-    small = matrix.shape[0] * matrix.shape[1] <= SMALL
-    return np.asarray(matrix.toarray()) if small else csr_array(matrix)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array
 
+from eqcirc.circuit.incidence import Incidence
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices import Block, Capacitor
+from eqcirc.devices import Block, Capacitor, LinearElement, RLMesh
 from eqcirc.typing import Array, NodeArray, Parameters, as_slice
 
 
@@ -29,6 +30,9 @@ class Coupling(NamedTuple):
     backward: Array
 
 
+LITTLE = 1e-11  # times 1 over the conductance around: resistance of coils that have none
+
+
 class ReducedSystem:
     """M·u + devices − injection = 0 for one set of element values.
 
@@ -36,22 +40,56 @@ class ReducedSystem:
     other linear elements (`circuit.incidence`). The whole matrix is put together only for those who ask for it.
     """
 
-    def __init__(self, plan: Reduction, parameters: Parameters | None = None, *, apart: bool = False) -> None:
-        """Take the values; elements not in `parameters` keep the circuit's values.
-
-        Args:
-            plan: the reduction.
-            parameters: values by element name.
-            apart: sum the currents of crossbars between unknowns part by part, too: slow, and exact where they tie
-                nodes together that are weakly fed.
-        """
-        self.plan, self.apart = plan, apart
+    def __init__(self, plan: Reduction, parameters: Parameters | None = None) -> None:
+        """Take the values; elements not in `parameters` keep the circuit's values."""
+        self.plan = plan
         self.values = plan.circuit.values(parameters)
-        self._sources = plan.apart if apart else plan.scattered
+        if any(mesh.lossless.any() for mesh in plan.meshes):
+            self.values = self._with_little_resistance(self.values)
+        self._choose(plan.scattered, plan.scattered, apart=False)
+
+    def _choose(self, sources: Incidence, scattered: Incidence, *, apart: bool) -> None:
+        """Say which controlled sources are summed one by one, and which belong to the matrix beside blocks."""
+        self._sources, self._scattered, self.apart = sources, scattered, apart
 
     def taken_apart(self) -> ReducedSystem:
-        """Return the system with all crossbars between unknowns taken apart."""
-        return ReducedSystem(self.plan, self.values, apart=True)
+        """Return the system with crossbars between unknowns taken apart.
+
+        Their currents are summed part by part: slow, and exact where they tie nodes together that are weakly fed.
+        """
+        other = self._copy()
+        other._choose(self.plan.apart, self.plan.scattered, apart=True)
+        return other
+
+    def without_branches(self) -> ReducedSystem:
+        """Return the system without R-L branches."""
+        other = self._copy()
+        other._choose(self.plan.bare, self.plan.bare, apart=False)
+        return other
+
+    def _copy(self) -> ReducedSystem:
+        other = object.__new__(ReducedSystem)
+        other.plan, other.values = self.plan, self.values
+        return other
+
+    def _with_little_resistance(self, values: Parameters) -> dict[str, Array]:
+        """Give coils without resistance a little, which changes no voltage by more than rounding and refinement do."""
+        plan = self.plan
+        around = np.zeros(plan.circuit.n_nodes)
+        for element in plan.circuit.elements:
+            if isinstance(element, LinearElement) and not isinstance(element, RLMesh):
+                branches = element.branches(values[element.name])
+                for nodes in (branches.out_p, branches.out_n):
+                    np.add.at(around, nodes, np.abs(branches.value))
+        found = dict(values)
+        for mesh in plan.meshes:
+            most = np.maximum(
+                around[mesh.a] * plan.circuit.is_free[mesh.a], around[mesh.b] * plan.circuit.is_free[mesh.b]
+            )
+            own = found[mesh.name][: len(mesh.a)]
+            little = np.where(mesh.lossless, LITTLE / np.where(most > 0, most, 1.0), own)
+            found[mesh.name] = np.concatenate([little, found[mesh.name][len(mesh.a) :]])
+        return found
 
     def drive(self, fixed: Array) -> Array:
         """Return what held voltages (row, fixed node) add to the voltages (row, m) that control scattered sources."""
@@ -123,7 +161,7 @@ class ReducedSystem:
     @cached_property
     def _among(self) -> csr_array:
         """The part (n, n) of M that is scattered."""
-        return self.plan.scattered.matrix(self.plan.scattered.values(self.values))
+        return self._scattered.matrix(self._scattered.values(self.values))
 
     @cached_property
     def diagonal(self) -> Array:

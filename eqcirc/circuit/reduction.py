@@ -23,7 +23,8 @@ from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.incidence import Incidence
 from eqcirc.circuit.scaling import amplifier_scaling, symmetry_or_none
-from eqcirc.devices import Block, Capacitor, CurrentSource, Law, LinearElement, TwoTerminal
+from eqcirc.devices import Block, Capacitor, CurrentSource, Law, LinearElement, RLMesh, TwoTerminal
+from eqcirc.sparse import light
 from eqcirc.typing import Array, NodeArray, Parameters, as_slice
 
 LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
@@ -126,19 +127,21 @@ class Outputs:
 
     Attributes:
         unknowns: (m,) the unknowns that are read, each once.
-        read: (n_outputs, m): outputs = read·u[unknowns].
+        read: (n_outputs, m), and
+        held: (n_outputs, fixed node): outputs = read·u[unknowns] + held·fixed.
         flow: (n_outputs, output node): signed factor of a current that leaves an output node for an output.
         place: (output node, m) one where the output node belongs to the unknown.
     """
 
     unknowns: NodeArray
-    read: Array
-    flow: Array
-    place: Array
+    read: Array | csr_array
+    held: csr_array
+    flow: csr_array
+    place: csr_array
 
-    def draw(self, weight: Array) -> Array:
+    def draw(self, weight: Array) -> Array | csr_array:
         """Return (n_outputs, m): what 1 A times weight (output node,), leaving for each output, adds to F."""
-        return np.asarray((self.flow * weight) @ self.place)
+        return light(csr_array(self.flow.multiply(weight[None, :]) @ self.place))
 
 
 def _alike(factors: Array, of_region: Array) -> Array:
@@ -172,6 +175,7 @@ class Reduction:
         self.blocks = [e for e in linear if isinstance(e, Block) and self._is_block(e)]
         self.scattered = Incidence.of(self, tuple(e for e in linear if e not in self.blocks))
         self.sources = [e for e in circuit.elements if isinstance(e, CurrentSource)]
+        self.meshes = [e for e in circuit.elements if isinstance(e, RLMesh)]
         self.outputs = self._outputs()
         self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal)]
 
@@ -183,17 +187,26 @@ class Reduction:
         return bool(pure and (columns >= 0).all() and np.unique(both).size == both.size)
 
     def _outputs(self) -> Outputs:
-        readout = self.circuit.readout
-        nodes = readout.nodes
-        unknowns, which = np.unique(self.unknown[nodes], return_inverse=True)
-        sign = readout.spread(np.eye(readout.n_outputs))
-        place = np.eye(len(unknowns))[which]
-        return Outputs(unknowns, (sign * self.voltage[nodes]) @ place, sign * self.current[nodes], place)
+        weights, nodes = self.circuit.readout.weights, self.circuit.readout.nodes
+        free = np.flatnonzero(self.circuit.is_free[nodes])
+        tied = np.flatnonzero(~self.circuit.is_free[nodes])
+        unknowns, which = np.unique(self.unknown[nodes[free]], return_inverse=True)
+        place = csr_array((np.ones(len(free)), (free, which)), shape=(len(nodes), len(unknowns)))
+        at_held = (np.ones(len(tied)), (tied, self.fixed_index[nodes[tied]]))
+        held = csr_array(at_held, shape=(len(nodes), len(self.circuit.fixed_nodes)))
+        read = csr_array(weights.multiply(self.voltage[nodes][None, :]) @ place)
+        flow = csr_array(weights.multiply(self.current[nodes][None, :]))
+        return Outputs(unknowns, light(read), csr_array(weights @ held), flow, place)
 
     @cached_property
     def couplings(self) -> list[Block]:
         """The blocks between unknowns."""
         return [e for e in self.blocks if self.unknown[e.rows[0]] >= 0]
+
+    @cached_property
+    def bare(self) -> Incidence:
+        """The controlled sources of `scattered` without R-L branches."""
+        return Incidence.of(self, tuple(e for e in self.scattered.elements if not isinstance(e, RLMesh)))
 
     @cached_property
     def apart(self) -> Incidence:

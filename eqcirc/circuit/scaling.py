@@ -61,6 +61,7 @@ def symmetry(circuit: Circuit, parameters: Parameters | None = None) -> Array:
         SymmetryError: no scaling exists; names the element and node that rule it out.
     """
     region = _regions(circuit)
+    _refuse_one_way(circuit)
     steps = [*_amplifier_steps(circuit, region), *_transconductor_steps(circuit, region, parameters)]
     scaling = _walk(circuit, region, steps)
     s = scaling.symmetric
@@ -101,12 +102,24 @@ def _regions(circuit: Circuit) -> np.ndarray:
     return np.where(circuit.is_free, components(circuit, pairs), -1)
 
 
+def _refuse_one_way(circuit: Circuit) -> None:
+    """Raise `SymmetryError` for amplifiers that draw no current."""
+    for amplifier in (e for e in circuit.elements if isinstance(e, Amplifier) and e.current_gain == 0):
+        a, b = (circuit.node_names[nodes[0]] for nodes in (amplifier.source, amplifier.output))
+        raise SymmetryError(
+            f"amplifier {amplifier.name!r} carries {a!r} to {b!r} and draws no current for it (kappa = 0), so "
+            "nothing is carried back: no scaling makes the circuit symmetric, so Equilibrium Propagation does not "
+            "apply; let it be bidirectional (kappa = 1/gain) or train with a rule for non-reciprocal circuits"
+        )
+
+
 def _amplifier_steps(circuit: Circuit, region: np.ndarray) -> Iterator[_Step]:
     for amplifier in (e for e in circuit.elements if isinstance(e, Amplifier)):
         ends = np.unique(np.stack([region[amplifier.source], region[amplifier.output]], axis=1), axis=0)
+        # behind a one-way amplifier currents have a unit of their own: that of a passive region will do
+        back = amplifier.current_gain or 1 / amplifier.gain
         for start, end in ends.tolist():
-            name = f"amplifier {amplifier.name!r}"
-            yield _Step(start, end, 1 / amplifier.gain, amplifier.current_gain, name)
+            yield _Step(start, end, 1 / amplifier.gain, back, f"amplifier {amplifier.name!r}")
 
 
 def _transconductor_steps(
@@ -143,7 +156,7 @@ def _walk(circuit: Circuit, region: np.ndarray, steps: list[_Step]) -> Scaling:
         neighbours[end].append((start, 1 / voltage, 1 / current))
     factors: dict[int, tuple[float, float]] = {}
     for root in [*region[circuit.readout.nodes].tolist(), *np.unique(region[circuit.is_free]).tolist()]:
-        if root in factors:
+        if root in factors or root < 0:  # a held node may be read, too
             continue
         factors[root] = (1.0, 1.0)
         queue = deque([root])

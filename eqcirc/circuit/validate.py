@@ -25,7 +25,7 @@ from eqcirc.typing import NodeArray
 
 def validate(circuit: Circuit) -> None:
     """Raise `CircuitError` at the first fault that would make an operating point undefined or meaningless."""
-    _no_shorts(circuit)
+    _no_loops(circuit)
     _no_loose_amplifiers(circuit)
     amplifier_trees(circuit)  # refuses circles
     _no_floating_nodes(circuit)
@@ -42,42 +42,41 @@ def components(circuit: Circuit, pairs: list[tuple[NodeArray, NodeArray]]) -> np
     return np.asarray(label)
 
 
-def _no_shorts(circuit: Circuit) -> None:
-    """No part may join two nodes that are both held, or a node with itself."""
+def _no_loops(circuit: Circuit) -> None:
+    """No part may join a node with itself, and no coils without resistance two nodes that others hold together."""
     for element in circuit.elements:
         a, b = element.connections()
         if (a == b).any():
             name = circuit.node_names[a[a == b][0]]
             raise CircuitError(f"element {element.name!r} connects node {name!r} with itself; remove it")
-        shorted = ~circuit.is_free[a] & ~circuit.is_free[b]
-        if shorted.any():
-            one, two = (circuit.node_names[x[shorted][0]] for x in (a, b))
-            raise CircuitError(
-                f"element {element.name!r} connects {one!r} and {two!r}, both held by ideal sources: a short "
-                "between rails that changes no voltage; remove it or put a free node between"
-            )
+    together = np.where(circuit.is_free, np.arange(circuit.n_nodes), 0)  # all held nodes count as one
+    for mesh in (e for e in circuit.elements if isinstance(e, RLMesh)):
+        for a, b in zip(mesh.a[mesh.lossless].tolist(), mesh.b[mesh.lossless].tolist(), strict=True):
+            if together[a] == together[b]:
+                one, two = circuit.node_names[a], circuit.node_names[b]
+                raise CircuitError(
+                    f"R-L branches {mesh.name!r}: coils without resistance, or one of them and sources, close a loop "
+                    f"at {one!r} and {two!r}: the current in it has no limit, or depends on its history; give one a "
+                    "resistance"
+                )
+            together[together == together[b]] = together[a]
 
 
 def _no_loose_amplifiers(circuit: Circuit) -> None:
-    """An amplifier output is held by that amplifier alone, and its input is a free node."""
+    """An amplifier output is held by that amplifier alone."""
     held_by: dict[int, str] = {}
     for amplifier in (e for e in circuit.elements if isinstance(e, Amplifier)):
         this = f"amplifier {amplifier.name!r}"
-        for a, b in zip(amplifier.source.tolist(), amplifier.output.tolist(), strict=True):
+        for b in amplifier.output.tolist():
             name = circuit.node_names[b]
             if not circuit.is_free[b] or b in held_by:
                 other = held_by.get(b, "a rail or an input")
                 raise CircuitError(f"{this}: node {name!r} is already held by {other}: a short")
-            if not circuit.is_free[a]:
-                raise CircuitError(
-                    f"{this}: its input {circuit.node_names[a]!r} is held by an ideal source; use a rail or "
-                    "an input with the amplified voltage"
-                )
             held_by[b] = this
 
 
 def _no_floating_nodes(circuit: Circuit) -> None:
-    """Every free node needs a path of conductances, amplifiers and gyrators to a held node."""
+    """Every free node needs a path of parts that conduct to a held node."""
     linear = [e.connections() for e in circuit.elements if _conducts(e)]
     amplifiers = [(e.source, e.output) for e in circuit.elements if isinstance(e, Amplifier)]
     gyrators = [(e.a, e.b) for e in circuit.elements if isinstance(e, Gyrator)]
@@ -89,7 +88,7 @@ def _no_floating_nodes(circuit: Circuit) -> None:
         only = any(
             (floating[0] == e.terminals()).any() for e in circuit.elements if isinstance(e, TwoTerminal)
         )
-        why = "only nonlinear devices reach it" if only else "nothing conducts to it"
+        why = "only devices reach it that block at some voltages" if only else "nothing conducts to it"
         more = f" (and {len(floating) - 1} more)" if len(floating) > 1 else ""
         raise CircuitError(
             f"node {name!r}{more} is floating: {why}; give it a conductance to ground, a rail or an input"
@@ -100,19 +99,19 @@ def _conducts(element: Element) -> bool:
     """Whether an element draws a current from a node that its neighbours leave at a voltage of its own."""
     if isinstance(element, SignedCrossbar):
         return element.loaded
+    if isinstance(element, TwoTerminal):
+        return not element.law.blocks
     return isinstance(element, Conductance | Block | RLMesh)
 
 
 def _readable(circuit: Circuit) -> None:
-    """Outputs are free nodes, at least one, each once."""
-    nodes = circuit.readout.nodes
-    if not nodes.size:
+    """There are outputs, and something of them for the circuit to decide."""
+    if not circuit.readout.n_outputs:
         raise CircuitError("readout: expected at least one output node")
-    held = ~circuit.is_free[nodes]
-    if held.any():
-        raise CircuitError(f"readout: node {circuit.node_names[nodes[held][0]]!r} is held by an ideal source")
-    if np.unique(nodes).size < nodes.size:
-        raise CircuitError("readout: a node is listed twice")
+    if not circuit.is_free[circuit.readout.nodes].any():
+        raise CircuitError(
+            "readout: all nodes that are read are held by ideal sources, so nothing decides the outputs"
+        )
 
 
 def _within_bounds(circuit: Circuit) -> None:

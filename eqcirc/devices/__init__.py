@@ -14,6 +14,7 @@ from eqcirc.devices.current_source import CurrentSource
 from eqcirc.devices.diode import ShockleyDiode
 from eqcirc.devices.dual_rail import DualRailCrossbar
 from eqcirc.devices.gyrator import Gyrator
+from eqcirc.devices.input_current import InputCurrent
 from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.signed import SignedCrossbar
@@ -35,6 +36,7 @@ __all__ = [
     "Element",
     "EsakiDiode",
     "Gyrator",
+    "InputCurrent",
     "Law",
     "LinearElement",
     "PolynomialDevice",

@@ -2,9 +2,10 @@
 
 Law       v_out = A·v_in, and the current that the output delivers is drawn from the input kappa times
 Scaling   s_out = s_in·kappa/A. kappa = A is the ideal transformer; kappa = 1/A is the usual amplifier, which
-          lets the gradient of the layer before it be A² smaller than the layer after it
-SPICE     e<name> out 0 in 0 A   and   f<name> 0 in e<name> kappa
-Range     1e-4 <= A, kappa <= 1e4; the output must not be held by another source.
+          lets the gradient of the layer before it be A² smaller than the layer after it. Both may be negative
+          (inverting). kappa = 0, an amplifier that draws nothing, has no scaling: it is one-way
+SPICE     e<name> out 0 in 0 A   and, unless kappa is 0,   f<name> 0 in e<name> kappa
+Range     1e-4 <= |A|, |kappa| <= 1e4, or kappa = 0; the output must not be held by another source.
 Source    Kendall et al. 2020, "Training End-to-End Analog Neural Networks with Equilibrium Propagation".
 """
 
@@ -27,7 +28,7 @@ class Amplifier(Element):
     """Amplifiers from `source` (n,) to `output` (n,); `value` holds the voltage gain A of each.
 
     Attributes:
-        kappa: current gain back to the source, the same for the whole group; None for 1/A.
+        kappa: current gain back to the source, the same for the whole group; None for 1/A, 0 for none.
     """
 
     source: NodeArray
@@ -41,8 +42,11 @@ class Amplifier(Element):
             raise CircuitError(f"{name}: expected one input, one output and one gain for each amplifier")
         if (self.value != self.gain).any():
             raise CircuitError(f"{name}: one group has one gain; make a group for each gain")
-        in_range(name, "voltage gain A", self.gain, LOWEST, HIGHEST, "V/V")
-        in_range(name, "current gain kappa", self.current_gain, LOWEST, HIGHEST, "A/A")
+        in_range(name, "voltage gain A, in magnitude,", abs(self.gain), LOWEST, HIGHEST, "V/V")
+        if self.current_gain != 0:
+            in_range(
+                name, "current gain kappa, in magnitude,", abs(self.current_gain), LOWEST, HIGHEST, "A/A"
+            )
 
     def check(self, value: Array) -> None:
         """Raise `CircuitError` unless the gain is the built one: scalings and reduction rely on it."""
@@ -80,5 +84,6 @@ class Amplifier(Element):
         for k, (a, b) in enumerate(zip(self.source.tolist(), self.output.tolist(), strict=True)):
             e = f"e_{self.name}_{k}"
             lines.append(f"{e} {node[b]} 0 {node[a]} 0 {number(value[k])}")
-            lines.append(f"f_{self.name}_{k} 0 {node[a]} {e} {number(self.current_gain)}")
+            if self.current_gain != 0:
+                lines.append(f"f_{self.name}_{k} 0 {node[a]} {e} {number(self.current_gain)}")
         return lines

@@ -171,6 +171,11 @@ class Law(Protocol):
         """Upper bound of −di/dv, in siemens; 0 for a passive law, whose current never falls."""
         ...
 
+    @property
+    def blocks(self) -> bool:
+        """Whether there are voltages over which the current is constant, so that it holds no node there."""
+        ...
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         ...

@@ -41,6 +41,11 @@ class ClampDiode:
         """0: the current never falls."""
         return 0.0
 
+    @property
+    def blocks(self) -> bool:
+        """True: below 0 V it is open."""
+        return True
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         g, w = self.conductance, self.knee

@@ -67,6 +67,10 @@ class Conductance(LinearElement):
         """Return the resistors."""
         return two_terminal(self.a, self.b, value)
 
+    def admittance(self, value: Array) -> Array:
+        """Return the matrix (n, n) that makes currents out of the voltages across."""
+        return np.diag(value)
+
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
         """Return sum over the batch of (lam_a − lam_b)(v_a − v_b), shape (n,)."""
         contrast = (lam[:, self.a] - lam[:, self.b]) * (v[:, self.a] - v[:, self.b])

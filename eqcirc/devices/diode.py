@@ -51,6 +51,11 @@ class ShockleyDiode:
         """0: the current never falls."""
         return 0.0
 
+    @property
+    def blocks(self) -> bool:
+        """False: in reverse it carries its saturation current and a little more."""
+        return False
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S).
 

@@ -79,6 +79,11 @@ class PolynomialDevice:
         x = np.clip(v, self.low, self.high)
         return x, v - x
 
+    @property
+    def blocks(self) -> bool:
+        """False."""
+        return False
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         x, beyond = self._parts(v)

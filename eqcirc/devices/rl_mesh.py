@@ -6,7 +6,8 @@ Law       L_k·di_k/dt = v_ab,k − (Rm·i)_k,   Rm = Nᵀ·diag(R)·N;   i_k le
           for a shared one. At an operating point i = Rm⁻¹·v_ab.
 Learning  dC/dR_k = −(N·Rm⁻¹·lam_ab)_k·(N·i)_k: the contrast of −½·(current)², for currents are recovery variables
 SPICE     for each branch r, l and, if a resistance is shared, a current-controlled source (h) with its ammeter (v)
-Range     1e-3 to 1e12 ohm, 1e-15 to 1e6 H
+Range     1e-3 to 1e12 ohm, or 0 for an ideal coil, a short at an operating point (`ReducedSystem` gives it so little
+          resistance that no voltage changes by more than 1e-10 of itself); 1e-15 to 1e6 H
 Source    Brayton & Moser 1964, "A theory of nonlinear networks" (the mixed potential)
 """
 
@@ -68,16 +69,25 @@ class RLMesh(LinearElement):
                 f"{MOST_HENRY:g} H"
             )
         self.check(self.value)
+        if self.trainable and (self.value == 0).any():
+            raise CircuitError(f"{name}: a resistance that is trained begins above 0 ohm, got 0")
 
     def check(self, value: Array) -> None:
         """Raise `CircuitError` for a wrong shape or a resistance outside the valid range."""
         super().check(value)
-        bad = ~((value >= LOWEST) & (value <= HIGHEST))
+        bad = ~((value >= LOWEST) & (value <= HIGHEST) | (value == 0))
         if bad.any():
             raise CircuitError(
                 f"R-L branches {self.name!r}: resistance {first(bad, value)} ohm; expected between {LOWEST:g} and "
-                f"{HIGHEST:g} ohm"
+                f"{HIGHEST:g} ohm, or 0 for none"
             )
+
+    @property
+    def lossless(self) -> np.ndarray:
+        """(n,) true for branches without resistance, own or shared."""
+        total = self.value[: len(self.a)].copy()
+        np.add.at(total, self.shared.ravel(), np.repeat(self.value[len(self.a) :], 2))
+        return np.asarray(total == 0)
 
     @cached_property
     def incidence(self) -> Array:
@@ -93,6 +103,10 @@ class RLMesh(LinearElement):
         n = len(self.a)
         crossing = self.incidence[n:]
         return np.asarray(np.diag(value[:n]) + crossing.T @ (value[n:, None] * crossing))
+
+    def admittance(self, value: Array) -> Array:
+        """Return Rm⁻¹ (n, n), which makes currents at rest out of the voltages across."""
+        return np.asarray(np.linalg.inv(self.mesh_resistance(value)))
 
     def currents(self, value: Array, v: Array) -> Array:
         """Return the branch currents (batch, n) at an operating point of voltages v (batch, node)."""
@@ -145,7 +159,10 @@ class RLMesh(LinearElement):
         lines = []
         for k, (a, b) in enumerate(zip(self.a.tolist(), self.b.tolist(), strict=True)):
             stops = [node[a], f"eq_{name}_{k}_r", f"eq_{name}_{k}_l"]
-            lines.append(f"r_{name}_{k} {stops[0]} {stops[1]} {number(total[k])}")
+            if total[k]:
+                lines.append(f"r_{name}_{k} {stops[0]} {stops[1]} {number(total[k])}")
+            else:  # R = 0 would become 1 mOhm
+                stops[1] = stops[0]
             end = stops[2] if crossing[k] else node[b]
             lines.append(f"l_{name}_{k} {stops[1]} {end} {number(self.inductance[k])}")
             for j, (there, r) in enumerate(crossing[k]):

@@ -61,6 +61,11 @@ class CubicDevice:
         """Largest −di/dv, in siemens: at 0 V."""
         return self.g1
 
+    @property
+    def blocks(self) -> bool:
+        """False: the current is constant nowhere."""
+        return False
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         square = (v / self.v0) ** 2
@@ -158,6 +163,11 @@ class EsakiDiode:
             + self.excess_slope**2 * excess
             + diode / self.slope_voltage**2
         )
+
+    @property
+    def blocks(self) -> bool:
+        """False: the current is constant nowhere."""
+        return False
 
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""

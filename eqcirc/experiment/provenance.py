@@ -44,8 +44,11 @@ def fingerprint(circuit: Circuit) -> str:
         inputs.node,
         inputs.feature,
         inputs.gain,
-        readout.positive,
-        readout.negative,
+        inputs.offset,
+        readout.nodes,
+        readout.weights.indptr,
+        readout.weights.indices,
+        readout.weights.data,
     )
     for element in circuit.elements:
         add(type(element).__name__, element.name, element.trainable, element.bounds, element.terminals())

@@ -22,6 +22,7 @@ from eqcirc.devices import (
     CurrentSource,
     DualRailCrossbar,
     Gyrator,
+    InputCurrent,
     RLMesh,
     ShockleyDiode,
     SignedCrossbar,
@@ -164,6 +165,13 @@ def _current_source(target: Any, element: CurrentSource, value: Array, names: Se
         target.I(f"{element.name}_{k}", target.gnd, names[node], amperes)
 
 
+def _input_current(target: Any, element: InputCurrent, value: Array, names: Sequence[str]) -> None:
+    ports = zip(element.node.tolist(), element.control.tolist(), value.tolist(), strict=True)
+    for k, (node, control, gm) in enumerate(ports):
+        into, held, ground = names[node], names[control], target.gnd
+        target.VCCS(f"{element.name}_{k}", ground, into, held, ground, transconductance=gm)
+
+
 def _amplifier(target: Any, element: Amplifier, value: Array, names: Sequence[str]) -> None:
     """Add the amplifier's cell and an instance for each amplifier."""
     from PySpice.Spice.Netlist import SubCircuit
@@ -192,6 +200,7 @@ _WRITERS: dict[type, Any] = {
     Gyrator: _gyrator,
     RLMesh: _rl_mesh,
     CurrentSource: _current_source,
+    InputCurrent: _input_current,
     Amplifier: _amplifier,
     Transconductor: _transconductor,
 }

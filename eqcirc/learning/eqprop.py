@@ -90,7 +90,10 @@ class EqProp:
             targets: (batch, n_outputs).
             parameters: values that are to be solved with it, as `Solver.solve` takes them.
         """
-        weight = 1 / self.scaling(parameters)[self.circuit.readout.nodes]
+        s = self.scaling(parameters)[self.circuit.readout.nodes]
+        weight = np.divide(
+            1, s, out=np.zeros_like(s), where=s != 0
+        )  # a held node that is read takes no nudge
         return Nudge(self.cost, targets, self.beta, _FACTORS[self.variant], weight)
 
     def gradient(self, points: OperatingPoints, parameters: Parameters | None) -> dict[str, Array]:

@@ -12,7 +12,15 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices import Amplifier, CurrentSource, Element, RLMesh, SignedCrossbar, TwoTerminal
+from eqcirc.devices import (
+    Amplifier,
+    CurrentSource,
+    Element,
+    InputCurrent,
+    RLMesh,
+    SignedCrossbar,
+    TwoTerminal,
+)
 from eqcirc.errors import ConfigError
 from eqcirc.typing import Array
 
@@ -25,7 +33,7 @@ def reach(circuit: Circuit, inputs: Array) -> float:
         return float("inf")
     held = np.zeros(circuit.n_nodes)
     held[circuit.fixed_nodes] = np.abs(circuit.fixed_voltages(inputs)).max(axis=0)
-    scale = Reduction(circuit).voltage
+    scale = np.abs(Reduction(circuit).voltage)  # the bound is one on magnitudes, and amplifiers may invert
     largest = 0.0
     for element in circuit.elements:
         a, b = element.connections()
@@ -35,8 +43,9 @@ def reach(circuit: Circuit, inputs: Array) -> float:
         for source, node in ((a, b), (b, a)):
             pairs = ~circuit.is_free[source] & circuit.is_free[node]
             largest = max(largest, float(np.max(held[source[pairs]] / scale[node[pairs]], initial=0.0)))
-    bound = largest * float(scale[circuit.readout.nodes].max())
-    return bound if circuit.readout.negative is None else 2 * bound
+    nodes = circuit.readout.nodes
+    limits = np.where(circuit.is_free[nodes], largest * scale[nodes], held[nodes])
+    return float((abs(circuit.readout.weights) @ limits).max())
 
 
 def _bounded(element: Element) -> bool:
@@ -47,7 +56,9 @@ def _bounded(element: Element) -> bool:
         return not len(element.shared)
     if isinstance(element, SignedCrossbar):
         return element.loaded
-    return isinstance(element, Amplifier) or (element.reciprocal and not isinstance(element, CurrentSource))
+    if isinstance(element, Amplifier):
+        return element.gain * element.current_gain >= 0
+    return element.reciprocal and not isinstance(element, CurrentSource | InputCurrent)
 
 
 def check_targets(circuit: Circuit, inputs: Array, targets: Array) -> None:

@@ -81,7 +81,7 @@ def space_time(axis: Axes, pattern: Pattern) -> None:
     """Draw membrane voltages over site and time, on a logarithmic time axis."""
     waves, sites = pattern.waveforms, pattern.lattice.shape[0]
     times = np.geomspace(_first(pattern), waves.times[-1], ROWS)
-    volts = waves.at(times, waves.circuit.readout.positive)
+    volts = waves.at(times, waves.circuit.readout.nodes)
     low, high = _range(pattern, volts)
     edges = np.sqrt(np.concatenate([times[:1] ** 2, times[:-1] * times[1:], times[-1:] ** 2]))
     image = axis.pcolormesh(

@@ -19,8 +19,8 @@ Without recovery H is the energy itself. C and L have to be the whole storage, e
 activator and a recovery variable leaves the second open.
 
 Without a scaling (transconductors, one-way amplifiers) there is no energy; then differences δ of trajectories may
-shrink: δᵀ·d·Q·δ does if d·J + Jᵀ·d > 0 at any voltage, for some weights d > 0. Where conductance outweighs coupling, as
-it does in every cascade, such weights exist and are found from J alone.
+shrink: δᵀ·d·Q·δ does if d·K + Kᵀ·d > 0 at any voltage, for some weights d > 0. Where conductance outweighs coupling, as
+it does in every cascade, such weights exist and are found from K alone.
 
 Source: Brayton & Moser 1964 (mixed potentials and Lyapunov functions made of them; H is of that kind);
 Berman & Plemmons 1979, "Nonnegative matrices in the mathematical sciences", chapter 6 (the weights).
@@ -56,57 +56,55 @@ def certificate(dynamics: Dynamics) -> Certificate:
     """Return what can be said for the values of `dynamics` without looking at inputs. False means: not known."""
     if dynamics.plan.passive:
         return Certificate(True, True)
-    t = dynamics.scaling
-    nodal = dynamics.steepest()  # branches eliminated already; they are recovery variables with D = Rm > 0
+    t, k = dynamics.scaling, dynamics.steepest()
     if t is None:
-        return _contracting(dynamics, nodal, everywhere=True)
-    return Certificate(False, False) if _active_recovery(dynamics, t) else _convex(dynamics, t, nodal)
+        return _contracting(dynamics, k, everywhere=True)
+    return Certificate(False, False) if _active_recovery(dynamics, t) else _convex(dynamics, t, k)
 
 
-def stable_here(dynamics: Dynamics, nodal: Array) -> bool:
-    """Return whether the same proof, with the slopes that dF/du = `nodal` (n, n) holds, says that perturbations die.
+def stable_here(dynamics: Dynamics, k: Array) -> bool:
+    """Return whether the same proof, with the slopes that K (size, size) holds, says that perturbations die out.
 
     False means: not known. It costs two factorisations, where eigenvalues cost some fifty.
     """
-    if not np.isfinite(nodal).all():
+    if not np.isfinite(k).all():
         return False
     t = dynamics.scaling
-    here = _contracting(dynamics, nodal) if t is None else _convex(dynamics, t, nodal)
+    here = _contracting(dynamics, k) if t is None else _convex(dynamics, t, k)
     return here.attracting
 
 
-def _convex(dynamics: Dynamics, t: Array, nodal: Array) -> Certificate:
+def _convex(dynamics: Dynamics, t: Array, k: Array) -> Certificate:
     """With a scaling t (size,): what A, B, C, D and L say."""
-    a, b, d = blocks(t[: dynamics.n], nodal)
+    a, b, d = blocks(t, k)
     unique = positive(d) and positive(reduced(a, b, d))
-    return Certificate(unique, unique and _stores_energy(dynamics, t) and _damped(dynamics, t, nodal, d))
+    return Certificate(unique, unique and _stores_energy(dynamics, t) and _damped(dynamics, t, a, d))
 
 
-def _contracting(dynamics: Dynamics, nodal: Array, *, everywhere: bool = False) -> Certificate:
-    """Without a scaling: whether weights d make d·J + Jᵀ·d positive, at any voltage or with these slopes."""
-    for weights in (np.ones(dynamics.n), _diagonal_weights(nodal)):
+def _contracting(dynamics: Dynamics, k: Array, *, everywhere: bool = False) -> Certificate:
+    """Without a scaling: whether weights d make d·K + Kᵀ·d positive, at any voltage or with these slopes."""
+    for weights in (np.ones(dynamics.size), _diagonal_weights(k)):
         if weights is None:
             continue
         if everywhere and not all(j.dissipative(weights) for j in dynamics.plan.junctions):
             continue
-        weighted = weights[:, None] * nodal
+        weighted = weights[:, None] * k
         if positive((weighted + weighted.T) / 2):
-            stores = not dynamics.n_branches and _stores_energy(dynamics, weights)
-            return Certificate(True, stores)
+            return Certificate(True, _stores_energy(dynamics, weights))
     return Certificate(False, False)
 
 
-def _diagonal_weights(nodal: Array) -> Array | None:
+def _diagonal_weights(k: Array) -> Array | None:
     """Return weights d for a matrix whose diagonal outweighs the rest in some units; None if there are no such units.
 
-    With ⟨J⟩ the magnitudes of J, negative beside the diagonal: ⟨J⟩·x = 1 and ⟨J⟩ᵀ·y = 1 have positive solutions then,
+    With ⟨K⟩ the magnitudes of K, negative beside the diagonal: ⟨K⟩·x = 1 and ⟨K⟩ᵀ·y = 1 have positive solutions then,
     and d = y/x.
     """
-    own = np.diag(nodal)
+    own = np.diag(k)
     if (own <= 0).any():
         return None
     size = np.sqrt(np.outer(own, own))  # so that the right-hand sides mean the same everywhere
-    compared = 2 * np.eye(len(own)) - np.abs(nodal) / size
+    compared = 2 * np.eye(len(own)) - np.abs(k) / size
     try:
         x, y = (np.linalg.solve(m, np.ones(len(own))) for m in (compared, compared.T))
     except np.linalg.LinAlgError:
@@ -156,24 +154,18 @@ def _active_recovery(dynamics: Dynamics, t: Array) -> bool:
     return any(bool((t[k] < 0).any()) for k in ends)
 
 
-def _damped(dynamics: Dynamics, t: Array, nodal: Array, d: Array) -> bool:
+def _damped(dynamics: Dynamics, t: Array, a: Array, d: Array) -> bool:
     """Whether A + γ·C > 0, activators without storage eliminated."""
-    n, moving = dynamics.n, dynamics.moving[: dynamics.n]
-    t, storage = t[:n], np.abs(t[:n])[:, None] * dynamics.storage[:n, :n]
+    moving, storage = dynamics.moving, np.abs(t)[:, None] * dynamics.storage
     up, down = t > 0, t < 0
-    if not len(d) and not dynamics.n_branches:
+    if not len(d):
         return True  # a gradient system: it goes down in energy, and cannot oscillate
     if not moving[down].all() or (t[dynamics.plan.unknown[dynamics.ends]] < 0).any():
         return False
     if storage[np.ix_(up, down)].any():  # the proof takes activators and recovery to store apart
         return False
-    gammas = [np.inf]
-    if len(d):
-        # the other way round, for capacitors that float between recovery nodes leave L singular
-        gammas.append(1 / float(eigh(storage[np.ix_(down, down)], d, eigvals_only=True)[-1]))
-    if dynamics.n_branches:
-        gammas.append(dynamics.branch_damping)
-    a, _, _ = blocks(t, dynamics.without_branches(nodal))
+    # the other way round, for capacitors that float between recovery nodes leave L singular
+    gamma = 1 / float(eigh(storage[np.ix_(down, down)], d, eigvals_only=True)[-1])
     stays = moving[up]
     if not stays.all():
         at_once, beside = a[np.ix_(~stays, ~stays)], a[np.ix_(stays, ~stays)]
@@ -181,4 +173,4 @@ def _damped(dynamics: Dynamics, t: Array, nodal: Array, d: Array) -> bool:
             return False
         a = a[np.ix_(stays, stays)] - beside @ np.linalg.solve(at_once, beside.T)
     held = up & moving
-    return positive(a + min(gammas) * storage[np.ix_(held, held)])
+    return positive(a + gamma * storage[np.ix_(held, held)])

@@ -13,11 +13,11 @@ Source: Brayton & Moser 1964, "A theory of nonlinear networks" I; Yanagida 2002 
 
 from __future__ import annotations
 
+import copy
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import eigh, eigvalsh
-from scipy.sparse import csr_array
+from scipy.linalg import eigvalsh
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
@@ -29,30 +29,32 @@ from eqcirc.typing import Array, Parameters
 EQUAL = 1e-9
 """F. In a circuit that has neither capacitors nor inductors, to ground from every free node but amplifier outputs."""
 PARASITIC = 1e-3  # of the smallest capacitance: what such nodes have that lack one, while the circuit settles
-
-
 HELD = 100  # of the largest conductance and slope at a node: more than the circuit can pull with
 
 
 class Dynamics:
-    """The equations of motion of some rows (samples in the free phase)."""
+    """The equations of motion of some rows (samples in the free phase).
+
+    Attributes:
+        equations: at rest; R-L branches are conductances there.
+        bare: the same without the branches.
+    """
 
     def __init__(self, equations: Equations) -> None:
         """Collect storage and branches."""
-        self.equations = equations
-        self.plan, self.system = equations.plan, equations.system
+        self.equations, self.bare = equations, equations.without_branches()
+        self.plan, self.system = equations.plan, self.bare.system
         self.n = self.plan.n
-        branches = [e for e in self.plan.circuit.elements if isinstance(e, RLMesh)]
-        self.n_branches = sum(len(e.a) for e in branches)
+        self.n_branches = sum(len(e.a) for e in self.plan.meshes)
         self.size = self.n + self.n_branches
         self.into = np.zeros((self.n, self.n_branches))  # B
         self.across = np.zeros((self.n_branches, self.n))  # P
         self.resistance = np.zeros((self.n_branches, self.n_branches))  # Rm
         self.inductance = np.zeros(self.n_branches)
-        self.ends = np.zeros(self.n_branches, np.intp)  # a free node of every branch
+        self.ends = np.zeros(self.n_branches, np.intp)  # a node of every branch, a free one if there is any
         self.held = np.zeros((len(equations.fixed), self.n_branches))
         start = 0
-        for element in branches:
+        for element in self.plan.meshes:
             part = slice(start, start + len(element.a))
             self._place(element, part)
             start = part.stop
@@ -62,6 +64,13 @@ class Dynamics:
         """Return the equations of motion of a circuit for samples (batch, n_features)."""
         system = ReducedSystem(Reduction(circuit), parameters)
         return cls(Equations(system, circuit.fixed_voltages(inputs)))
+
+    def take(self, rows: np.ndarray) -> Dynamics:
+        """Return some rows."""
+        part = copy.copy(self)
+        part.equations, part.bare = self.equations.take(rows), self.bare.take(rows)
+        part.held = self.held[rows]
+        return part
 
     def state(self, u: Array) -> Array:
         """Return the state (row, size) at operating points u (row, n)."""
@@ -121,56 +130,67 @@ class Dynamics:
         if own.any():
             little = share * own[own > 0].min() * np.ones(self.n)
         else:  # as fast, in comparison, as the coils
-            fast = (self.inductance / np.diag(self.resistance)).min()
-            little = share * fast * self.system.strength / np.abs(self._at_roots)
+            fast = (self.inductance * self.units[self.n :]).min()
+            little = share * fast * self._conductance / np.abs(self._at_roots)
         floating = np.count_nonzero(c) > np.count_nonzero(own) and bool(
             eigvalsh((c + c.T) / 2)[0] < little.min()
         )
         return np.where((own == 0) | floating, little, 0.0)
 
     @cached_property
-    def own(self) -> Array:
-        """Conductance (n,) of every unknown to itself, without devices and branches."""
-        through = np.einsum("nk,kl,ln->n", self.into, self.admittance, self.across, optimize=True)
-        return np.asarray(self.system.diagonal - through)
+    def _conductance(self) -> Array:
+        """What reaches every unknown (n,), in siemens: linear parts, and devices at 0 V where there are no others."""
+        at, _ = self.bare.linearise(np.zeros_like(self.bare.injection))
+        total = self.system.strength + np.where(
+            self.system.strength > 0, 0.0, np.abs(at.diagonal).max(axis=0)
+        )
+        through = np.abs(self.into) @ (1 / np.diag(self.resistance))
+        return np.where(total > 0, total, np.where(through > 0, through, 1.0))
 
-    def steepness(self, u: Array) -> Array:
-        """Return the largest slope (n,) of the devices at every unknown: at rest, at states u (row, n), on a fall."""
-        plan, equations, steep = self.plan, self.equations, np.zeros((1, self.n))
-        for junction, area in zip(plan.junctions, self.system.areas, strict=True):
-            slope = junction.law.steepest_fall * area[None]
-            for end in junction.free_ends:
-                end.add_slope(steep, slope)
-        at_rest, there = (np.abs(equations.linearise(x)[0].diagonal) for x in (np.zeros_like(u), u))
-        return np.asarray(np.maximum(np.abs(steep[0]), np.fmax(at_rest, there).max(axis=0)))
-
-    def holding(self, u: Array) -> float:
-        """Return a conductance to sources at u (row, n) that holds every node there, whatever its devices do."""
-        return HELD * float((self.system.strength + self.steepness(u)).max())
-
-    def fastest(self, steep: Array | None = None) -> float:
-        """Return a first guess of the fastest time constant in seconds, with slopes (n,) of devices if given."""
-        conductance = self.system.strength + (0.0 if steep is None else steep)
-        damping = np.concatenate([conductance, np.diag(self.resistance)])
-        stored = np.abs(np.diag(self.storage))
-        there = (stored > 0) & (damping > 0)
-        return float((stored[there] / damping[there]).min(initial=1.0))
+    @cached_property
+    def units(self) -> Array:
+        """Largest value of every state (size,) where the largest voltage is 1 V: currents have the circuit around."""
+        free = self.plan.circuit.is_free[self.ends]
+        around = np.where(free, self._conductance[self.plan.unknown[self.ends]], np.inf)
+        return np.concatenate([np.ones(self.n), 1 / (np.diag(self.resistance) + 1 / around)])
 
     def scale(self, u: Array) -> Array:
         """Return what counts as large for every state (row, size) at u (row, n): the largest voltage, its current."""
         held = np.abs(self.equations.fixed).max(axis=1, initial=0.0)
         volts = np.maximum(np.maximum(held, LEAST_VOLTAGE), np.abs(u).max(axis=1))
-        return np.asarray(volts[:, None] * np.concatenate([np.ones(self.n), 1 / np.diag(self.resistance)]))
+        return np.asarray(volts[:, None] * self.units)
+
+    def steepness(self, u: Array) -> Array:
+        """Return the largest slope (n,) of the devices at every unknown: at rest, at states u (row, n), on a fall."""
+        steep = np.zeros((1, self.n))
+        for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
+            slope = junction.law.steepest_fall * area[None]
+            for end in junction.free_ends:
+                end.add_slope(steep, slope)
+        at_rest, there = (np.abs(self.bare.linearise(x)[0].diagonal) for x in (np.zeros_like(u), u))
+        return np.asarray(np.maximum(np.abs(steep[0]), np.fmax(at_rest, there).max(axis=0)))
+
+    def holding(self, u: Array) -> float:
+        """Return a conductance to sources at u (row, n) that holds every node there, whatever its devices do."""
+        return HELD * float((self.equations.system.strength + self.steepness(u)).max())
+
+    def times(self, steep: Array | float = 0.0) -> Array:
+        """Return first guesses of time constants (size,) in seconds, with slopes (n,) of devices if given; 0 for none.
+
+        Small resistances between nodes make them too short: what they join is slower than each by itself.
+        """
+        stored = np.abs(np.diag(self.storage))
+        return np.asarray(stored / np.concatenate([self._conductance + steep, 1 / self.units[self.n :]]))
 
     @property
     def slowest(self) -> float:
-        """A first guess of the slowest time constant in seconds: storage over conductance, the largest of all states.
+        """A first guess of the slowest time constant in seconds."""
+        return float(self.times().max())
 
-        Small resistances between nodes make it too short: what they join is slower than each by itself.
-        """
-        damping = np.concatenate([self.system.strength, np.diag(self.resistance)])
-        stored = np.abs(np.diag(self.storage))
-        return float((stored[damping > 0] / damping[damping > 0]).max(initial=0.0))
+    def fastest(self, steep: Array | float = 0.0) -> float:
+        """Return a first guess of the fastest time constant in seconds, with slopes (n,) of devices if given."""
+        times = self.times(steep)
+        return float(times[times > 0].min())
 
     @cached_property
     def admittance(self) -> Array:
@@ -183,46 +203,29 @@ class Dynamics:
         """Whether branches share resistances."""
         return bool(np.count_nonzero(self.resistance) > self.n_branches)
 
-    @cached_property
-    def branch_damping(self) -> float:
-        """Smallest eigenvalue of L⁻¹·Rm, in 1/s: how fast the slowest branch current decays by itself."""
-        if not self.shared:
-            return float((np.diag(self.resistance) / self.inductance).min())
-        return float(eigh(self.resistance, np.diag(self.inductance), eigvals_only=True)[0])
-
     def flow(self, x: Array, at: Linearised) -> Array:
-        """Return G (row, size) at x, for which `at` is the linearisation."""
+        """Return G (row, size) at x, for which `at` is the linearisation without branches."""
         u, i = x[:, : self.n], x[:, self.n :]
         if not self.n_branches:
             return at.residual
         across = u @ self.across.T + self.held
-        nodes = at.residual + (i - across @ self.admittance.T) @ self.into.T
-        return np.concatenate([nodes, i @ self.resistance.T - across], axis=1)
+        return np.concatenate([at.residual + i @ self.into.T, i @ self.resistance.T - across], axis=1)
 
     def jacobian(self, at: Linearised) -> Array:
-        """Return K (row, size, size)."""
+        """Return K (row, size, size) of a linearisation without branches."""
         return self.whole(at.jacobian(self.system))
 
     def whole(self, nodal: Array) -> Array:
-        """Return K from dF/du (row, n, n), which holds the branches as conductances."""
+        """Return K (row, size, size) from dF/du (row, n, n) without branches."""
         n, k = self.n, np.zeros((len(nodal), self.size, self.size))
-        k[:, :n, :n] = self.without_branches(nodal)
+        k[:, :n, :n] = nodal
         k[:, :n, n:] = self.into
         k[:, n:, :n] = -self.across
         k[:, n:, n:] = self.resistance
         return k
 
-    def without_branches(self, nodal: Array) -> Array:
-        """Return dF/du (..., n, n) less the branches, which it holds as conductances B·Rm⁻¹·P."""
-        return nodal - self._conductance if self.n_branches else nodal
-
-    @cached_property
-    def _conductance(self) -> Array:
-        into, across = csr_array(self.into), csr_array(self.across)
-        return np.asarray((into @ csr_array(self.admittance) @ across).toarray())
-
     def steepest(self) -> Array:
-        """Return dF/du (n, n) with every device at the steepest fall of its current."""
+        """Return K (size, size) with every device at the steepest fall of its current."""
         diagonal, beside = np.zeros((1, self.n)), [np.empty((1, 0))]
         for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
             slope = -junction.law.steepest_fall * area[None]
@@ -232,24 +235,22 @@ class Dynamics:
                 beside += junction.cross_slopes(slope)
         nothing = np.zeros((1, self.n))
         entries = np.concatenate(beside, axis=1)
-        at = Linearised(
-            nothing, diagonal, entries, None, nothing, nothing[:, 0], np.zeros(1, bool), self.plan.pairs
-        )
-        return np.asarray(at.jacobian(self.system)[0])
+        one = nothing[:, 0]
+        at = Linearised(nothing, diagonal, entries, None, nothing, one, one.astype(bool), self.plan.pairs)
+        return np.asarray(self.jacobian(at)[0])
 
-    def branch_currents(self, u: Array, held: Array | None = None) -> Array:
-        """Return the branch currents (row, branch) at rest of unknowns u (row, n).
-
-        `held` (row, branch) is what held nodes add to the voltages across branches; None for that of all rows.
-        """
+    def branch_currents(self, u: Array) -> Array:
+        """Return the branch currents (row, branch) at rest of unknowns u (row, n)."""
         if not self.n_branches:
             return u[:, :0]
-        across = u @ self.across.T + (self.held if held is None else held)
-        return np.asarray(across @ self.admittance.T)
+        return np.asarray((u @ self.across.T + self.held) @ self.admittance.T)
 
     @cached_property
     def scaling(self) -> Array | None:
-        """Factors t (size,), positive where N-shaped devices are; None if the circuit has no scaling."""
+        """Factors t (size,), positive where N-shaped devices are; None if the circuit has no scaling.
+
+        0 for the current of a branch between two sources, which nothing else depends on.
+        """
         plan, free = self.plan, self.plan.circuit.free_nodes
         s = plan.symmetry(self.system.values)
         if s is None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import Cost
 from eqcirc.solvers.base import Nudge
+from eqcirc.sparse import dense
 from eqcirc.typing import Array, NodeArray
 
 PRECISION = 1e-12
@@ -100,15 +102,15 @@ class _Pull:
     cost: Cost
     targets: Array
     strength: Array
-    draw: Array
+    draw: Array | csr_array
 
     def take(self, rows: np.ndarray | slice) -> _Pull:
         return _Pull(self.cost, self.targets[rows], self.strength[rows], self.draw)
 
-    def jacobian(self, outputs: Array, read: Array) -> Array:
+    def jacobian(self, outputs: Array, read: Array | csr_array) -> Array:
         """Return the derivative (row, m, m) of the current by the output unknowns."""
         hessian = self.cost.hessian(outputs, self.targets)
-        return np.asarray(self.strength[:, :, None] * (self.draw.T @ hessian @ read))
+        return np.asarray(self.strength[:, :, None] * (dense(self.draw).T @ hessian @ dense(read)))
 
 
 class Rows(Protocol):
@@ -148,6 +150,7 @@ class Equations:
         self.fixed = fixed
         self.injection = system.injection(fixed)
         self._drive = system.drive(fixed)
+        self._held_outputs = np.asarray(fixed @ self.plan.outputs.held.T)
         self._offsets = [fixed[:, j.held[0]] - fixed[:, j.held[1]] for j in self.plan.junctions]
         held = [np.full(len(fixed), LEAST_VOLTAGE), *(np.abs(offset).max(axis=1) for offset in self._offsets)]
         self._voltage_scale = np.max(held, axis=0)
@@ -177,9 +180,15 @@ class Equations:
 
     def taken_apart(self) -> Equations:
         """Return the same equations, whose sums are exact; see `ReducedSystem.taken_apart`."""
+        return self._with(self.system.taken_apart())
+
+    def without_branches(self) -> Equations:
+        """Return the equations of the circuit without its R-L branches, whose currents are states by themselves."""
+        return self._with(self.system.without_branches()) if self.plan.meshes else self
+
+    def _with(self, system: ReducedSystem) -> Equations:
         part = copy.copy(self)
-        part.system = self.system.taken_apart()
-        part._drive = part.system.drive(self.fixed)
+        part.system, part._drive = system, system.drive(self.fixed)
         return part
 
     def take(self, rows: np.ndarray | slice) -> Self:
@@ -188,6 +197,7 @@ class Equations:
         part.fixed = self.fixed[rows]
         part.injection = self.injection[rows]
         part._drive = self._drive[rows]
+        part._held_outputs = self._held_outputs[rows]
         part._offsets = [offset[rows] for offset in self._offsets]
         part._voltage_scale = self._voltage_scale[rows]
         part._pull = None if self._pull is None else self._pull.take(rows)
@@ -237,19 +247,18 @@ class Equations:
             residual, diagonal, entries, outputs, tolerance, largest, limited, self.pairs
         ), points
 
-    def voltage_error(self, u: Array) -> Array:
-        """Return the distance (row, n) from a solution, in volts: F over the conductance at the unknown."""
-        at, _ = self.linearise(u)
-        return np.abs(at.residual) / (self.system.strength + np.abs(at.diagonal))
-
     def jacobian(self, u: Array) -> Array:
         """Return dF/du (row, n, n) at u (row, n), dense."""
         at, _ = self.linearise(u)
         return at.jacobian(self.system)
 
+    def outputs(self, u: Array) -> Array:
+        """Return the outputs (row, n_outputs) at u."""
+        return np.asarray(u[:, self.output_unknowns] @ self.plan.outputs.read.T + self._held_outputs)
+
     def pull(self, u: Array, nudge: Nudge) -> tuple[Array, Array, Array]:
         """Return the current (row, n) that a nudge of factor 1 draws at u, dC/doutput, and the outputs."""
-        outputs = u[:, self.output_unknowns] @ self.plan.outputs.read.T
+        outputs = self.outputs(u)
         gradient = nudge.cost.gradient(outputs, nudge.targets)
         draw = self.plan.outputs.draw(nudge.strengths(len(self.plan.circuit.readout.nodes)))
         current = np.zeros_like(u)
@@ -260,7 +269,6 @@ class Equations:
         """Add the nudge to `residual` in place and return its Jacobian between the output unknowns."""
         if self._pull is None:
             return None
-        pull, k, read = self._pull, self.output_unknowns, self.plan.outputs.read
-        outputs = u[:, k] @ read.T
+        pull, k, outputs = self._pull, self.output_unknowns, self.outputs(u)
         residual[:, k] += pull.strength * (pull.cost.gradient(outputs, pull.targets) @ pull.draw)
-        return pull.jacobian(outputs, read)
+        return pull.jacobian(outputs, self.plan.outputs.read)

@@ -79,9 +79,9 @@ class FreePhase:
         good = np.flatnonzero((status == Status.CONVERGED) & ~stable)
         if self.evidence == Evidence.PROVEN or not good.size:
             return
-        leaves = ~(growth(Dynamics(self.dynamics.equations.take(good)), u[good]) < 0)
+        leaves = ~(growth(self.dynamics.take(good), u[good]) < 0)
         if leaves.any():
-            found = stability(Dynamics(self.dynamics.equations.take(good[leaves])), u[good[leaves]])
+            found = stability(self.dynamics.take(good[leaves]), u[good[leaves]])
             for k, row in enumerate(good[leaves].tolist()):
                 status[row] = Status.UNSTABLE
                 messages[row] = f"{Status.UNSTABLE.words}: {found.explain(k)}"

@@ -71,7 +71,7 @@ class Stability:
 
 def stability(dynamics: Dynamics, u: Array) -> Stability:
     """Judge operating points u (row, n) of the rows of `dynamics`."""
-    at, _ = dynamics.equations.linearise(u)
+    at, _ = dynamics.bare.linearise(u)
     jacobians = dynamics.jacobian(at)
     storage = dynamics.completed(SLIGHT)
     leading = np.array([_leading(storage, k) for k in jacobians])
@@ -90,13 +90,11 @@ def growth(dynamics: Dynamics, u: Array) -> Array:
 
     It is −inf where a proof says that all die out, which is much faster than to say how fast.
     """
-    at, _ = dynamics.equations.linearise(u)
-    nodal, found = at.jacobian(dynamics.system), np.full(len(u), -np.inf)
-    storage: Array | None = None
-    for row, matrix in enumerate(nodal):
-        if not stable_here(dynamics, matrix):
-            storage = dynamics.completed(SLIGHT) if storage is None else storage
-            found[row] = _leading(storage, dynamics.whole(matrix[None])[0]).real
+    at, _ = dynamics.bare.linearise(u)
+    found, storage = np.full(len(u), -np.inf), dynamics.completed(SLIGHT)
+    for row, k in enumerate(dynamics.jacobian(at)):
+        if not stable_here(dynamics, k):
+            found[row] = _leading(storage, k).real
     return found
 
 

@@ -52,8 +52,8 @@ def adjoint_gradient(
     readout = circuit.readout
     pull = readout.spread(cost.gradient(readout.read(free), targets)) * plan.voltage[readout.nodes]
     rhs = np.zeros_like(u)
-    for k, unknown in enumerate(plan.unknown[readout.nodes]):
-        rhs[:, unknown] -= pull[:, k]
+    for k in np.flatnonzero(circuit.is_free[readout.nodes]):
+        rhs[:, plan.unknown[readout.nodes[k]]] -= pull[:, k]
     transposed = equations.jacobian(u).transpose(0, 2, 1)
     reduced = np.linalg.solve(transposed, rhs[:, :, None])[:, :, 0]
     lam = np.zeros_like(free)

@@ -69,7 +69,7 @@ def operating_points(
             if len(found) == before and _accounted(dynamics, found) is not False:
                 break
         found = found[np.lexsort(found.T[::-1])] if len(found) else found
-        many = Dynamics(dynamics.equations.take(np.zeros(len(found), np.intp)))
+        many = dynamics.take(np.zeros(len(found), np.intp))
         judged = stability(many, found)
         voltages = plan.expand(found[None], many.equations.fixed)[0]
     stays = arrived and bool(stability(dynamics, rest.u).stable[0])

@@ -36,7 +36,7 @@ def jacobian_eigenvalues(lattice: Lattice) -> Array:
     circuit = lattice.build("lattice")
     dynamics = Dynamics.of(circuit, None, np.zeros((1, 0)))
     u = dynamics.plan.collect(uniform_start(lattice, circuit)[0][None])
-    at, _ = dynamics.equations.linearise(u)
+    at, _ = dynamics.bare.linearise(u)
     assert at.solved.all()
     return np.asarray(eigvals(np.linalg.solve(dynamics.storage, -dynamics.jacobian(at)[0])))
 

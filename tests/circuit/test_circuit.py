@@ -46,5 +46,6 @@ def test_elements_are_found_by_name() -> None:
 def test_differential_outputs_are_differences() -> None:
     readout = case("differential").circuit.readout
     v = np.arange(20.0)
-    np.testing.assert_array_equal(readout.read(v), v[readout.positive] - v[readout.negative])
+    positive, negative = np.split(readout.nodes, 2)
+    np.testing.assert_array_equal(readout.read(v), v[positive] - v[negative])
     np.testing.assert_array_equal(readout.spread(np.array([1.0, 2.0, 3.0])), [1, 2, 3, -1, -2, -3])

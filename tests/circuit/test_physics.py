@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
-from eqcirc.devices import CurrentSource
+from eqcirc.devices import CurrentSource, InputCurrent
 from eqcirc.solvers.ideal.solver import IdealSolver
 from tests.catalogue import NAMES, S, case
 from tests.kirchhoff import amplifiers, branches, delivered, leaving
@@ -74,6 +74,8 @@ ACTIVE = (
     "amplifier_to_amplifier",
     "uneven_differential",
     "amplified_dual_rail",
+    "inverting",
+    "one_way",
 )
 CONTROLLED = ("gyrator", "coupled_neurons", "lone_transconductor", "cancelled_coupling", "signed", "coupling")
 
@@ -87,7 +89,11 @@ def test_sources_deliver_the_power_that_parts_burn(name: str) -> None:
         burnt = sum(current * (v[a] - v[b]) for a, b, current in branches(circuit, v))
         flow = leaving(circuit, v)
         held = float(v[circuit.fixed_nodes] @ flow[circuit.fixed_nodes])
-        sources = sum(float(e.value @ v[e.node]) for e in circuit.elements if isinstance(e, CurrentSource))
+        sources = sum(
+            float((e.value * (v[e.control] if isinstance(e, InputCurrent) else 1)) @ v[e.node])
+            for e in circuit.elements
+            if isinstance(e, CurrentSource | InputCurrent)
+        )
         assert held + sources == pytest.approx(burnt, rel=1e-9, abs=1e-18)
         # the knee of the clamp carries current at 0 V, and neurons have negative resistances
         assert burnt >= 0 or name in {"clamp", "neurons"}

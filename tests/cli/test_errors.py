@@ -175,7 +175,7 @@ Command = Callable[..., Any]
         (
             "train tiny.toml --set network.amplifiers.gain=1e9",
             4,
-            r"amplifier 'a1': voltage gain A must be between",
+            r"amplifier 'a1': voltage gain A, in magnitude, must be between",
         ),
         (
             "train tiny.toml --set network.skips=[[0,1]]",

@@ -74,7 +74,7 @@ def test_the_keys_of_the_network_reach_the_circuit() -> None:
     )
     w1, b1, up, amplifier = (circuit.element(name) for name in ("w1", "b1", "up1", "a2"))
     assert circuit.fixed_voltages(np.array([[1.0, 0.0]])).max() == 3
-    assert circuit.readout.negative is None
+    assert circuit.readout.plain
     assert tuple(w1.bounds) == (2e-7, 2e-5)
     assert 1e-6 <= w1.value.min() <= w1.value.max() <= 1.5e-6
     assert isinstance(b1, CurrentSource)

@@ -405,7 +405,7 @@ def leaky(siemens: float) -> Circuit:
     b = CircuitBuilder("leak")
     node = b.nodes("out")
     b.conductance("leak", node, GROUND, siemens)
-    leak = replace(b._elements[0], a=circuit.readout.positive[:1], b=np.array([0]))  # type: ignore[call-arg]
+    leak = replace(b._elements[0], a=circuit.readout.nodes[:1], b=np.array([0]))  # type: ignore[call-arg]
     return replace(circuit, elements=(*circuit.elements, leak))
 
 
@@ -414,7 +414,7 @@ def falling(siemens: float) -> Circuit:
     circuit = small_network()
     b = CircuitBuilder("fall")
     b.device("fall", b.nodes("out"), GROUND, CubicDevice(siemens))
-    out, ground = circuit.readout.positive[:1], np.array([0])
+    out, ground = circuit.readout.nodes[:1], np.array([0])
     fall = replace(b._elements[0], anode=out, cathode=ground)  # type: ignore[call-arg]
     return replace(circuit, elements=(*circuit.elements, fall))
 

@@ -296,7 +296,7 @@ def test_flow_vanishes_at_an_operating_point_and_its_jacobian_is_its_derivative(
     dynamics = Dynamics.of(circuit, None, inputs)
     u = dynamics.plan.collect(IdealSolver(circuit).solve(None, inputs).require().free)
     x = dynamics.state(u)
-    at, _ = dynamics.equations.linearise(u)
+    at, _ = dynamics.bare.linearise(u)
     np.testing.assert_allclose(dynamics.flow(x, at), 0, atol=1e-13)
     exact, h = dynamics.jacobian(at), 1e-6
     for k in range(dynamics.size):
@@ -305,7 +305,7 @@ def test_flow_vanishes_at_an_operating_point_and_its_jacobian_is_its_derivative(
             y = x.copy()
             y[:, k] += sign * h
             here = y[:, : dynamics.n]
-            there, _ = dynamics.equations.linearise(here)
+            there, _ = dynamics.bare.linearise(here)
             moved.append(dynamics.flow(y, there))
         np.testing.assert_allclose((moved[0] - moved[1]) / (2 * h), exact[:, :, k], rtol=1e-6, atol=1e-9)
 
@@ -315,7 +315,7 @@ def test_the_scaled_jacobian_is_a_symmetric_hessian_of_both_signs() -> None:
         circuit, inputs = random_neurons(5, kind)
         dynamics = Dynamics.of(circuit, None, inputs)
         u = np.zeros((3, dynamics.n))
-        at, _ = dynamics.equations.linearise(u)
+        at, _ = dynamics.bare.linearise(u)
         t = dynamics.scaling
         assert t is not None
         hessian = t[:, None] * dynamics.jacobian(at)

@@ -121,17 +121,17 @@ def test_engines_agree_on_a_small_chain(
     inhibitor = (5e3 / unit) if recovery == "rl" else 20e-3 * unit
     circuit = Lattice((9,), neuron, 1.2e-3 * unit, inhibitor).build("chain")
     start = np.zeros(circuit.n_nodes)
-    start[circuit.readout.positive] = middle + 0.02 / np.sqrt(unit) * np.cos(np.arange(9) ** 2)
+    start[circuit.readout.nodes] = middle + 0.02 / np.sqrt(unit) * np.cos(np.arange(9) ** 2)
     course = Course(200e-6 / unit, start=start)
     one, other = spice(circuit).transient(course), IdealSolver(circuit).transient(course)
     grid = np.linspace(0, course.duration, 50)
-    swing = np.ptp(one.voltages[:, circuit.readout.positive])
+    swing = np.ptp(one.voltages[:, circuit.readout.nodes])
     np.testing.assert_allclose(one.at(grid), other.at(grid), rtol=0, atol=2e-3 * swing)
     np.testing.assert_allclose(one.end, other.end, rtol=0, atol=1e-4 * swing)
     if recovery == "rl":
         size = np.abs(other.currents).max()
         np.testing.assert_allclose(one.end_currents, other.end_currents, rtol=0, atol=1e-3 * size)
-    assert np.ptp(one.end[circuit.readout.positive]) > 0.1 * middle  # it is a pattern
+    assert np.ptp(one.end[circuit.readout.nodes]) > 0.1 * middle  # it is a pattern
 
 
 def test_a_stable_neuron_comes_to_rest(engine: Engine) -> None:
@@ -162,7 +162,7 @@ def test_engines_agree_on_the_limit_cycle(spice: Callable[..., NgspiceSolver]) -
     for solver in (spice(circuit), IdealSolver(circuit)):
         waves = solver.transient(course)
         t = np.linspace(100e-6, 200e-6, 20001)
-        v = waves.at(t, circuit.readout.positive)[:, 0]
+        v = waves.at(t, circuit.readout.nodes)[:, 0]
         up = np.flatnonzero((v[:-1] < 0) & (v[1:] >= 0))
         periods.append(np.diff(t[up]).mean())
         swings.append(np.ptp(v))

@@ -20,13 +20,13 @@ from typing import Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from eqcirc.circuit.incidence import light
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import PRECISION, Equations, Linearised
 from eqcirc.solvers.linear.base import LinearSolver, solve_rows
 from eqcirc.solvers.linear.choice import choose
+from eqcirc.sparse import light
 from eqcirc.typing import Array, NodeArray
 
 
@@ -65,9 +65,9 @@ class Companions:
     def stamp(self, at: Linearised, tau: Array, admittance: Array, residual: Array) -> Linearised:
         """Return the linearisation with the conductances of the companion models, and another residual."""
         diagonal = at.diagonal + self._own / tau[:, None]
-        change = self.entries.change(admittance, self.dynamics)
-        np.add.at(diagonal.T, self.entries.row[self._at_node], change[:, self._at_node].T)
-        beside = [at.beside, self._c_values / tau[:, None], change[:, self._crossing]]
+        through = self.entries.of(admittance)
+        np.add.at(diagonal.T, self.entries.row[self._at_node], through[:, self._at_node].T)
+        beside = [at.beside, self._c_values / tau[:, None], through[:, self._crossing]]
         tolerance = PRECISION * at.largest[:, None] * (self.dynamics.system.strength + np.abs(diagonal))
         return replace(
             at,
@@ -89,7 +89,7 @@ class Step:
 
         Args:
             companions: of the circuit.
-            equations: its rows.
+            equations: its rows, without branches.
             held: (row, branch) what held nodes add to the voltages across branches.
             tau: (row,) length.
             u: (row, n) unknowns, and
@@ -128,7 +128,7 @@ class Step:
         at, points = self.equations.linearise(u, last)
         residual = at.residual + np.asarray((u - self._u) @ c.charges) / self._tau[:, None]
         if d.n_branches:
-            residual += (self.currents(u) - d.branch_currents(u, self._held)) @ d.into.T
+            residual += self.currents(u) @ d.into.T
         return c.stamp(at, self._tau, self._admittance, residual), points
 
     def currents(self, u: Array) -> Array:
@@ -159,12 +159,10 @@ class _Entries:
     def __init__(self, row: NodeArray, column: NodeArray, k: NodeArray, l: NodeArray, weight: Array) -> None:
         self.row, self.column, self.k, self.l, self.weight = row, column, k, l, weight
 
-    def change(self, admittance: Array, dynamics: Dynamics) -> Array:
-        """Return the entries (row, e) of the admittance less those at rest, which the Jacobian has already."""
-        if not len(self.row):
-            return np.zeros((len(admittance), 0))
+    def of(self, admittance: Array) -> Array:
+        """Return the entries (row, e) for an admittance (row, branch), or (row, branch, branch)."""
         there = admittance[:, self.k] if admittance.ndim == 2 else admittance[:, self.k, self.l]
-        return np.asarray((there - dynamics.admittance[self.k, self.l]) * self.weight)
+        return np.asarray(there * self.weight)
 
 
 def _branch_entries(dynamics: Dynamics) -> _Entries:

@@ -174,9 +174,7 @@ class _Relaxation:
         self.companions = Companions(dynamics, PARASITIC)
         self.storage = np.abs(np.diag(dynamics.completed(PARASITIC)))
         self.volts = np.maximum(np.abs(dynamics.equations.fixed).max(axis=1, initial=0.0), SMALL)
-        steep = dynamics.steepness(np.zeros_like(dynamics.equations.injection))
-        self.slow = max(dynamics.slowest, dynamics.fastest(steep))
-        self.units = np.concatenate([np.ones(dynamics.n), 1 / np.diag(dynamics.resistance)])
+        self.slow = float(dynamics.times().max())
         rows = len(dynamics.equations.injection)
         self.u, self.error = np.full((rows, dynamics.n), np.nan), np.full(rows, np.nan)
         self.status, self.times = np.full(rows, Status.NO_EQUILIBRIUM, np.int8), np.zeros(rows)
@@ -201,7 +199,7 @@ class _Relaxation:
         rows = np.arange(len(self.status))
         x = np.zeros((len(rows), d.size)) if start is None else start
         u, i = x[:, : d.n], x[:, d.n :]
-        at, _ = d.equations.linearise(u)
+        at, _ = d.bare.linearise(u)
         speed = (np.abs(d.flow(x, at)) / self.storage / self._scale(rows, x)).max(axis=1)
         h = np.where(speed > 0, FIRST_MOVE / np.maximum(speed, 1e-300), d.fastest())
         h = np.minimum(h, FIRST_GROWTH * self._longest(rows, u))
@@ -215,12 +213,12 @@ class _Relaxation:
         """Return what counts as large for every state (row, size) at x: the largest voltage, or its current."""
         d = self.dynamics
         volts = np.maximum(self.volts[rows], np.abs(x[:, : d.n]).max(axis=1))
-        return np.asarray(volts[:, None] * self.units)
+        return np.asarray(volts[:, None] * d.units)
 
     def _implicit(self, rows: np.ndarray, tau: Array, u: Array, i: Array, guess: Array) -> tuple[State, Step]:
         """Return the states after an implicit step tau (row,) from (u, i), NaN where none is found, and the step."""
         d = self.dynamics
-        step = Step(self.companions, d.equations.take(rows), d.held[rows], tau, u, i)
+        step = Step(self.companions, d.bare.take(rows), d.held[rows], tau, u, i)
         found = newton(step, self.companions.linear, guess, wanted=PRECISE, most=FEW)
         self.iterations += found.iterations
         currents = step.currents(found.u)
@@ -264,8 +262,8 @@ class _Relaxation:
     def _longest(self, rows: np.ndarray, u: Array) -> Array:
         """Return the longest step (row,): nodes that lack conductance run away, by e in their C over what they lack."""
         d = self.dynamics
-        at, _ = d.equations.take(rows).linearise(u)
-        rate = np.maximum(-(d.own + at.diagonal) / self.storage[: d.n], 0).max(axis=1)
+        at, _ = d.bare.take(rows).linearise(u)
+        rate = np.maximum(-(d.system.diagonal + at.diagonal) / self.storage[: d.n], 0).max(axis=1)
         return np.asarray(np.divide(1, rate, out=np.full_like(rate, np.inf), where=rate > 0))
 
     def _look(self, way: UnderWay) -> UnderWay:
@@ -281,19 +279,18 @@ class _Relaxation:
 
     def _arrived(self, way: UnderWay, due: np.ndarray) -> np.ndarray:
         """Return which of the rows `due` are done, after looking for an operating point next to them."""
-        d, rows = self.dynamics, way.number[due]
-        equations, x = d.equations.take(rows), way.state.x[due]
-        found = newton(equations, self.linear, x[:, : d.n])
+        rows, x = way.number[due], way.state.x[due]
+        d = self.dynamics.take(rows)
+        found = newton(d.equations, self.linear, x[:, : d.n])
         self.iterations += found.iterations
-        part = Dynamics(equations)
-        there, scale = part.state(found.u), self._scale(rows, x)
+        there, scale = d.state(found.u), self._scale(rows, x)
         solved = np.isin(found.status, (Status.CONVERGED, Status.UNRESOLVED))
         close, sight = (solved & near(there, x, scale, share) for share in (None, QUIET))
         judged = np.zeros(len(due))
         limited = np.isfinite(self._longest(rows, x[:, : d.n]))
         asked = close | sight & limited
         if asked.any():
-            judged[asked] = growth(Dynamics(equations.take(asked)), found.u[asked])
+            judged[asked] = growth(d.take(asked), found.u[asked])
         self.u[rows] = np.where(close[:, None], found.u, np.nan)
         self.status[rows] = np.where(close, found.status, Status.NO_EQUILIBRIUM)
         self.error[rows] = found.error

@@ -51,14 +51,14 @@ class Motion:
         """Return dx/dt (row, size)."""
         d = self.dynamics
         u = x[:, : d.n]
-        at, _ = d.equations.linearise(u)
+        at, _ = d.bare.linearise(u)
         return -np.asarray(self._inverse @ d.flow(x, at).T).T
 
     def jacobian(self, x: Array) -> csc_array:
         """Return its derivative, one block for each row."""
         d = self.dynamics
         u = x[:, : d.n]
-        at, _ = d.equations.linearise(u)
+        at, _ = d.bare.linearise(u)
         steep = STEEP * d.system.strength.max()
         at = replace(at, diagonal=_within(at.diagonal, steep), beside=_within(at.beside, steep))
         nodal = d.jacobian(at) if self._matrix is None else self._sparse(self._matrix, at)
@@ -67,7 +67,7 @@ class Motion:
 
     def _sparse(self, m: csr_array, at: Linearised) -> list[csr_array]:
         """Return K of every row of a large lattice, which has no branches."""
-        pairs = self.dynamics.equations.pairs
+        pairs = self.dynamics.plan.pairs
         beside = [coo_array((entries, pairs), shape=m.shape) for entries in at.beside]
         return [m + diags_array(own) + rest for own, rest in zip(at.diagonal, beside, strict=True)]
 
@@ -133,7 +133,7 @@ def follow(plan: Reduction, course: Course) -> Waveforms:
     dynamics = Dynamics(Equations(ReducedSystem(plan, course.parameters), held))
     start = np.concatenate([plan.collect(course.voltages(circuit)), course.branch_currents(circuit)])
     volts = SMALL * course.accuracy
-    atol = np.concatenate([np.full(dynamics.n, volts), volts / np.diag(dynamics.resistance)])
+    atol = volts * dynamics.units
     _, way = Motion(dynamics, FAITHFUL).run(
         start[None],
         course.duration,

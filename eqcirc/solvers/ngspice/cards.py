@@ -38,11 +38,13 @@ def weighted_sum(weights: Array, ports: list[str]) -> str:
         if weight != 0:
             sign, size = "-" if weight < 0 else "+", abs(weight)
             terms.append(f"{sign}v({port})" if size == 1 else f"{sign}{number(size)}*v({port})")
-    text = "".join(terms).removeprefix("+")
+    text = "".join(terms).removeprefix("+") or "0"
     return text if len(terms) == 1 and text[0] != "-" else f"({text})"
 
 
-def nudge_cards(nudge: Nudge, ports: list[str], read: Array, draw: Array) -> list[str]:
+def nudge_cards(
+    nudge: Nudge, ports: list[str], read: Array, draw: Array, held: Array | None = None
+) -> list[str]:
     """Return sources that draw the nudge out of the ports.
 
     Args:
@@ -50,8 +52,12 @@ def nudge_cards(nudge: Nudge, ports: list[str], read: Array, draw: Array) -> lis
         ports: names of the nodes (m,) that outputs depend on.
         read: (n_outputs, m) outputs = read·v(ports).
         draw: (n_outputs, m) the current beta·dC/doutput·draw leaves the ports.
+        held: (batch, n_outputs) what held nodes add to the outputs, if any are read.
     """
     outputs = [weighted_sum(row, ports) for row in read]
+    if held is not None:
+        pairs = zip(outputs, held.T, strict=True)
+        outputs = [f"({text}+{table(volts)})" if volts.any() else text for text, volts in pairs]
     targets = [table(column) for column in nudge.targets.T]
     lines, gradients = nudge.cost.spice(outputs, targets)
     factor = table(np.array([0.0, *nudge.factors]), PHASE)
@@ -113,25 +119,32 @@ def junction_cards(junctions: Junctions, area: Array, fixed: Array, names: list[
         return sources[held, factor]
 
     for d in range(len(area)):
-        factor, weight = _scales(junctions, d)
-        law = junctions.law.scaled(1 / factor, weight)
-        if (factor, weight) not in models:
-            models[factor, weight] = f"m_{junctions.name}_{len(models)}"
-            lines += law.model(models[factor, weight])
+        scales = _scales(junctions, d)
+        if scales is None:
+            continue  # between two held nodes: it changes no voltage
+        factor, weight = scales
+        law = junctions.law.scaled(1 / abs(factor), abs(weight))
+        if (abs(factor), abs(weight)) not in models:
+            models[abs(factor), abs(weight)] = f"m_{junctions.name}_{len(models)}"
+            lines += law.model(models[abs(factor), abs(weight)])
+        model = models[abs(factor), abs(weight)]
         anode, cathode = terminal(d, 0, factor), terminal(d, 1, factor)
-        lines.append(
-            law.card(f"{junctions.name}_{d}", anode, cathode, models[factor, weight], float(area[d]))
-        )
+        if factor < 0:  # behind an inverting amplifier it is seen the other way round
+            anode, cathode = cathode, anode
+        lines.append(law.card(f"{junctions.name}_{d}", anode, cathode, model, float(area[d])))
     return lines
 
 
-def _scales(junctions: Junctions, device: int) -> tuple[float, float]:
-    """Return voltage factor and current weight of a device, the same at both terminals."""
+def _scales(junctions: Junctions, device: int) -> tuple[float, float] | None:
+    """Return voltage factor and current weight of a device, the same at both terminals; None if both are held."""
     pairs = zip(junctions.factor, junctions.weight, strict=True)
     scales = {(float(f[device]), float(w[device])) for f, w in pairs if f[device] != 0}
-    if len(scales) > 1:
+    if not scales:
+        return None
+    factor, weight = scales.pop()
+    if scales or factor * weight <= 0:
         raise CircuitError(
-            f"device {junctions.name!r}: its terminals are scaled differently by amplifiers in a loop; solve "
-            'this circuit with the full netlist (netlist = "full")'
+            f"device {junctions.name!r}: amplifiers scale its terminals, or its voltage and current, so that no device "
+            'looks like it from there; solve this circuit with the full netlist (netlist = "full")'
         )
-    return scales.pop()
+    return factor, weight

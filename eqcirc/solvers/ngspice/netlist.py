@@ -25,6 +25,7 @@ from eqcirc.devices.base import number
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.ngspice import cards
 from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
+from eqcirc.sparse import dense
 from eqcirc.typing import Array, Parameters
 
 
@@ -155,7 +156,7 @@ def full_netlist(
         lines += element.cards(values[element.name], names)
     if nudge is not None:
         nodes = circuit.readout.nodes
-        read = circuit.readout.spread(np.eye(circuit.readout.n_outputs))
+        read = circuit.readout.weights.toarray()
         draw = read * nudge.strengths(len(nodes))
         lines += cards.nudge_cards(nudge, [names[n] for n in nodes.tolist()], read, draw)
     saved = [names[n] for n in circuit.free_nodes.tolist()]
@@ -185,8 +186,12 @@ def reduced_netlist(
         lines += cards.junction_cards(junctions, area, fixed, names)
     if nudge is not None:
         outputs = plan.outputs
-        draw = outputs.draw(nudge.strengths(len(circuit.readout.nodes)))
-        lines += cards.nudge_cards(nudge, [names[k] for k in outputs.unknowns.tolist()], outputs.read, draw)
+        held = np.asarray(fixed @ outputs.held.T)
+        read, draw = (
+            dense(x) for x in (outputs.read, outputs.draw(nudge.strengths(len(circuit.readout.nodes))))
+        )
+        ports = [names[k] for k in outputs.unknowns.tolist()]
+        lines += cards.nudge_cards(nudge, ports, read, draw, held if outputs.held.nnz else None)
     return _finish(lines, names, len(fixed), nudge, tolerances, tuple(notes))
 
 

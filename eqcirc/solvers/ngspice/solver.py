@@ -159,7 +159,7 @@ class NgspiceSolver(Solver):
             volts, currents = np.split(swept.settled, [len(self.circuit.free_nodes)], axis=1)
             found, (ended,) = (self._unknowns(x, True) for x in (swept.voltages, volts[None]))
             here = np.concatenate([ended, currents], axis=1)
-            part = Dynamics(dynamics.equations.take(waiting))
+            part = dynamics.take(waiting)
             failed = np.isin(np.arange(len(state)), list(swept.messages))
             lost = np.isnan(here).any(axis=1)
             at_rest = near(part.state(found[0]), here, part.scale(ended))
