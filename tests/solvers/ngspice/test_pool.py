@@ -105,25 +105,35 @@ def pid_after_a_while() -> int:
 def test_two_workers_killed_at_once_in_the_middle_of_a_batch(
     example: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kill comes when the first of 40 sweeps is back; the others have been handed over."""
+    """The kill comes when the first of 40 sweeps is back; stopped until then, the workers do no other."""
     inputs = np.resize(example.inputs, (2000, example.inputs.shape[1]))
     with NgspiceSolver(example.circuit, workers=2, sweep=50) as solver:
         before = solver.solve(None, inputs).require()
         killed = both_at_work(solver)
         assert len(killed) == 2
-        wait, results = solver._pool._result, []
+        submit, wait, handed, results = solver._pool._submit, solver._pool._result, [], []
 
-        def kill_after_the_first(future: Any) -> SweepResult | str:
+        def stop_after_the_first(*job: Any) -> Any:
+            handed.append(submit(*job))
+            if len(handed) == 1:
+                wait(handed[0])
+                for pid in killed:
+                    os.kill(pid, signal.SIGSTOP)
+            return handed[-1]
+
+        def kill_after_the_first(future: Any) -> Any:
             results.append(wait(future))
             if len(results) == 1:
+                assert len(handed) == 40
                 for pid in killed:
                     os.kill(pid, signal.SIGKILL)
             return results[-1]
 
+        monkeypatch.setattr(solver._pool, "_submit", stop_after_the_first)
         monkeypatch.setattr(solver._pool, "_result", kill_after_the_first)
         after = solver.solve(None, inputs).require()
         assert isinstance(results[0], SweepResult), "the batch had begun"
-        assert results.count("the ngspice process died") > 2, "and had not ended"
+        assert results[1:40] == ["the ngspice process died"] * 39, "and had not ended"
         assert not set(pids(solver)) & set(killed)
         np.testing.assert_array_equal(after.voltages, before.voltages)
 
