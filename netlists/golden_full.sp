@@ -13,8 +13,8 @@ r_b1_1 bias h_1 1000000.0
 .model m_up d is=1e-09 n=1.0
 d_up_0 h_0 limit m_up
 d_up_1 h_1 limit m_up
-b_down_0 0 h_0 i=0.5*(uramp(v(0,h_0))*uramp(v(0,h_0))-uramp(v(0,h_0)-0.01)*uramp(v(0,h_0)-0.01))
-b_down_1 0 h_1 i=0.5*(uramp(v(0,h_1))*uramp(v(0,h_1))-uramp(v(0,h_1)-0.01)*uramp(v(0,h_1)-0.01))
+b_down_0 0 h_0 i=0.01*(50.0*(uramp(v(0,h_0))-uramp(v(0,h_0)-0.01))*(uramp(v(0,h_0))-uramp(v(0,h_0)-0.01))+uramp(v(0,h_0)-0.01))
+b_down_1 0 h_1 i=0.01*(50.0*(uramp(v(0,h_1))-uramp(v(0,h_1)-0.01))*(uramp(v(0,h_1))-uramp(v(0,h_1)-0.01))+uramp(v(0,h_1)-0.01))
 e_a1_0 y_0 0 h_0 0 4.0
 f_a1_0 0 h_0 e_a1_0 0.25
 e_a1_1 y_1 0 h_1 0 4.0

@@ -18,8 +18,8 @@ i_3 0 out_1 -1e-07
 v_eq_up_0 eq_up_0 0 1.2
 d_up_0 y_0 eq_up_0 m_up_0
 d_up_1 y_1 eq_up_0 m_up_0
-b_down_0 0 y_0 i=0.125*(uramp(v(0,y_0))*uramp(v(0,y_0))-uramp(v(0,y_0)-0.04)*uramp(v(0,y_0)-0.04))
-b_down_1 0 y_1 i=0.125*(uramp(v(0,y_1))*uramp(v(0,y_1))-uramp(v(0,y_1)-0.04)*uramp(v(0,y_1)-0.04))
+b_down_0 0 y_0 i=0.01*(12.5*(uramp(v(0,y_0))-uramp(v(0,y_0)-0.04))*(uramp(v(0,y_0))-uramp(v(0,y_0)-0.04))+uramp(v(0,y_0)-0.04))
+b_down_1 0 y_1 i=0.01*(12.5*(uramp(v(0,y_1))-uramp(v(0,y_1)-0.04))*(uramp(v(0,y_1))-uramp(v(0,y_1)-0.04))+uramp(v(0,y_1)-0.04))
 v_eq_s eq_s 0 0
 v_eq_p eq_p 0 0
 .options reltol=1e-11 vntol=1e-13 abstol=1e-16 gmin=1e-18 itl1=500 itl2=200 noacct

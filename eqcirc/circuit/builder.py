@@ -430,4 +430,6 @@ def _standard(element: Element) -> Bounds:
     bounds, value = STANDARD.get(type(element), UNBOUNDED), element.value
     if not element.trainable:
         return bounds
+    if isinstance(element, Gyrator) and (value < 0).all():
+        bounds = Bounds(-bounds.upper, -bounds.lower)
     return Bounds(min(bounds.lower, float(value.min())), max(bounds.upper, float(value.max())))

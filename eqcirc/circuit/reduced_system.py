@@ -43,8 +43,8 @@ class ReducedSystem:
     def __init__(self, plan: Reduction, parameters: Parameters | None = None) -> None:
         """Take the values; elements not in `parameters` keep the circuit's values."""
         self.plan = plan
-        self.values = plan.circuit.values(parameters)
-        if any(mesh.lossless.any() for mesh in plan.meshes):
+        self.given = self.values = plan.circuit.values(parameters)
+        if any((self.values[mesh.name] == 0).any() for mesh in plan.meshes):
             self.values = self._with_little_resistance(self.values)
         self._choose(plan.scattered, plan.scattered, apart=False)
 
@@ -69,7 +69,7 @@ class ReducedSystem:
 
     def _copy(self) -> ReducedSystem:
         other = object.__new__(ReducedSystem)
-        other.plan, other.values = self.plan, self.values
+        other.plan, other.given, other.values = self.plan, self.given, self.values
         return other
 
     def _with_little_resistance(self, values: Parameters) -> dict[str, Array]:
@@ -87,9 +87,23 @@ class ReducedSystem:
                 around[mesh.a] * plan.circuit.is_free[mesh.a], around[mesh.b] * plan.circuit.is_free[mesh.b]
             )
             own = found[mesh.name][: len(mesh.a)]
-            little = np.where(mesh.lossless, LITTLE / np.where(most > 0, most, 1.0), own)
+            little = np.where(own == 0, LITTLE / np.where(most > 0, most, 1.0), own)
             found[mesh.name] = np.concatenate([little, found[mesh.name][len(mesh.a) :]])
         return found
+
+    def across_coils(self, u: Array, fixed: Array) -> Array:
+        """Return the largest voltage (row,) across coils without resistance at u (row, n), which should drop none."""
+        plan, most = self.plan, np.zeros(len(u))
+        for mesh in plan.meshes:
+            for a, b in zip(mesh.a[mesh.lossless].tolist(), mesh.b[mesh.lossless].tolist(), strict=True):
+                ends = (
+                    u[:, plan.unknown[k]] * plan.voltage[k]
+                    if plan.circuit.is_free[k]
+                    else fixed[:, plan.fixed_index[k]]
+                    for k in (a, b)
+                )
+                most = np.maximum(most, np.abs(np.subtract(*ends)))
+        return most
 
     def drive(self, fixed: Array) -> Array:
         """Return what held voltages (row, fixed node) add to the voltages (row, m) that control scattered sources."""
@@ -214,6 +228,17 @@ class ReducedSystem:
                 places = (plan.unknown[row], plan.unknown[column])
                 total = total + coo_array((weighted, places), shape=total.shape)
         return csr_array(total)
+
+    def magnitudes(self) -> Array:
+        """Return the sum (n, n) of the magnitudes of what every linear part adds to M, so that none cancels another."""
+        parts, value = self._scattered, np.abs(self._scattered.values(self.values))
+        total = np.asarray((abs(parts.out) @ abs(parts.control).multiply(value[:, None])).toarray())
+        unknowns = np.arange(self.plan.n)
+        for rows, columns, forward, backward in self.couplings:
+            r, c = unknowns[rows], unknowns[columns]
+            total[np.ix_(c, r)] += np.abs(forward).T
+            total[np.ix_(r, c)] += np.abs(backward).T
+        return total
 
     @cached_property
     def matrix(self) -> Array | csr_array:

@@ -104,9 +104,10 @@ class Junctions:
 
         It adds w·fᵀ, w the weights of currents (times those of the equations) and f the factors at the unknowns:
         semidefinite if w is f times a number ≥ 0. A device across an amplifier, or between regions of different
-        scalings, can act against the others.
+        scalings, can act against the others. What has no weight counts as held.
         """
         (ka, kb), (fa, fb) = self.unknown, self.factor
+        fa, fb = np.where(weights[ka] != 0, fa, 0.0), np.where(weights[kb] != 0, fb, 0.0)
         wa, wb = self.weight[0] * weights[ka], self.weight[1] * weights[kb]
         across = (ka == kb) & (fa != 0) & (fb != 0)
         alike = np.abs(wa * fb - wb * fa) <= ROUNDING * np.abs(wa * fb)

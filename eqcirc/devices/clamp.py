@@ -1,12 +1,13 @@
 """Near-ideal clamp diode: open below 0 V, a conductance above, with a smooth knee.
 
-Law       i(v) = G·(ramp(v)² − ramp(v − w)²)/(2·w), ramp(x) = max(x, 0)
+Law       i(v) = G·(k²/(2·w) + ramp(v − w)), k = ramp(v) − ramp(v − w), ramp(x) = max(x, 0)
           that is 0 for v <= 0, G·(v − w/2) for v >= w, a parabola between: current and slope are continuous,
           and the device is passive
-Range     1e-6 S <= G <= 1e3 S, 1e-6 V <= w <= 1 V
+Range     1e-12 S <= G <= 1e3 S, 1e-6 V <= w <= 1e3 V
 Left out  everything physical: it stands for the ideal diode of idealised networks (Scellier 2024, "A fast
           algorithm to simulate nonlinear resistive networks"), which a simulator cannot take as it is.
-SPICE     b<name> anode cathode i=…   (x*x instead of x^2: ngspice's ^ takes the absolute value of the base)
+SPICE     b<name> anode cathode i=…   (x*x instead of x^2: ngspice's ^ takes the absolute value of the base; a
+          difference of squares would lose the digits of a narrow knee)
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class ClampDiode:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        in_range("clamp diode", "conductance", self.conductance, 1e-6, 1e3, "S")
-        in_range("clamp diode", "knee", self.knee, 1e-6, 1.0, "V")
+        in_range("clamp diode", "conductance", self.conductance, 1e-12, 1e3, "S")
+        in_range("clamp diode", "knee", self.knee, 1e-6, 1e3, "V")
 
     @property
     def steepest_fall(self) -> float:
@@ -49,14 +50,14 @@ class ClampDiode:
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         g, w = self.conductance, self.knee
-        on, full = np.maximum(v, 0), np.maximum(v - w, 0)
-        return g / (2 * w) * (on**2 - full**2), g / w * (on - full)
+        knee, full = np.clip(v, 0, w), np.maximum(v - w, 0)
+        return g * (knee**2 / (2 * w) + full), g / w * knee
 
     def cocontent(self, v: Array) -> Array:
         """Return the integral of the current from 0 to v, in watts."""
         g, w = self.conductance, self.knee
-        on, full = np.maximum(v, 0), np.maximum(v - w, 0)
-        return np.asarray(g / (6 * w) * (on**3 - full**3))
+        knee, full = np.clip(v, 0, w), np.maximum(v - w, 0)
+        return np.asarray(g * (knee**3 / (6 * w) + full * (full + w) / 2))
 
     def limit(self, new: Array, old: Array) -> Array:
         """Return Newton's proposal: the law is piecewise quadratic and needs no limiting."""
@@ -76,6 +77,7 @@ class ClampDiode:
         """Return the B line."""
         del model
         v, w = f"v({anode},{cathode})", number(self.knee)
-        on, full = f"uramp({v})", f"uramp({v}-{w})"
-        factor = number(area * self.conductance / (2 * self.knee))
-        return f"b_{name} {anode} {cathode} i={factor}*({on}*{on}-{full}*{full})"
+        full = f"uramp({v}-{w})"
+        knee = f"(uramp({v})-{full})"
+        g, half = number(area * self.conductance), number(0.5 / self.knee)
+        return f"b_{name} {anode} {cathode} i={g}*({half}*{knee}*{knee}+{full})"

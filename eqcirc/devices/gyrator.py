@@ -5,7 +5,7 @@ Law       current gm·v_b leaves node a; current gm·(v_a − v_ref) enters node
 Scaling   s_b = −s_a: the second node is a recovery variable, of the opposite sign in the energy gm·(v_a − v_ref)·v_b
 Learning  dC/dgm = lam_a·v_b − lam_b·(v_a − v_ref)
 SPICE     g<name>_f a 0 b 0 <gm>   and   g<name>_b 0 b a ref <gm>
-Range     1e-12 S to 1e3 S
+Range     1e-12 S to 1e3 S in magnitude; of negative gm, node a sees the same, and node b has the other sign
 Source    Tellegen 1948, "The gyrator, a new electric network element"
 """
 
@@ -43,11 +43,15 @@ class Gyrator(LinearElement):
         if (self.a == self.b).any():
             raise CircuitError(f"gyrator {self.name!r}: its two ports are one node; give it two")
         self.check(self.value)
+        if self.trainable and (self.value > 0).any() and (self.value < 0).any():
+            raise CircuitError(
+                f"gyrator {self.name!r}: expected trained ones of one sign; add the others by themselves"
+            )
 
     def check(self, value: Array) -> None:
         """Raise `CircuitError` for a wrong shape or a value outside the valid range."""
         super().check(value)
-        check_conductances(self.name, value)
+        check_conductances(self.name, np.abs(value))
 
     def terminals(self) -> NodeArray:
         """Return all nodes that the element touches."""

@@ -133,7 +133,11 @@ class RLMesh(LinearElement):
         )
 
     def branches(self, value: Array) -> Branches:
-        """Return the admittance Rm⁻¹: the voltage across a branch drives a current through those it shares with."""
+        """Return the admittance Rm⁻¹: the voltage across a branch drives a current through those it shares with.
+
+        No resistance counts as the lowest one, which is enough to see who drives whom; `ReducedSystem` takes less.
+        """
+        value = np.where(value == 0, LOWEST, value)
         if len(self.shared):
             k, l = (x.ravel() for x in np.indices((len(self.a), len(self.a))))
             y = np.asarray(np.linalg.inv(self.mesh_resistance(value)).ravel(), np.float64)

@@ -19,11 +19,13 @@ Without recovery H is the energy itself. C and L have to be the whole storage, e
 activator and a recovery variable leaves the second open.
 
 Without a scaling (transconductors, one-way amplifiers) there is no energy; then differences δ of trajectories may
-shrink: δᵀ·d·Q·δ does if d·K + Kᵀ·d > 0 at any voltage, for some weights d > 0. Where conductance outweighs coupling, as
-it does in every cascade, such weights exist and are found from K alone.
+shrink: δᵀ·d·Q·δ does if d·K + Kᵀ·d > 0 at any voltage, for some weights d > 0. Where conductance outweighs coupling,
+such weights exist and are found from K alone. In a cascade each stage may be looked at by itself: what it hears from
+the stages before comes to rest first.
 
 Source: Brayton & Moser 1964 (mixed potentials and Lyapunov functions made of them; H is of that kind);
-Berman & Plemmons 1979, "Nonnegative matrices in the mathematical sciences", chapter 6 (the weights).
+Berman & Plemmons 1979, "Nonnegative matrices in the mathematical sciences", chapter 6 (the weights);
+Lohmiller & Slotine 1998, Automatica 34 (contraction, of cascades, too).
 """
 
 from __future__ import annotations
@@ -32,11 +34,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cholesky, eigh, eigvalsh
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.typing import Array
 
 MARGIN = 1e-9  # relative, of a bound that holds
+LEAST_SLOPE = (
+    1e-12  # S; a device may have any slope, and so ties the weights of two unknowns where no part does
+)
 
 
 @dataclass(frozen=True)
@@ -78,20 +85,62 @@ def _convex(dynamics: Dynamics, t: Array, k: Array) -> Certificate:
     """With a scaling t (size,): what A, B, C, D and L say."""
     a, b, d = blocks(t, k)
     unique = positive(d) and positive(reduced(a, b, d))
-    return Certificate(unique, unique and _stores_energy(dynamics, t) and _damped(dynamics, t, a, d))
+    return Certificate(
+        unique,
+        unique and _stores_energy(np.abs(t)[:, None] * dynamics.storage) and _damped(dynamics, t, a, d),
+    )
 
 
 def _contracting(dynamics: Dynamics, k: Array, *, everywhere: bool = False) -> Certificate:
     """Without a scaling: whether weights d make d·K + Kᵀ·d positive, at any voltage or with these slopes."""
-    for weights in (np.ones(dynamics.size), _diagonal_weights(k)):
-        if weights is None:
-            continue
-        if everywhere and not all(j.dissipative(weights) for j in dynamics.plan.junctions):
-            continue
-        weighted = weights[:, None] * k
-        if positive((weighted + weighted.T) / 2):
-            return Certificate(True, _stores_energy(dynamics, weights))
-    return Certificate(False, False)
+    attracting, strong = True, _magnitudes(dynamics)
+    for members in _stages((strong != 0) | (k != 0) | (dynamics.storage != 0)):
+        inside = np.ix_(members, members)
+        for some in (np.ones(len(members)), _balanced_weights(strong[inside]), _diagonal_weights(k[inside])):
+            weights = np.zeros(dynamics.size)
+            weights[members] = 0.0 if some is None else some
+            weighted = weights[members, None] * k[inside]
+            passes = not everywhere or all(j.dissipative(weights) for j in dynamics.plan.junctions)
+            if passes and positive((weighted + weighted.T) / 2):
+                attracting &= _stores_energy(weights[members, None] * dynamics.storage[inside])
+                break
+        else:
+            return Certificate(False, False)
+    return Certificate(True, attracting)
+
+
+def _stages(linked: np.ndarray) -> list[np.ndarray]:
+    """Return the stages of a cascade: states that depend on each other (size, size), of which others at most hear."""
+    count, stage = connected_components(csr_array(linked), directed=True, connection="strong")
+    return [np.flatnonzero(stage == label) for label in range(count)]
+
+
+def _balanced_weights(k: Array) -> Array:
+    """Return weights d with d_i·k_ij = d_j·k_ji for magnitudes k: what is reciprocal, or gyrates, does so in one unit.
+
+    They are found along the strongest pairs, one for each further state; whether others agree is not asked.
+    """
+    own = np.sqrt(np.where(np.diag(k) > 0, np.diag(k), 1.0))
+    both = np.sqrt(k * k.T) / np.outer(own, own)
+    np.fill_diagonal(both, 0.0)
+    tree = minimum_spanning_tree(csr_array(-both))
+    weights = np.ones(len(k))
+    order, before = breadth_first_order(tree, 0, directed=False)
+    for j in order[1:].tolist():
+        i = int(before[j])
+        weights[j] = weights[i] * k[i, j] / k[j, i]
+    return weights
+
+
+def _magnitudes(dynamics: Dynamics) -> Array:
+    """Return how strongly states (size, size) act on each other, part by part."""
+    size: Array = np.abs(dynamics.whole(dynamics.system.magnitudes()[None])[0])
+    for j in dynamics.plan.junctions:
+        anode, cathode = (unknown[j.floating] for unknown in j.unknown)
+        forth, back = (np.abs(entries[0]) for entries in j.cross_slopes(np.ones((1, len(j.factor[0])))))
+        np.add.at(size, (anode, cathode), LEAST_SLOPE * forth)
+        np.add.at(size, (cathode, anode), LEAST_SLOPE * back)
+    return size
 
 
 def _diagonal_weights(k: Array) -> Array | None:
@@ -138,9 +187,8 @@ def positive(matrix: Array) -> bool:
     return True
 
 
-def _stores_energy(dynamics: Dynamics, t: Array) -> bool:
-    """Whether |t|·Q is symmetric and not negative; a capacitor across an amplifier can make it so."""
-    q = np.abs(t)[:, None] * dynamics.storage[: len(t), : len(t)]
+def _stores_energy(q: Array) -> bool:
+    """Whether weighted storage is symmetric and not negative; a capacitor across an amplifier can make it so."""
     own = np.diag(q)
     if np.array_equal(q, np.diag(own)):
         return bool((own >= 0).all())

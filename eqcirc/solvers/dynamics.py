@@ -252,7 +252,7 @@ class Dynamics:
         0 for the current of a branch between two sources, which nothing else depends on.
         """
         plan, free = self.plan, self.plan.circuit.free_nodes
-        s = plan.symmetry(self.system.values)
+        s = plan.symmetry(self.system.given)
         if s is None:
             return None
         t = np.zeros(self.size)

@@ -34,7 +34,7 @@ class FreeState:
         equations: Kirchhoff's law in the free phase.
         u: (row, n) where.
         largest: (row,) voltage that errors are measured by.
-        rounding: (row,) volts that rounded sums of currents may make.
+        rounding: (row,) volts that rounded sums of currents may make, and what coils without resistance drop.
         expected: (row, n) answer to a nudge of factor 1, by the linearised circuit; None without a nudge.
         distances: (k, row, n) J⁻¹ times the currents that were asked for.
     """
@@ -69,7 +69,7 @@ class FreeState:
             size = np.abs(rhs / at.tolerance).max(axis=2, keepdims=True) / COARSE
             size[size == 0] = 1.0
             found = solve_rows(linear, equations.system, at, rhs / size) * size
-        rounding = ULP * at.largest
+        rounding = np.maximum(ULP * at.largest, equations.system.across_coils(u, equations.fixed))
         if rounded:
             rounding = np.maximum(rounding, np.abs(found[-2:]).max(axis=(0, 2)))
         many = len(currents)

@@ -160,10 +160,11 @@ def _tunnel_diode(rng: np.random.Generator, node: int, current: float) -> Esaki:
 def _bidirectional(sketch: Sketch, before: Block, block: Block) -> None:
     """Amplifiers of one |gain| between two blocks; each drives another node."""
     gain = float(10 ** sketch.rng.uniform(-1, 1.3))
+    sources = [node for node in before.nodes if node not in sketch.reserved] or before.nodes[:1]
     for node in sketch.rng.permutation(block.nodes)[: int(sketch.rng.integers(1, 3))]:
         sign = float(sketch.rng.choice([-1, 1]))
         kappa = None if sketch.rng.random() < 0.5 else 1 / (sign * gain)
-        sketch.add(Amplifier(sketch.pick(before.nodes), int(node), sign * gain, kappa))
+        sketch.add(Amplifier(sketch.pick(sources), int(node), sign * gain, kappa))
 
 
 def _weak_loops(sketch: Sketch, block: Block) -> None:
@@ -235,4 +236,4 @@ def _output(rng: np.random.Generator, n: int, nodes: list[int]) -> np.ndarray:
     else:
         chosen = rng.choice(nodes, size=min(len(nodes), int(rng.integers(2, 5))), replace=False)
         row[chosen] = rng.normal(size=len(chosen))
-    return row
+    return row if row.any() else np.eye(n)[nodes[0]]

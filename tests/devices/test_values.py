@@ -86,7 +86,7 @@ def test_values_out_of_range_are_refused_by_name(
         (lambda: ShockleyDiode(1e-9, 0.0), "diode: emission coefficient N"),
         (lambda: ShockleyDiode(NAN), "diode: saturation current IS"),
         (lambda: ClampDiode(conductance=0.0), "clamp diode: conductance"),
-        (lambda: ClampDiode(knee=2.0), "clamp diode: knee must be between 1e-06 and 1 V, got 2"),
+        (lambda: ClampDiode(knee=2e3), "clamp diode: knee must be between 1e-06 and 1000 V, got 2000"),
         (lambda: CubicDevice(g1=0.0), "cubic device: g1 must be between 1e-12 and 1000 S, got 0"),
         (lambda: CubicDevice(v0=NAN), "cubic device: v0"),
         (lambda: EsakiDiode(peak_voltage=65.0e3), "tunnel diode: peak voltage"),

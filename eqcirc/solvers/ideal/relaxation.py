@@ -44,6 +44,7 @@ RUNAWAY = (
 STUCK = 1e-14  # of the time, or of it in slowest time constants: steps, or waits, that lead nowhere
 LATER = 1.3  # factor of time between two looks whether a row has arrived
 QUIET = 0.05  # of a state, over a step: what moves more has not arrived
+CALM = 10  # steps between two questions whether a node that runs away by itself does so in the circuit
 WINDOW, BACK = 300, 4
 """Steps, and how often a state turns back in them: over so many, swings of what comes to rest become smaller."""
 STEADY = 0.95  # part that is left of a swing then; after `MOST_STEPS`, such a swing would still be there
@@ -91,7 +92,7 @@ class UnderWay:
         h: (row,) their next steps.
         look: (row,) when to look next whether they have arrived.
         fence: (row,) since when they are at an unstable operating point; NaN if they are not.
-        ahead: (row,) whether they head for a stable one.
+        calm: (row,) whether nothing runs away, though some node by itself would.
         state: where they are.
     """
 
@@ -100,7 +101,7 @@ class UnderWay:
     h: Array
     look: Array
     fence: Array
-    ahead: np.ndarray
+    calm: np.ndarray
     state: State
 
     def take(self, rows: np.ndarray) -> UnderWay:
@@ -111,7 +112,7 @@ class UnderWay:
             self.h[rows],
             self.look[rows],
             self.fence[rows],
-            self.ahead[rows],
+            self.calm[rows],
             self.state.take(rows),
         )
 
@@ -120,13 +121,14 @@ class _Swings:
     """How far states of all rows swing over a window of steps, to tell oscillations from what comes to rest."""
 
     def __init__(self, x: Array) -> None:
-        self._low, self._high, self._before = x.copy(), x.copy(), np.full_like(x, np.inf)
+        self._low, self._high = x.copy(), x.copy()
+        self._low_before, self._high_before = np.full_like(x, -np.inf), np.full_like(x, np.inf)
         self._up, self._turns, self._steps = np.zeros(x.shape, bool), np.zeros(x.shape, int), 0
 
     def steady(self, rows: np.ndarray, x: Array, slopes: Array, least: Array) -> np.ndarray:
         """Note states and slopes (row, size) of some rows; return which of them swing on, at the end of a window.
 
-        Swings below `least` (row, size) are none.
+        Swings below `least` (row, size) are none; and where some state still drifts, they may end.
         """
         self._low[rows], self._high[rows] = np.minimum(self._low[rows], x), np.maximum(self._high[rows], x)
         self._turns[rows] += self._up[rows] != (slopes > 0)
@@ -134,11 +136,17 @@ class _Swings:
         self._steps += 1
         if self._steps % WINDOW:
             return np.zeros(len(rows), bool)
-        swing = (self._high - self._low)[rows]
-        goes_on = (swing > STEADY * self._before[rows]) & (swing > least) & (self._turns[rows] >= BACK)
-        self._before[rows], self._turns[rows] = swing, 0
+        low, high, low_before, high_before = (
+            a[rows] for a in (self._low, self._high, self._low_before, self._high_before)
+        )
+        swing, down, up = high - low, low - low_before, high - high_before
+        goes_on = (
+            (swing > STEADY * (high_before - low_before)) & (swing > least) & (self._turns[rows] >= BACK)
+        )
+        drifts = (down * up > 0) & (np.minimum(np.abs(down), np.abs(up)) > least)
+        self._low_before[rows], self._high_before[rows], self._turns[rows] = low, high, 0
         self._low[rows] = self._high[rows] = x
-        return np.asarray(goes_on.any(axis=1))
+        return np.asarray(goes_on.any(axis=1) & ~drifts.any(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,9 +191,11 @@ class _Relaxation:
     def run(self, start: Array | None) -> Relaxed:
         way = self._begin(start)
         swings = _Swings(way.state.x)
-        for _ in range(MOST_STEPS):
+        for step in range(MOST_STEPS):
             if not way.number.size:
                 break
+            if step % CALM == 0:
+                way = replace(way, calm=self._calm(way))
             way = self._step(way)
             self.times[way.number] = way.t
             way = self._look(way)
@@ -202,7 +212,7 @@ class _Relaxation:
         at, _ = d.bare.linearise(u)
         speed = (np.abs(d.flow(x, at)) / self.storage / self._scale(rows, x)).max(axis=1)
         h = np.where(speed > 0, FIRST_MOVE / np.maximum(speed, 1e-300), d.fastest())
-        h = np.minimum(h, FIRST_GROWTH * self._longest(rows, u))
+        h = np.minimum(np.minimum(h, self.slow), FIRST_GROWTH * self._longest(rows, u))
         state, _ = self._implicit(rows, h, u, i, u)
         failed = np.asarray(~np.isfinite(state.u).all(axis=1))
         state = State(u, i, np.zeros_like(u), np.zeros_like(i)).where(failed, state)
@@ -228,7 +238,7 @@ class _Relaxation:
     def _step(self, way: UnderWay) -> UnderWay:
         """Try a step of every row; take those that are precise enough."""
         s, rows = way.state, way.number
-        h = np.where(way.ahead, way.h, np.minimum(way.h, self._longest(rows, s.u)))
+        h = np.where(way.calm, way.h, np.minimum(way.h, self._longest(rows, s.u)))
         k = h[:, None]
         middle, _ = self._implicit(
             rows, D * h, s.u + D * k * s.du, s.i + D * k * s.di, s.u + GAMMA * k * s.du
@@ -266,6 +276,14 @@ class _Relaxation:
         rate = np.maximum(-(d.system.diagonal + at.diagonal) / self.storage[: d.n], 0).max(axis=1)
         return np.asarray(np.divide(1, rate, out=np.full_like(rate, np.inf), where=rate > 0))
 
+    def _calm(self, way: UnderWay) -> np.ndarray:
+        """Return which rows take short steps for a node that runs away by itself, while the circuit holds it."""
+        short = np.flatnonzero(way.h > self._longest(way.number, way.state.u))
+        calm = np.zeros(len(way.number), bool)
+        if short.size:
+            calm[short] = growth(self.dynamics.take(way.number[short]), way.state.u[short]) < 0
+        return calm
+
     def _look(self, way: UnderWay) -> UnderWay:
         """Look whether rows have arrived; return those that have not."""
         d, here = self.dynamics, way.state.x
@@ -281,21 +299,19 @@ class _Relaxation:
         """Return which of the rows `due` are done, after looking for an operating point next to them."""
         rows, x = way.number[due], way.state.x[due]
         d = self.dynamics.take(rows)
-        found = newton(d.equations, self.linear, x[:, : d.n])
+        found = newton(d.equations, self.linear, x[:, : d.n], most=2 * FEW)
         self.iterations += found.iterations
         there, scale = d.state(found.u), self._scale(rows, x)
         solved = np.isin(found.status, (Status.CONVERGED, Status.UNRESOLVED))
-        close, sight = (solved & near(there, x, scale, share) for share in (None, QUIET))
+        close = solved & near(there, x, scale)
         judged = np.zeros(len(due))
-        limited = np.isfinite(self._longest(rows, x[:, : d.n]))
-        asked = close | sight & limited
-        if asked.any():
-            judged[asked] = growth(d.take(asked), found.u[asked])
+        if close.any():
+            judged[close] = growth(d.take(close), found.u[close])
         self.u[rows] = np.where(close[:, None], found.u, np.nan)
         self.status[rows] = np.where(close, found.status, Status.NO_EQUILIBRIUM)
         self.error[rows] = found.error
         fence = np.where(close & ~(judged < 0), np.fmin(way.fence[due], way.t[due]), np.nan)
         way.look[due] = LATER * way.t[due]
-        way.fence[due], way.ahead[due] = fence, sight & (judged < 0)
+        way.fence[due] = fence
         self.arrived[rows] = close & (judged < 0)
         return np.asarray(self.arrived[rows] | ((way.t[due] - fence) * judged > FENCE))
