@@ -275,7 +275,7 @@ def leaves(circuit: Circuit, inputs: np.ndarray, voltages: np.ndarray) -> bool:
     dynamics = Dynamics.of(circuit, None, inputs)
     start = dynamics.state(dynamics.plan.collect(voltages))
     push = 1e-6 * np.random.default_rng(0).normal(size=start.shape)
-    end, _ = Motion(dynamics).run(start + push, 300 * dynamics.slowest)
+    end, *_ = Motion(dynamics).run(start + push, 300 * dynamics.slowest)
     return bool(np.abs(end - start).max() > 1e-2)
 
 

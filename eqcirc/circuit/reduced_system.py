@@ -44,7 +44,7 @@ class ReducedSystem:
         """Take the values; elements not in `parameters` keep the circuit's values."""
         self.plan = plan
         self.given = self.values = plan.circuit.values(parameters)
-        if any((self.values[mesh.name] == 0).any() for mesh in plan.meshes):
+        if plan.lossless:
             self.values = self._with_little_resistance(self.values)
         self._choose(plan.scattered, plan.scattered, apart=False)
 
@@ -87,7 +87,7 @@ class ReducedSystem:
                 around[mesh.a] * plan.circuit.is_free[mesh.a], around[mesh.b] * plan.circuit.is_free[mesh.b]
             )
             own = found[mesh.name][: len(mesh.a)]
-            little = np.where(own == 0, LITTLE / np.where(most > 0, most, 1.0), own)
+            little = np.where(mesh.lossless, LITTLE / np.where(most > 0, most, 1.0), own)
             found[mesh.name] = np.concatenate([little, found[mesh.name][len(mesh.a) :]])
         return found
 

@@ -99,6 +99,15 @@ class Junctions:
         """Devices between two unknowns: the only ones with entries beside the diagonal."""
         return np.flatnonzero((self.factor[0] != 0) & (self.factor[1] != 0))
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether devices look like devices from the unknowns: scaled alike at both ends, voltage and current too."""
+        (fa, fb), (wa, wb) = self.factor, self.weight
+        a, b = fa != 0, fb != 0
+        alike = ~(a & b) | ((fa == fb) & (wa == wb))
+        power = np.where(a, fa * wa, fb * wb)
+        return bool((alike & ((power > 0) | ~(a | b))).all())
+
     def dissipative(self, weights: Array) -> bool:
         """Whether more slope of any device adds a positive semidefinite part to the Jacobian, weighted and symmetrised.
 
@@ -198,6 +207,16 @@ class Reduction:
         read = csr_array(weights.multiply(self.voltage[nodes][None, :]) @ place)
         flow = csr_array(weights.multiply(self.current[nodes][None, :]))
         return Outputs(unknowns, light(read), csr_array(weights @ held), flow, place)
+
+    @property
+    def lossless(self) -> bool:
+        """Whether there are coils without resistance, which no conductance stands for."""
+        return any(mesh.lossless.any() for mesh in self.meshes)
+
+    @property
+    def drawable(self) -> bool:
+        """Whether a netlist of plain elements can be the reduced circuit; if not, only the full one can be built."""
+        return not self.lossless and all(j.plain for j in self.junctions)
 
     @cached_property
     def couplings(self) -> list[Block]:

@@ -96,9 +96,12 @@ class PolynomialDevice:
         return np.asarray(self._energy(x) + (self._current(x) + self._slope(x) * beyond / 2) * beyond)
 
     def limit(self, new: Array, old: Array) -> Array:
-        """Let a step go no further than a quarter of the range."""
+        """Let a step go no further than a quarter of the range within it, and any way outside, where lines go on."""
         step = (self.high - self.low) / 4
-        return np.clip(new, old - step, old + step)
+        here = np.clip(old, self.low, self.high)
+        there = np.clip(new, here - step, here + step)
+        outside = (there <= self.low) & (new < there) | (there >= self.high) & (new > there)
+        return np.where(outside | (np.clip(new, self.low, self.high) == here), new, there)
 
     def scaled(self, voltage: float, current: float) -> PolynomialDevice:
         """Return the device seen through an amplifier."""

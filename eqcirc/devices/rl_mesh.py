@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from eqcirc.devices.base import Branches, LinearElement, first, number
 from eqcirc.errors import CircuitError
@@ -81,12 +83,27 @@ class RLMesh(LinearElement):
                 f"R-L branches {self.name!r}: resistance {first(bad, value)} ohm; expected between {LOWEST:g} and "
                 f"{HIGHEST:g} ohm, or 0 for none"
             )
+        n = len(self.a)
+        links = self.shared[value[n:] > 0].T
+        part = connected_components(
+            coo_array((np.ones(links.shape[1]), links), shape=(n, n)), directed=False
+        )[1]
+        without = (np.bincount(part, value[:n]) == 0) & (np.bincount(part) > 1)
+        if without.any():
+            members = np.flatnonzero(part == np.argmax(without)).tolist()
+            raise CircuitError(
+                f"R-L branches {self.name!r}: {members} share resistances, and none has one of its own: nothing says "
+                "how a current divides between them; give one a resistance of its own"
+            )
 
     @property
     def lossless(self) -> np.ndarray:
         """(n,) true for branches without resistance, own or shared."""
-        total = self.value[: len(self.a)].copy()
-        np.add.at(total, self.shared.ravel(), np.repeat(self.value[len(self.a) :], 2))
+        return self._shorts(self.value)
+
+    def _shorts(self, value: Array) -> np.ndarray:
+        total = value[: len(self.a)].copy()
+        np.add.at(total, self.shared.ravel(), np.repeat(value[len(self.a) :], 2))
         return np.asarray(total == 0)
 
     @cached_property
@@ -135,9 +152,11 @@ class RLMesh(LinearElement):
     def branches(self, value: Array) -> Branches:
         """Return the admittance Rm⁻¹: the voltage across a branch drives a current through those it shares with.
 
-        No resistance counts as the lowest one, which is enough to see who drives whom; `ReducedSystem` takes less.
+        A short counts as the lowest resistance, which is enough to see who drives whom; `ReducedSystem` takes less.
         """
-        value = np.where(value == 0, LOWEST, value)
+        value = np.concatenate(
+            [np.where(self._shorts(value), LOWEST, value[: len(self.a)]), value[len(self.a) :]]
+        )
         if len(self.shared):
             k, l = (x.ravel() for x in np.indices((len(self.a), len(self.a))))
             y = np.asarray(np.linalg.inv(self.mesh_resistance(value)).ravel(), np.float64)

@@ -77,8 +77,9 @@ class CubicDevice:
         return np.asarray(self.g1 * square * (square / (12 * self.v0**2) - 0.5))
 
     def limit(self, new: Array, old: Array) -> Array:
-        """Let a step go no further than the width of the fall."""
-        return np.clip(new, old - 2 * self.v0, old + 2 * self.v0)
+        """Let a step go no further than the width of the fall, or, far from it, half of the way to it."""
+        step = np.maximum(2 * self.v0, np.abs(old) / 2)
+        return np.clip(new, old - step, old + step)
 
     def scaled(self, voltage: float, current: float) -> CubicDevice:
         """Return the device seen through an amplifier."""

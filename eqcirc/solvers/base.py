@@ -76,6 +76,7 @@ class OperatingPoints:
         rungs: for samples that only a retry solved, what won.
         nonlinearity: (batch,) distance of the nudged states from the linear response of the free one, as a part of
             it; NaN where that is not known, None without nudged phases.
+        noise: (batch,) how much of that response may be rounding, as a part of it; None without nudged phases.
         evidence: why the free states that converged are those of the circuit.
     """
 
@@ -86,11 +87,12 @@ class OperatingPoints:
     messages: dict[int, str] = field(default_factory=dict)
     rungs: dict[int, str] = field(default_factory=dict)
     nonlinearity: Array | None = None
+    noise: Array | None = None
     evidence: Evidence = Evidence.PROVEN
 
     def take(self, samples: np.ndarray) -> OperatingPoints:
         """Return some samples (a mask or numbers), without messages."""
-        off = None if self.nonlinearity is None else self.nonlinearity[samples]
+        off, noise = (None if x is None else x[samples] for x in (self.nonlinearity, self.noise))
         return replace(
             self,
             voltages=self.voltages[:, samples],
@@ -98,6 +100,7 @@ class OperatingPoints:
             messages={},
             rungs={},
             nonlinearity=off,
+            noise=noise,
         )
 
     @property

@@ -101,6 +101,11 @@ class Response:
                 )
         return off
 
+    def share(self, noise: Array) -> Array:
+        """Return (row,) what part of the response noise (row,) in volts is; infinite where there is no response."""
+        size = np.linalg.norm(self.expected, axis=1)
+        return np.asarray(np.divide(noise, size, out=np.full_like(noise, np.inf), where=size > 0))
+
     def _drowned(self, noise: Array, size: Array) -> np.ndarray:
         """(row,) whether noise hides what matters; that there is next to nothing to learn is no fault."""
         matters = NEGLIGIBLE * self.typical

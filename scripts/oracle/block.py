@@ -65,7 +65,9 @@ class Block:
 
     def _gyrators(self) -> None:
         """Against a held reference only: what a floating one senses, it does not pay for."""
-        for _ in range(int(self.rng.choice([0, 0, 1, 2])) if len(self.nodes) > 1 else 0):
+        for _ in range(
+            int(self.rng.choice([0, 0, 1, 2])) if self.sketch.gyrators and len(self.nodes) > 1 else 0
+        ):
             gm = float(self.rng.choice([-1, 1])) * self.sketch.siemens()
             self.sketch.add(Gyrator(gm, *self.pair([]), self.sketch.pick(self.hard)))
 
@@ -85,6 +87,9 @@ class Block:
                 sketch.add(Branch(1 / sketch.siemens(), *self.pair(self.hard), henry))
         for _ in range(int(rng.integers(0, 3)) if count > 1 else 0):
             i, j = rng.choice(count, 2, replace=False) + already
+            branches = [part for part in sketch.parts if isinstance(part, Branch)]
+            if branches[i].r_ohm == branches[j].r_ohm == 0:
+                continue  # how a current divides between them would be undetermined
             sketch.add(Shared(1 / sketch.siemens(), int(i), int(j)))
 
     def _diode(self, a: int, c: int) -> Diode:
@@ -138,4 +143,6 @@ class Block:
             return
         for _ in range(int(self.rng.integers(1, 1 + len(self.nodes)))):
             a, b = self.pair(self.hard)
+            if {a, b} & self.sketch.merged and {a, b} <= set(self.nodes):
+                continue  # across an amplifier a capacitor can give power
             self.sketch.add(Capacitor(a, b, float(10 ** self.rng.uniform(-12, -6))))

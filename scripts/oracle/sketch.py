@@ -35,6 +35,7 @@ class Sketch:
             )
         self.current_inputs: list[Input] = []
         self.held = [*self.rails, *(entry.node for entry in self.inputs)]
+        self.gyrators = bool(rng.random() < 0.5)
 
     def node(self) -> int:
         """A new node."""

@@ -12,12 +12,15 @@ import pytest
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.layered import Layered
 from eqcirc.circuit.neuron import LayerNeurons, Neuron, RLRecovery
+from eqcirc.circuit.reduced_system import ReducedSystem
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import Bounds, ShockleyDiode
 from eqcirc.devices.presets import PRESETS
 from eqcirc.errors import CircuitError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.netlist import reduced_netlist
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from tests.catalogue import NAMES, Case, S, case, random_layered
 from tests.kirchhoff import nudge_current, residual
@@ -160,10 +163,25 @@ def test_a_device_across_an_amplifier_needs_the_full_netlist(spice: Callable[...
     b.device("across", y, a, ShockleyDiode())
     circuit, inputs = b.build(y), np.array([[0.4], [-0.4], [2.0]])
     ideal = IdealSolver(circuit).solve(None, inputs).require()
-    full = spice(circuit, netlist="full").solve(None, inputs).require()
-    np.testing.assert_allclose(full.voltages, ideal.voltages, rtol=0, atol=AGREEMENT)
-    with pytest.raises(CircuitError, match="'across': amplifiers scale its terminals"):
-        spice(circuit).solve(None, inputs)
+    for netlist in ("full", "reduced"):
+        found = spice(circuit, netlist=netlist).solve(None, inputs).require()
+        np.testing.assert_allclose(found.voltages, ideal.voltages, rtol=0, atol=AGREEMENT)
+    system = ReducedSystem(Reduction(circuit))
+    with pytest.raises(CircuitError, match=r"'across' has no reduced netlist: .*use the full netlist"):
+        reduced_netlist(system, circuit.fixed_voltages(inputs))
+
+
+def test_coils_without_resistance(spice: Callable[..., NgspiceSolver]) -> None:
+    """They are shorts at an operating point, weakly fed ones included; the reduced netlist cannot hold them."""
+    b = CircuitBuilder("coils")
+    x, (a, c, y) = b.input("x"), b.nodes("inner", 3)
+    b.conductance("feed", x, a, 1e-9)
+    b.rl_branches("coil", np.array([a, c]), np.array([c, y]), np.array([0.0, 0.0]), np.array([1e-3, 1e-6]))
+    b.conductance("load", y, GROUND, 3e-9)
+    circuit, inputs = b.build(y), np.array([[4.0], [-40.0]])
+    for solver in (IdealSolver(circuit), spice(circuit), spice(circuit, netlist="full")):
+        volts = solver.solve(None, inputs).require().free
+        np.testing.assert_allclose(volts[:, [a, c, y]], inputs / 4 * np.ones(3), rtol=1e-9)
 
 
 @pytest.mark.parametrize("shift", [-0.9, 0.9])

@@ -286,7 +286,7 @@ def test_eigenvalues_agree_with_what_a_transient_does(ratio: float) -> None:
     dynamics = Dynamics.of(circuit, None, NOTHING)
     growth = float(stability(dynamics, np.zeros((1, 2))).growth[0])
     push = np.array([[1e-4, 0.0]])
-    end, _ = Motion(dynamics).run(push, 6 / abs(growth))
+    end, *_ = Motion(dynamics).run(push, 6 / abs(growth))
     assert (np.abs(end).max() > 1e-3) == (growth > 0)
     assert (np.abs(end).max() < 2e-5) == (growth < 0)
 

@@ -13,7 +13,7 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.lattice import Lattice
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
-from eqcirc.devices import CubicDevice, EsakiDiode
+from eqcirc.devices import CubicDevice, EsakiDiode, ShockleyDiode
 from eqcirc.errors import CircuitError, ConfigError, DataError, EngineError, SolverError
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
@@ -295,3 +295,30 @@ def test_a_start_that_contradicts_an_amplifier_is_refused(engine: Engine) -> Non
     start[a], start[out] = 0.5, 1.0
     with pytest.raises(CircuitError, match="node 'out' starts at 1 V, but amplifier 'amp' makes it 2 V"):
         engine(circuit).transient(Course(1e-5, start=start, inputs=np.ones(1)))
+
+
+@pytest.mark.parametrize("volts", [1.35, 1.42, 5.0, 25.0])
+def test_a_junction_that_is_switched_on_hard(volts: float) -> None:
+    """At first there are volts across it, and its exponential is faster than anything else by many decades."""
+    b = CircuitBuilder("overdriven")
+    x, y = b.input("x"), b.nodes("y")
+    b.device("d", x, y, ShockleyDiode())
+    b.conductance("g", y, GROUND, 1e-6)
+    b.capacitor("c", y, GROUND, 1e-9)
+    circuit, sample = b.build(y), np.array([volts])
+    rest = IdealSolver(circuit).solve(None, sample[None]).require().free[0]
+    end = IdealSolver(circuit).transient(Course(20e-3, inputs=sample)).end
+    np.testing.assert_allclose(end, rest, atol=1e-5)
+
+
+def test_a_transient_of_too_many_steps_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eqcirc.solvers.ideal.transient.MOST_STEPS", 20)
+    b = CircuitBuilder("rc")
+    y = b.nodes("y")
+    b.conductance("g", y, GROUND, 1e-6)
+    b.capacitor("c", y, GROUND, 1e-9)
+    circuit = b.build(y)
+    with pytest.raises(
+        SolverError, match=r"'rc' stopped at .* of 1 s after 20 steps: .* follow it for a shorter time"
+    ):
+        IdealSolver(circuit).transient(Course(1.0, start=np.array([0.0, 1.0])))

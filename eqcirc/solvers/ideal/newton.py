@@ -10,14 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.solvers.equations import Rows
+from eqcirc.solvers.equations import PRECISION, Linearised, Rows
 from eqcirc.solvers.linear.base import LinearSolver, solve_rows
 from eqcirc.solvers.precision import UNCERTAIN
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
 MOST_ITERATIONS = 200
-DAMP_AFTER = 40  # iterations; piecewise laws can make full steps cycle, half steps end that
+SEARCH_AFTER = (
+    30  # iterations; piecewise laws can make full steps cycle, shorter ones that lead downhill end that
+)
+SHORTEST = 1e-6  # of a full step
+DOWNHILL = 1e-2  # of what a short step promises: what is left of Kirchhoff's law has to shrink by as much
 EXACT = 1e-10  # of the largest voltage of a row: how much of an error is left at most
 STALLED = 0.5  # of the step before: steps that shrink no faster are rounding, or do not converge
 ROUNDING = 1e-3  # of the largest voltage: no rounding of a solvable system is larger
@@ -93,7 +97,24 @@ def newton(
             active, x, step, part = active[going], x[going], step[going], part[going]
             rows, at, points = rows.take(going), at.take(going), [p[going] for p in points]
         dx = solve_rows(linear, rows.system, at, at.residual)
-        x = x - (dx if iteration < DAMP_AFTER else 0.5 * dx)
+        x = x - (dx if iteration < SEARCH_AFTER else _shortened(rows, x, dx, at))
         before, step = step if iteration or moved is None else moved[active], np.abs(dx).max(axis=1)
         last = points
     return Solved(u, status, error, total)
+
+
+def _shortened(rows: Rows, x: Array, dx: Array, at: Linearised) -> Array:
+    """Return steps (row, n) along dx that lead downhill; where devices are limited, these are shortened already.
+
+    Newton's direction leads downhill in every norm of F, so F counts in volts over the conductance around.
+    """
+    size = PRECISION * at.largest[:, None] / at.tolerance
+    height, part = np.linalg.norm(at.residual * size, axis=1), np.ones(len(x))
+    trying = np.flatnonzero(~at.limited)
+    while trying.size:
+        there, _ = rows.take(trying).linearise(x[trying] - part[trying, None] * dx[trying])
+        reached = np.linalg.norm(there.residual * size[trying], axis=1)
+        high = ~(reached <= (1 - DOWNHILL * part[trying]) * height[trying])
+        trying = trying[high & (part[trying] > SHORTEST)]
+        part[trying] /= 2
+    return np.asarray(part[:, None] * dx)

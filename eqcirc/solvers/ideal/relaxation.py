@@ -22,7 +22,7 @@ import numpy as np
 from eqcirc.solvers.dynamics import PARASITIC, Dynamics
 from eqcirc.solvers.free_phase import MOST_STEPS, NEAR, near
 from eqcirc.solvers.ideal.companion import Companions, Step
-from eqcirc.solvers.ideal.newton import Solved, newton
+from eqcirc.solvers.ideal.newton import MOST_ITERATIONS, Solved, newton
 from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.stability import growth
 from eqcirc.solvers.status import Status
@@ -36,6 +36,7 @@ SMALL = 1e-3  # of the largest voltage (current) of a row: states below it have 
 PRECISE = 1e-9  # of the largest voltage: how precisely a step is solved
 FEW = 12  # Newton iterations; a step that needs more is too long
 FIRST_MOVE = 1e-3  # of the largest voltage: no state moves further in the first step
+SHORTEST = 1e-3  # of the fastest time constant, in the first step: what a junction that is overdriven asks for is less
 FIRST_GROWTH = 0.1  # of what runs away, by e, in the first step
 SHRINK, GROW = 0.2, 4.0  # factors between steps
 RUNAWAY = (
@@ -211,9 +212,12 @@ class _Relaxation:
         u, i = x[:, : d.n], x[:, d.n :]
         at, _ = d.bare.linearise(u)
         speed = (np.abs(d.flow(x, at)) / self.storage / self._scale(rows, x)).max(axis=1)
-        h = np.where(speed > 0, FIRST_MOVE / np.maximum(speed, 1e-300), d.fastest())
+        fastest = d.fastest()
+        h = np.where(
+            speed > 0, np.maximum(FIRST_MOVE / np.maximum(speed, 1e-300), SHORTEST * fastest), fastest
+        )
         h = np.minimum(np.minimum(h, self.slow), FIRST_GROWTH * self._longest(rows, u))
-        state, _ = self._implicit(rows, h, u, i, u)
+        state, _ = self._implicit(rows, h, u, i, None if start is None else u, MOST_ITERATIONS)
         failed = np.asarray(~np.isfinite(state.u).all(axis=1))
         state = State(u, i, np.zeros_like(u), np.zeros_like(i)).where(failed, state)
         never = np.full(len(rows), np.nan)
@@ -225,11 +229,13 @@ class _Relaxation:
         volts = np.maximum(self.volts[rows], np.abs(x[:, : d.n]).max(axis=1))
         return np.asarray(volts[:, None] * d.units)
 
-    def _implicit(self, rows: np.ndarray, tau: Array, u: Array, i: Array, guess: Array) -> tuple[State, Step]:
+    def _implicit(
+        self, rows: np.ndarray, tau: Array, u: Array, i: Array, guess: Array | None, most: int = FEW
+    ) -> tuple[State, Step]:
         """Return the states after an implicit step tau (row,) from (u, i), NaN where none is found, and the step."""
         d = self.dynamics
         step = Step(self.companions, d.bare.take(rows), d.held[rows], tau, u, i)
-        found = newton(step, self.companions.linear, guess, wanted=PRECISE, most=FEW)
+        found = newton(step, self.companions.linear, guess, wanted=PRECISE, most=most)
         self.iterations += found.iterations
         currents = step.currents(found.u)
         slopes = (found.u - u) / tau[:, None], (currents - i) / tau[:, None]

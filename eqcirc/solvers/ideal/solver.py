@@ -55,7 +55,7 @@ class IdealSolver(Solver):
             u, status, iterations = free.u[None], free.status, free.iterations
             state.judge(free.error, status, messages)
             phase.judge(u[0], status, messages, free.stable)
-            nonlinearity = None
+            nonlinearity = unsure = None
             if nudge is not None:
                 nudged, response = self._nudged(state, nudge)
                 u = np.concatenate([u, nudged.u.reshape(-1, *free.u.shape)])
@@ -65,6 +65,7 @@ class IdealSolver(Solver):
                 status = np.where(status == Status.CONVERGED, each, status)
                 noise = np.fmax(np.fmax(free.error, error), state.rounding)
                 nonlinearity = response.judge(u, status, messages, nudge, noise)
+                unsure = response.share(noise)
                 iterations += nudged.iterations
         voltages = self._plan.expand(u, fixed)
         seconds = time.perf_counter() - began
@@ -75,6 +76,7 @@ class IdealSolver(Solver):
             seconds,
             messages,
             nonlinearity=nonlinearity,
+            noise=unsure,
             evidence=phase.evidence,
         )
 

@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.integrate import BDF, solve_ivp
-from scipy.optimize import OptimizeResult
+from scipy.integrate import BDF
 from scipy.sparse import block_diag, coo_array, csc_array, csr_array, diags_array
 
 from eqcirc.circuit.reduced_system import ReducedSystem
@@ -25,9 +24,11 @@ from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array
 
 RTOL, ATOL = 1e-4, 1e-7  # a few microvolts decide no basin of attraction
-STEEP = 1e6
-"""Of the largest conductance: steeper slopes count as that. Trial steps of an integrator think up volts across a
-junction, and a Jacobian with the slope of exp(200) in it cannot be factorised."""
+MOST_STEPS = 200_000
+"""Of a transient; what needs more would take minutes. A step takes a millisecond or so."""
+STEEPEST = (
+    1e100  # S; trial steps think up volts across a junction, and what has no number cannot be factorised
+)
 FIRST_MOVE = 1e-3  # V (or A): no state moves further in the first step
 FAITHFUL = 1e-3  # of the smallest capacitance: stands at bare unknowns in a transient that is looked at
 SMALL = 1e-3  # V; voltages below it have an absolute accuracy
@@ -59,8 +60,7 @@ class Motion:
         d = self.dynamics
         u = x[:, : d.n]
         at, _ = d.bare.linearise(u)
-        steep = STEEP * d.system.strength.max()
-        at = replace(at, diagonal=_within(at.diagonal, steep), beside=_within(at.beside, steep))
+        at = replace(at, diagonal=_finite(at.diagonal), beside=_finite(at.beside))
         nodal = d.jacobian(at) if self._matrix is None else self._sparse(self._matrix, at)
         blocks = [csr_array(self._inverse @ -k) for k in nodal]  # a dense block would keep its zeros
         return csc_array(block_diag(blocks, format="csc"))
@@ -79,8 +79,8 @@ class Motion:
         rtol: float = RTOL,
         atol: float | Array = ATOL,
         longest_step: float = np.inf,
-    ) -> tuple[Array, OptimizeResult]:
-        """Return the state (row, size) after a while, and scipy's account of the way: instants t and states y.
+    ) -> tuple[Array, Array, Array]:
+        """Return the state (row, size) after a while, and the way: instants (time,) and states (time, row·size).
 
         Args:
             x: (row, size) where to start.
@@ -88,23 +88,27 @@ class Motion:
             rtol: relative error of a step.
             atol: absolute error, a number or one for each state.
             longest_step: seconds.
-        """
-        shape = x.shape
-        fun, options = self._problem(x, duration)
-        course = solve_ivp(
-            fun, (0.0, duration), x.ravel(), "BDF", rtol=rtol, atol=atol, max_step=longest_step, **options
-        )
-        return course.y[:, -1].reshape(shape), course
 
-    def settle(self, x: Array, duration: float, most_steps: int) -> tuple[Array, bool]:
-        """Return the state (row, size) after a while, and whether it got there in so many steps."""
+        Raises:
+            SolverError: the integrator gave up, or it would take too many steps.
+        """
         fun, options = self._problem(x, duration)
-        solver = BDF(fun, 0.0, x.ravel(), duration, rtol=RTOL, atol=ATOL, **options)
-        for _ in range(most_steps):
-            solver.step()
-            if solver.status != "running":
-                break
-        return solver.y.reshape(x.shape), solver.status == "finished"
+        times, states, said = [0.0], [x.ravel()], None
+        with np.errstate(over="ignore", invalid="ignore"):  # of trial steps, which are taken back
+            solver = BDF(
+                fun, 0.0, x.ravel(), duration, rtol=rtol, atol=atol, max_step=longest_step, **options
+            )
+            while solver.status == "running" and len(times) <= MOST_STEPS:
+                said = solver.step()
+                times.append(solver.t)
+                states.append(solver.y)
+        if solver.status != "finished":
+            raise SolverError(
+                f"the transient of {self.dynamics.plan.circuit.name!r} stopped at {solver.t:.3g} of {duration:.3g} s "
+                f"after {len(times) - 1} steps: {said or 'something in it is very much faster'}; follow it for a "
+                "shorter time, or with less accuracy"
+            )
+        return solver.y.reshape(x.shape), np.array(times), np.array(states)
 
     def _problem(self, x: Array, duration: float) -> tuple[Callable[[float, Array], Array], dict[str, Any]]:
         """Return the rate of one long state, as integrators want it, and its Jacobian and first step.
@@ -118,8 +122,8 @@ class Motion:
         }
 
 
-def _within(slopes: Array, steepest: float) -> Array:
-    return np.clip(np.nan_to_num(slopes), -steepest, steepest)
+def _finite(slopes: Array) -> Array:
+    return np.clip(np.nan_to_num(slopes), -STEEPEST, STEEPEST)
 
 
 def follow(plan: Reduction, course: Course) -> Waveforms:
@@ -134,18 +138,13 @@ def follow(plan: Reduction, course: Course) -> Waveforms:
     start = np.concatenate([plan.collect(course.voltages(circuit)), course.branch_currents(circuit)])
     volts = SMALL * course.accuracy
     atol = volts * dynamics.units
-    _, way = Motion(dynamics, FAITHFUL).run(
+    _, times, states = Motion(dynamics, FAITHFUL).run(
         start[None],
         course.duration,
         rtol=course.accuracy,
         atol=atol,
         longest_step=course.duration / course.steps,
     )
-    if not way.success:
-        raise SolverError(
-            f"the transient of {circuit.name!r} stopped at {way.t[-1]:.3g} of {course.duration:.3g} s: "
-            f"{way.message}"
-        )
-    u, currents = np.split(way.y.T, [dynamics.n], axis=1)
+    u, currents = np.split(states, [dynamics.n], axis=1)
     voltages = plan.expand(u[None], np.repeat(held, len(u), axis=0))[0]
-    return Waveforms(circuit, way.t, voltages, currents, time.perf_counter() - began)
+    return Waveforms(circuit, times, voltages, currents, time.perf_counter() - began)

@@ -10,7 +10,6 @@ import numpy as np
 from eqcirc.circuit.reduced_parts import GROUND, ReducedParts
 from eqcirc.circuit.reduction import Junctions
 from eqcirc.devices.base import number
-from eqcirc.errors import CircuitError
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array
 
@@ -137,14 +136,7 @@ def junction_cards(junctions: Junctions, area: Array, fixed: Array, names: list[
 
 def _scales(junctions: Junctions, device: int) -> tuple[float, float] | None:
     """Return voltage factor and current weight of a device, the same at both terminals; None if both are held."""
-    pairs = zip(junctions.factor, junctions.weight, strict=True)
-    scales = {(float(f[device]), float(w[device])) for f, w in pairs if f[device] != 0}
-    if not scales:
-        return None
-    factor, weight = scales.pop()
-    if scales or factor * weight <= 0:
-        raise CircuitError(
-            f"device {junctions.name!r}: amplifiers scale its terminals, or its voltage and current, so that no device "
-            'looks like it from there; solve this circuit with the full netlist (netlist = "full")'
-        )
-    return factor, weight
+    for factor, weight in zip(junctions.factor, junctions.weight, strict=True):
+        if factor[device] != 0:
+            return float(factor[device]), float(weight[device])
+    return None

@@ -38,7 +38,8 @@ def export_deck(
         circuit: the circuit.
         parameters: values by element name.
         inputs: samples (n, n_features).
-        form: "full", every element as built, or "reduced", inputs and amplifiers eliminated.
+        form: "full", every element as built, or "reduced", inputs and amplifiers eliminated; "full" is also taken
+            where there is no reduced one (`Reduction.drawable`).
         start: how the state of a circuit with several operating points is found, see `solvers.free_phase`.
 
     Raises:
@@ -46,6 +47,8 @@ def export_deck(
     """
     fixed = circuit.fixed_voltages(inputs)
     plan = Reduction(circuit)
+    if not plan.drawable:
+        form = "full"
     if form == "full":
         printed = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
         netlist = full_netlist(circuit, parameters, fixed)

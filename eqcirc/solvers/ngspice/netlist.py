@@ -22,6 +22,7 @@ from eqcirc.circuit.reduced_parts import reduced_parts
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.constants import JUNCTION_GMIN
 from eqcirc.devices.base import number
+from eqcirc.errors import CircuitError
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.ngspice import cards
 from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
@@ -169,9 +170,14 @@ def reduced_netlist(
     """Return the reduced circuit for held voltages (batch, fixed node).
 
     Raises:
-        CircuitError: a device lies between nodes with different scalings (a loop through ideal transformers).
+        CircuitError: the reduced circuit is none of plain elements, see `Reduction.drawable`.
     """
     plan, circuit = system.plan, system.plan.circuit
+    if not plan.drawable:
+        raise CircuitError(
+            f"circuit {circuit.name!r} has no reduced netlist: it has coils without resistance, or amplifiers scale "
+            'the ends of a device differently; use the full netlist (netlist = "full")'
+        )
     names, notes = [f"u{k}" for k in range(plan.n)], []
     for node in circuit.free_nodes.tolist():
         names[plan.unknown[node]] = circuit.node_names[node]

@@ -70,7 +70,8 @@ class NgspiceSolver(Solver):
         Args:
             circuit: the circuit.
             start: how the free phase is found, see `solvers.free_phase`; transients run the full netlist.
-            netlist: "reduced" (fast, exact) or "full" (every element as it will be built).
+            netlist: "reduced" (fast, exact) or "full" (every element as it will be built), which is also taken
+                where there is no reduced one (`Reduction.drawable`).
             workers: how many processes of this machine, or other `Workers` such as those of a cluster.
             sweep: largest number of samples in one netlist.
             tolerances: ngspice's convergence criteria.
@@ -84,7 +85,7 @@ class NgspiceSolver(Solver):
         self._plan = Reduction(circuit)
         self._linear = choose(self._plan)
         self._start = start
-        self._full = netlist == "full"
+        self._full = netlist == "full" or not self._plan.drawable
         self._sweep = sweep
         self._tolerances = tolerances or Tolerances()
         self._quarantine = quarantine
@@ -114,7 +115,7 @@ class NgspiceSolver(Solver):
             swept, status = self._run(self._netlists(system, fixed, nudge))
             u = self._unknowns(swept.voltages, self._full)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # failures are reported as status
-            nonlinearity = self._judge(u, status, swept.messages, equations, nudge)
+            nonlinearity, noise = self._judge(u, status, swept.messages, equations, nudge)
             phase.judge(u[0], status, swept.messages, np.zeros(len(status), bool))
         if self._quarantine is not None:
             self._keep(
@@ -127,6 +128,7 @@ class NgspiceSolver(Solver):
             messages=swept.messages,
             rungs=swept.rungs,
             nonlinearity=nonlinearity,
+            noise=noise,
             evidence=phase.evidence,
         )
 
@@ -214,7 +216,7 @@ class NgspiceSolver(Solver):
             part = slice(first, first + self._sweep)
             pull = None if nudge is None else nudge.take(part)
             if full:
-                yield full_netlist(self.circuit, system.values, fixed[part], pull, self._tolerances)
+                yield full_netlist(self.circuit, system.given, fixed[part], pull, self._tolerances)
             else:
                 yield reduced_netlist(system, fixed[part], pull, self._tolerances)
 
@@ -251,8 +253,8 @@ class NgspiceSolver(Solver):
         messages: dict[int, str],
         equations: Equations,
         nudge: Nudge | None,
-    ) -> Array | None:
-        """Set the status of samples that are not finite or far from Kirchhoff's law; return the nonlinearity.
+    ) -> tuple[Array | None, Array | None]:
+        """Set the status of samples that are not finite or far from Kirchhoff's law; return nonlinearity and noise.
 
         u (phase, batch, n) are ngspice's answers; this is the only guard against those that are wrong without a word.
         """
@@ -273,9 +275,10 @@ class NgspiceSolver(Solver):
             )
         state.judge(np.zeros(len(status)), status, messages)
         if nudge is None:
-            return None
+            return None, None
         noise = np.fmax(off.max(axis=0), state.rounding)
-        return Response.of(state, nudge).judge(u, status, messages, nudge, noise)
+        response = Response.of(state, nudge)
+        return response.judge(u, status, messages, nudge, noise), response.share(noise)
 
     def _looked_at(self, u: Array, equations: Equations, nudge: Nudge | None) -> FreeState:
         """Return the free states u[0], and how far all phases (phase, batch, n) are from Kirchhoff's law."""
