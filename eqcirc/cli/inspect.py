@@ -160,7 +160,7 @@ def netlist(
 
     opened = open_source(source)
     x = opened.samples(inputs, samples, scaled=scaled)
-    text = export_deck(opened.circuit, opened.parameters, x, form, start=opened.experiment.solver.start)
+    text = export_deck(opened.circuit, opened.parameters, x, form, start=opened.experiment.solver.begins)
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -114,11 +114,11 @@ def build_solver(
     """
     s = experiment.solver
     if (engine or s.engine) == "ideal":
-        return IdealSolver(circuit, start=s.start)
+        return IdealSolver(circuit, start=s.begins)
     memory = None if s.memory is None else int(s.memory * 2**30)
     return NgspiceSolver(
         circuit,
-        start=s.start,
+        start=s.begins,
         netlist=s.netlist,
         workers=ClusterWorkers(s.cluster) if s.cluster else s.workers or os.cpu_count() or 1,
         sweep=s.sweep,

@@ -146,7 +146,7 @@ class Run:
 
     def _write_netlist(self, inputs: np.ndarray) -> None:
         """Write the deck of the first sample, unless it has no operating point to export."""
-        start = self.experiment.solver.start
+        start = self.experiment.solver.begins
         try:
             deck = export_deck(self.circuit, self.trainer.parameters, inputs[:1], start=start)
         except SolverError as error:

@@ -21,6 +21,7 @@ from eqcirc.experiment.section import (
     Whole,
     from_folder,
 )
+from eqcirc.solvers.free_phase import InitialState, Start
 
 Share = Annotated[Finite, Field(ge=0, lt=1)]
 Cosine = Annotated[Finite, Field(ge=-1, le=1)]
@@ -107,6 +108,19 @@ class Learning(Section):
     )
 
 
+class Initial(Section):
+    """What is written into a circuit that remembers, before its inputs are applied; nothing if left out."""
+
+    voltages: dict[str, Finite] | None = Field(
+        None, examples=[{"h1_0": 1.0}], description="V by node name: charged at first, all other nodes at 0 V"
+    )
+    pulse: tuple[Finite, ...] | None = Field(
+        None,
+        examples=[(1.0, 0.0)],
+        description="scaled inputs that stand until the circuit rests, then its own do",
+    )
+
+
 class Solver(Section):
     """What solves the operating points in training."""
 
@@ -115,6 +129,7 @@ class Solver(Section):
         "auto",
         description="free phase of N-shaped devices: cold (from 0 V), relax (follows the circuit in time), auto",
     )
+    initial: Initial | None = Field(None, description="")
     netlist: Literal["reduced", "full"] = Field(
         "reduced", description="reduced: inputs and amplifiers eliminated exactly, fast; full: every element"
     )
@@ -136,6 +151,13 @@ class Solver(Section):
         None, examples=[2.0], description="GiB of address space; a worker that wants more is replaced"
     )
     reltol: Positive = Field(1e-11, description="ngspice: relative tolerance of Newton's iteration")
+
+    @property
+    def begins(self) -> Start | InitialState:
+        """Return how the free phase is found, as solvers take it."""
+        if self.initial is None:
+            return self.start
+        return InitialState(self.initial.voltages or {}, self.initial.pulse)
 
 
 class AuditSection(Section):

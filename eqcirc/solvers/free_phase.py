@@ -4,17 +4,23 @@
     relax   what the circuit does: a transient from rest until it stands still, then Newton's method from there
     auto    cold where a certificate says that the circuit comes to rest there whatever the start, else relax
 
+A circuit that remembers is brought to an `InitialState` first, and relaxes from there under its inputs.
+
 A circuit with one operating point may oscillate for ever when it is switched on, though it would stay at that point. So
 answers say what they rest on (`Evidence`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from eqcirc.errors import SolverError
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.reduction import ROUNDING, Reduction
+from eqcirc.errors import CircuitError, SolverError, nearest
 from eqcirc.solvers.certificate import certificate
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Equations
@@ -23,6 +29,55 @@ from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array
 
 Start = Literal["auto", "cold", "relax"]
+
+
+@dataclass(frozen=True)
+class InitialState:
+    """What is written into a circuit that remembers, before its inputs are applied.
+
+    First nodes are charged; nothing else is. Then, if there is a pulse, it stands at the inputs until the circuit is at
+    rest, and that state counts.
+
+    Attributes:
+        voltages: volts by node name.
+        pulse: one sample (n_features,) that the inputs take before their own; None for none.
+    """
+
+    voltages: Mapping[str, float] = field(default_factory=dict)
+    pulse: Sequence[float] | None = None
+
+    def held(self, circuit: Circuit) -> Array:
+        """Return the held voltages (1, fixed node) of the pulse; without one, those of zero inputs."""
+        sample = (
+            np.zeros(circuit.inputs.n_features) if self.pulse is None else np.asarray(self.pulse, np.float64)
+        )
+        return circuit.fixed_voltages(sample[None])
+
+    def unknowns(self, plan: Reduction) -> Array:
+        """Return the scaled unknowns (n,) of the charged nodes.
+
+        Raises:
+            CircuitError: an unknown node, a held one, or two that an amplifier ties to other voltages.
+        """
+        u, names = np.full(plan.n, np.nan), plan.circuit.node_names
+        for name, volts in self.voltages.items():
+            if name not in names:
+                raise CircuitError(f"initial state: there is no node {name!r}; {nearest(name, names[1:])}")
+            node = names.index(name)
+            if not plan.circuit.is_free[node] or not np.isfinite(volts):
+                raise CircuitError(
+                    f"initial state: node {name!r} cannot be charged to {volts:g} V: expected a finite voltage of a "
+                    "node that no source holds"
+                )
+            k, charged = plan.unknown[node], volts / plan.voltage[node]
+            if abs(u[k] - charged) > ROUNDING * abs(charged):
+                raise CircuitError(
+                    f"initial state: an amplifier holds node {name!r} at {plan.voltage[node] * u[k]:g} V for the other "
+                    f"voltages that were given, not at {volts:g} V; leave it out"
+                )
+            u[k] = charged
+        return np.asarray(np.nan_to_num(u))
+
 
 FIRST_HORIZON = 30.0  # of `Dynamics.slowest`: how long a transient lasts at first
 LONGER, ATTEMPTS = 4.0, 8  # then so many times longer, so often; what has not settled by then is given up
@@ -50,22 +105,26 @@ class FreePhase:
 
     Attributes:
         relaxes: whether the circuit is followed in time.
+        initial: the state that it is followed from; None for nothing charged.
         evidence: why a state that passes is where the circuit will be.
     """
 
-    def __init__(self, equations: Equations, start: Start) -> None:
+    def __init__(self, equations: Equations, start: Start | InitialState) -> None:
         """Look for a certificate if there is need of one.
 
         Raises:
             SolverError: a cold start was asked for and cannot be trusted.
         """
-        self.relaxes, self.evidence = False, Evidence.PROVEN
+        self.relaxes, self.evidence, self.initial = False, Evidence.PROVEN, None
         if equations.plan.passive:
             return
         self.dynamics = Dynamics(equations)
         known = certificate(self.dynamics)
-        self.relaxes = start == "relax" or (start == "auto" and not known.attracting)
-        if not known.attracting:
+        self.initial = start if isinstance(start, InitialState) and not known.attracting else None
+        self.relaxes = start == "relax" or (start != "cold" and not known.attracting)
+        if self.initial:
+            self.evidence = Evidence.WRITTEN
+        elif not known.attracting:
             self.evidence = Evidence.REACHED if self.relaxes else Evidence.LOCAL
         if start == "cold" and not known.unique:
             raise SolverError(

@@ -112,8 +112,9 @@ def _shortened(rows: Rows, x: Array, dx: Array, at: Linearised) -> Array:
     height, part = np.linalg.norm(at.residual * size, axis=1), np.ones(len(x))
     trying = np.flatnonzero(~at.limited)
     while trying.size:
-        there, _ = rows.take(trying).linearise(x[trying] - part[trying, None] * dx[trying])
-        reached = np.linalg.norm(there.residual * size[trying], axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            there, _ = rows.take(trying).linearise(x[trying] - part[trying, None] * dx[trying])
+            reached = np.linalg.norm(there.residual * size[trying], axis=1)
         high = ~(reached <= (1 - DOWNHILL * part[trying]) * height[trying])
         trying = trying[high & (part[trying] > SHORTEST)]
         part[trying] /= 2

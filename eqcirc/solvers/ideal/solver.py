@@ -12,7 +12,8 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.free_phase import FreePhase, Start
+from eqcirc.solvers.free_phase import FreePhase, InitialState, Start
+from eqcirc.solvers.ideal.initial import written
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.ideal.transient import follow
@@ -31,7 +32,7 @@ class IdealSolver(Solver):
 
     name = "ideal"
 
-    def __init__(self, circuit: Circuit, *, start: Start = "auto") -> None:
+    def __init__(self, circuit: Circuit, *, start: Start | InitialState = "auto") -> None:
         """Plan the reduction; `start` says how the free phase is found, see `solvers.free_phase`."""
         super().__init__(circuit)
         self._start = start
@@ -50,7 +51,7 @@ class IdealSolver(Solver):
         messages: dict[int, str] = {}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # failures are reported as status
             phase = FreePhase(equations, self._start)
-            free = relax(phase.dynamics, self._linear) if phase.relaxes else newton(equations, self._linear)
+            free = self._relaxed(phase) if phase.relaxes else newton(equations, self._linear)
             free, state = self._sure(free, equations, nudge)
             u, status, iterations = free.u[None], free.status, free.iterations
             state.judge(free.error, status, messages)
@@ -79,6 +80,13 @@ class IdealSolver(Solver):
             noise=unsure,
             evidence=phase.evidence,
         )
+
+    def _relaxed(self, phase: FreePhase) -> Solved:
+        """Follow the circuit until it comes to rest, from the state that was written into it, if any was."""
+        start, rows = None, len(phase.dynamics.equations.fixed)
+        if phase.initial:
+            start = np.tile(written(phase.initial, phase.dynamics.equations.system, self._linear), (rows, 1))
+        return relax(phase.dynamics, self._linear, start)
 
     def _sure(self, free: Solved, equations: Equations, nudge: Nudge | None) -> tuple[Solved, FreeState]:
         """Return free states that rounding leaves precise, if that can be: where it does not, sums are made exact."""

@@ -17,7 +17,7 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices.base import number
 from eqcirc.solvers.dynamics import Dynamics
-from eqcirc.solvers.free_phase import Start
+from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist, reduced_netlist
 from eqcirc.solvers.status import Evidence
@@ -30,7 +30,7 @@ def export_deck(
     inputs: Array,
     form: Literal["full", "reduced"] = "full",
     *,
-    start: Start = "auto",
+    start: Start | InitialState = "auto",
 ) -> str:
     """Return a deck that sweeps over samples (n, n_features) and prints the voltages of the output nodes.
 

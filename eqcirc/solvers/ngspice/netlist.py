@@ -64,12 +64,14 @@ class Settling:
         step: seconds; the first steps are below it, so that a long transient does not jump over its beginning.
         holding: siemens that hold every saved node, in phase −1, near where it settled.
         branches: names of the inductors, whose currents are states, too.
+        start: (saved + branches,) state at the first instant; None for nothing charged.
     """
 
     seconds: float
     step: float
     holding: float
     branches: tuple[str, ...] = ()
+    start: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,10 @@ class Netlist:
             for k, (name, c) in enumerate(zip(self.saved, farads.tolist(), strict=True))
             if c > 0
         ]
-        return replace(self, lines=[*self.lines, *capacitors], settle=settle)
+        lines = [*self.lines, *capacitors]
+        if settle.start is not None:
+            lines = charged(lines, self.saved, settle.branches, settle.start)
+        return replace(self, lines=lines, settle=settle)
 
     def holding(self, voltages: Array, siemens: float) -> Netlist:
         """Return the netlist with a phase −1 that holds the saved nodes near voltages (batch, saved).
@@ -137,6 +142,17 @@ class Netlist:
         width = 16 * (len(shown) + 2)  # of one table, instead of one for every few columns
         ends = [f".width out={width}", f".{self.sweep()}", f".print dc {' '.join(shown)}", ".end", ""]
         return "\n".join([title, *self.notes, *parts, *ends])
+
+
+def charged(lines: list[str], nodes: Sequence[str], inductors: Sequence[str], state: Array) -> list[str]:
+    """Return lines of a netlist whose transients (`uic`) begin at voltages and currents (nodes + inductors,)."""
+    volts, amperes = np.split(state, [len(nodes)])
+    currents = dict(zip(inductors, amperes.tolist(), strict=True))
+    begun = []
+    for line in lines:
+        name = line.partition(" ")[0]
+        begun.append(f"{line} ic={number(currents[name])}" if name in currents else line)
+    return begun + [f".ic v({name})={number(v)}" for name, v in zip(nodes, volts.tolist(), strict=True)]
 
 
 def full_netlist(

@@ -130,7 +130,7 @@ class Session:
             points = self.analyse(netlist, saves, f"alter v_{SAMPLE} = {sample}", run, vectors=vectors)
             if not len(points):
                 words = self.said() or "no word why"
-                stopped[sample] = f"ngspice: the transient from rest stopped before {end:.3g} s: {words}"
+                stopped[sample] = f"ngspice: the transient stopped before {end:.3g} s: {words}"
             elif len(points) <= MOST_STEPS / SHOWN:
                 settled[sample] = points[-1]
         return settled, stopped

@@ -16,7 +16,16 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.free_phase import ATTEMPTS, FIRST_HORIZON, LONGER, FreePhase, Start, near
+from eqcirc.solvers.free_phase import (
+    ATTEMPTS,
+    FIRST_HORIZON,
+    LONGER,
+    FreePhase,
+    InitialState,
+    Start,
+    near,
+)
+from eqcirc.solvers.ideal.initial import restless, written
 from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.ngspice.netlist import (
@@ -32,6 +41,7 @@ from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.solvers.precision import UNCERTAIN, FreeState
 from eqcirc.solvers.response import Response
+from eqcirc.solvers.stability import growth
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms, meshes
 from eqcirc.typing import Array, Parameters
@@ -57,7 +67,7 @@ class NgspiceSolver(Solver):
         self,
         circuit: Circuit,
         *,
-        start: Start = "auto",
+        start: Start | InitialState = "auto",
         netlist: Literal["reduced", "full"] = "reduced",
         workers: int | Workers = 1,
         sweep: int = 32,
@@ -110,7 +120,8 @@ class NgspiceSolver(Solver):
         equations = Equations(system, fixed)
         phase = FreePhase(equations, self._start)
         if phase.relaxes:
-            u, status, swept = self._relax(phase.dynamics, system, fixed, nudge)
+            begin = self._begin(phase.initial, system) if phase.initial else None
+            u, status, swept = self._relax(phase.dynamics, system, fixed, nudge, begin)
         else:
             swept, status = self._run(self._netlists(system, fixed, nudge))
             u = self._unknowns(swept.voltages, self._full)
@@ -136,12 +147,30 @@ class NgspiceSolver(Solver):
         """See `Solver.transient`. It is the full netlist that is followed."""
         return follow(self.circuit, course, self._pool)
 
+    def _begin(self, initial: InitialState, system: ReducedSystem) -> Array:
+        """Return the state (1, size) that is written into the circuit; what a pulse does, ngspice says."""
+        begin = written(InitialState(initial.voltages), system, self._linear)
+        if initial.pulse is None:
+            return begin
+        held = initial.held(self.circuit)
+        dynamics = Dynamics(Equations(system, held))
+        u, status, _ = self._relax(dynamics, system, held, None, begin)
+        if status[0] != Status.CONVERGED or not growth(dynamics, u[0])[0] < 0:
+            raise restless(initial, self.circuit.name)
+        return dynamics.state(u[0])
+
     def _relax(
-        self, dynamics: Dynamics, system: ReducedSystem, fixed: Array, nudge: Nudge | None
+        self,
+        dynamics: Dynamics,
+        system: ReducedSystem,
+        fixed: Array,
+        nudge: Nudge | None,
+        begin: Array | None,
     ) -> tuple[Array, np.ndarray, SweepResult]:
         """Let every sample settle, and sweep its phases from there; longer for those that have not arrived.
 
-        How long a transient takes, and how fast it begins, the ideal circuit tells; where it ends, ngspice alone.
+        They begin at the state `begin` (1, size), or with nothing charged. How long a transient takes, and how fast it
+        begins, the ideal circuit tells; where it ends, ngspice alone.
 
         Returns:
             unknowns (phase, batch, n), status (batch,), and messages and rungs of all samples.
@@ -149,7 +178,7 @@ class NgspiceSolver(Solver):
         phases = 1 if nudge is None else 1 + len(nudge.factors)
         u = np.full((phases, len(fixed), self._plan.n), np.nan)
         status, heard = np.full(len(fixed), Status.NO_EQUILIBRIUM, np.int8), SweepResult(u)
-        waiting, (capacitors, settling) = np.arange(len(fixed)), self._settling(dynamics)
+        waiting, (capacitors, settling) = np.arange(len(fixed)), self._settling(dynamics, begin)
         for _ in range(ATTEMPTS):
             pull = None if nudge is None else nudge.take(waiting)
             netlists = (
@@ -176,10 +205,11 @@ class NgspiceSolver(Solver):
                 break
         return u, status, heard
 
-    def _settling(self, dynamics: Dynamics) -> tuple[Array, Settling]:
+    def _settling(self, dynamics: Dynamics, begin: Array | None) -> tuple[Array, Settling]:
         """Return the capacitors (free node,) that nodes lack, in farads, and what transients need to know."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            ideal = relax(dynamics, self._linear)
+            rows = len(dynamics.equations.fixed)
+            ideal = relax(dynamics, self._linear, None if begin is None else np.tile(begin, (rows, 1)))
             steep = dynamics.steepness(np.nan_to_num(ideal.u))
         arrived = ideal.times[ideal.status == Status.CONVERGED]
         seconds = MARGIN * float(arrived.max(initial=FIRST_HORIZON * dynamics.slowest / MARGIN))
@@ -188,7 +218,15 @@ class NgspiceSolver(Solver):
         farads[self._plan.root] = dynamics.parasitic(PARASITIC) if dynamics.stores else EQUAL
         branches = [f"l_{mesh.name}_{k}" for mesh in meshes(self.circuit) for k in range(len(mesh.a))]
         holding = dynamics.holding(np.nan_to_num(ideal.u))
-        return farads[self.circuit.free_nodes], Settling(seconds, step, holding, tuple(branches))
+        return farads[self.circuit.free_nodes], Settling(
+            seconds, step, holding, tuple(branches), None if begin is None else self._state(begin, dynamics)
+        )
+
+    def _state(self, x: Array, dynamics: Dynamics) -> Array:
+        """Return voltages of the free nodes and branch currents (saved + branches,) of a state (1, size)."""
+        u, currents = np.split(x, [dynamics.n], axis=1)
+        volts = self._plan.expand(u[None], dynamics.equations.fixed[:1])[0]
+        return np.concatenate([volts[0, self.circuit.free_nodes], currents[0]])
 
     def _keep(
         self, samples: np.ndarray, system: ReducedSystem, fixed: Array, nudge: Nudge | None, full: bool

@@ -17,7 +17,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import Capacitor
 from eqcirc.devices.base import number
 from eqcirc.errors import SolverError
-from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, full_netlist
+from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, charged, full_netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool, in_session
 from eqcirc.solvers.waveforms import Course, Waveforms, meshes
 from eqcirc.typing import Array
@@ -65,21 +65,12 @@ def transient_netlist(circuit: Circuit, course: Course) -> tuple[Netlist, list[s
     tolerances = Tolerances(course.accuracy, volts, LEAST_CURRENT)
     netlist = full_netlist(circuit, course.parameters, course.held(circuit), None, tolerances)
     branches = [f"l_{mesh.name}_{k}" for mesh in meshes(circuit) for k in range(len(mesh.a))]
-    charged = dict(zip(branches, currents.tolist(), strict=True))
-    lines = [_charged(line, charged) for line in netlist.lines]
+    lines = charged(netlist.lines, circuit.node_names[1:], branches, np.concatenate([start[1:], currents]))
     if stored:
         lines.append(f".options chgtol={number(volts * min(stored))}")
-    named = zip(circuit.node_names[1:], start[1:].tolist(), strict=True)
-    lines += [f".ic v({name})={number(v)}" for name, v in named]
     vectors = [f"{name}#branch" for name in branches]
     lines += [f".save {vector}" for vector in vectors]
     return replace(netlist, lines=lines), ["time", *netlist.saved, *vectors]
-
-
-def _charged(line: str, currents: dict[str, float]) -> str:
-    """Return the line of an inductor with its initial current, any other line as it is."""
-    name = line.partition(" ")[0]
-    return f"{line} ic={number(currents[name])}" if name in currents else line
 
 
 def _trace(netlist: Netlist, vectors: list[str], command: str, limits: Limits) -> tuple[Array, str]:

@@ -74,7 +74,7 @@ def test_a_transient_that_stops_says_so(pool: Pool) -> None:
     assert isinstance(result, SweepResult)
     assert result.settled is not None
     assert np.isnan(result.settled).all()
-    assert all("the transient from rest stopped before 1e-06 s" in said for said in result.messages.values())
+    assert all("the transient stopped before 1e-06 s" in said for said in result.messages.values())
     assert len(result.messages) == 2
 
 
