@@ -47,9 +47,11 @@ if TYPE_CHECKING:
     from eqcirc.report.figures import learning_figure as learning_figure
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
+    from eqcirc.solvers.free_phase import InitialState as InitialState
     from eqcirc.solvers.ideal.solver import IdealSolver as IdealSolver
     from eqcirc.solvers.ngspice.decks import export_deck as export_deck
     from eqcirc.solvers.ngspice.solver import NgspiceSolver as NgspiceSolver
+    from eqcirc.solvers.status import Evidence as Evidence
     from eqcirc.solvers.status import Status as Status
     from eqcirc.solvers.waveforms import Course as Course
     from eqcirc.solvers.waveforms import Waveforms as Waveforms
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from eqcirc.verify.check import check as check
     from eqcirc.verify.stability import stability_certificate as stability_certificate
     from eqcirc.verify.stability import stability_report as stability_report
+    from eqcirc.verify.states import operating_points as operating_points
 
 _HOME = {
     "Lattice": "circuit.lattice",
@@ -97,7 +100,10 @@ _HOME = {
     "learning_figure": "report.figures",
     "Nudge": "solvers.base",
     "OperatingPoints": "solvers.base",
+    "Evidence": "solvers.status",
+    "InitialState": "solvers.free_phase",
     "Status": "solvers.status",
+    "operating_points": "verify.states",
     "IdealSolver": "solvers.ideal.solver",
     "export_deck": "solvers.ngspice.decks",
     "NgspiceSolver": "solvers.ngspice.solver",

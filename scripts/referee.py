@@ -31,6 +31,7 @@ from eqcirc import EqProp, IdealSolver, NgspiceSolver, SoftmaxCrossEntropy, Squa
 from eqcirc.costs import Cost
 from eqcirc.errors import CircuitError, EqcircError, SymmetryError
 from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.solvers.ngspice.pool import Limits
 from eqcirc.solvers.ngspice.workers import LocalWorkers
 from eqcirc.solvers.response import NEGLIGIBLE
 from eqcirc.solvers.status import Evidence, Status
@@ -40,6 +41,7 @@ Kind = Literal["passive", "one_way", "active"]
 RIGHT = 1e-8  # of the largest voltage
 BETAS = 10.0 ** np.arange(-1.0, -9.0, -1.0)  # of the median conductance
 FEW = slice(1, 6, 2)  # of them, where every solve follows a transient
+PATIENCE = 20.0  # s, for one sweep of ngspice
 STEPS = 6000  # of the referee's integration
 
 
@@ -89,8 +91,9 @@ def _engines(built: Translation) -> Iterator[tuple[str, Solver]]:
     if not _workers:
         _workers.append(LocalWorkers(1))
     yield "ideal", IdealSolver(built.circuit)
-    yield "ngspice reduced", NgspiceSolver(built.circuit, workers=_workers[0])
-    yield "ngspice full", NgspiceSolver(built.circuit, workers=_workers[0], netlist="full")
+    limits = Limits(deadline=PATIENCE)
+    yield "ngspice reduced", NgspiceSolver(built.circuit, workers=_workers[0], limits=limits)
+    yield "ngspice full", NgspiceSolver(built.circuit, workers=_workers[0], limits=limits, netlist="full")
 
 
 def allowance(row: dict[str, Any]) -> float:

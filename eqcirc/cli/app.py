@@ -16,7 +16,7 @@ from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
 from eqcirc.cli.turing import turing
-from eqcirc.errors import EqcircError
+from eqcirc.errors import EqcircError, SolverError
 
 
 class _Commands(TyperGroup):
@@ -98,3 +98,11 @@ def main() -> None:
     except EqcircError as error:
         typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
         sys.exit(error.exit_code)
+    except MemoryError as error:
+        typer.secho(
+            f"error: out of memory ({error}); take a smaller batch_size or fewer samples, or a smaller network. What a "
+            "run had saved is kept",
+            fg=typer.colors.RED,
+            err=True,
+        )
+        sys.exit(SolverError.exit_code)

@@ -29,7 +29,7 @@ def trained(eqcirc: Command) -> str:
 
 
 def test_version(eqcirc: Command) -> None:
-    assert eqcirc("--version").out == "eqcirc 0.1.0\n"
+    assert eqcirc("--version").out == "eqcirc 0.2.0\n"
 
 
 def test_without_a_command_the_help_is_shown(eqcirc: Command) -> None:

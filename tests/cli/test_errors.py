@@ -246,6 +246,20 @@ def test_a_mistake_is_one_message_and_the_exit_code_of_its_kind(
     assert result.code == code
 
 
+def test_running_out_of_memory_is_one_message(eqcirc: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """numpy's own error, of an array that no machine has room for."""
+
+    def too_large(*_: object, **__: object) -> None:
+        np.empty(2**52)
+
+    monkeypatch.setattr("eqcirc.experiment.build.build_circuit", too_large)
+    result = eqcirc("check", "tiny.toml")
+    assert result.code == 5
+    assert re.search(
+        r"^error: out of memory \(Unable to allocate .*take a smaller batch_size", result.err, re.DOTALL
+    )
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> None:
     """Data files, good and bad ones, and an experiment that reads them."""

@@ -1,8 +1,8 @@
 """Netlists for a sweep over samples and phases.
 
 Two ideal sources count: `eq_s` holds the number of the sample, `eq_p` the number of the phase. Whatever depends
-on the sample is a table over `eq_s`, so one `.dc eq_p … eq_s …` run solves a whole mini-batch, and every nudged
-point starts from its own free state.
+on the sample is a table over `eq_s`, so one `.dc eq_p … eq_s …` run solves a whole mini-batch. Every
+point starts from the one before: +beta from the free state, −beta from +beta, the next free state from there.
 
 Two forms of one circuit:
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from eqcirc.errors import EngineError, EngineLeftError
 from eqcirc.solvers.free_phase import MOST_STEPS
+from eqcirc.solvers.ngspice import klu
 from eqcirc.solvers.ngspice.cards import SAMPLE
 from eqcirc.solvers.ngspice.library import require_library
 from eqcirc.solvers.ngspice.netlist import Netlist, Settling
@@ -27,7 +28,7 @@ from eqcirc.solvers.ngspice.shared import Spice, open_library
 from eqcirc.typing import Array
 
 _HARMLESS = re.compile(
-    r"^(Note: |Warning: Pivot|Reducing trtol|Reference value|No\. of Data Rows|Doing analysis|Using SPARSE|"
+    r"^(Note: |Warning: Pivot|Reducing trtol|Reference value|No\. of Data Rows|Doing analysis|Using (SPARSE|KLU)|"
     r"Initial Transient|Circuit: |--> |.*% *$|Trying gmin|Supplies reduced|Warning: Further gmin|"
     r"dc simulation\(s\) aborted|\s*$)"
 )
@@ -61,7 +62,11 @@ class SweepResult:
 
 
 class Session:
-    """Runs netlists one after the other."""
+    """Runs netlists one after the other.
+
+    Attributes:
+        klu: whether sweeps of large netlists are solved with KLU; from the start, whether the library has it.
+    """
 
     def __init__(self) -> None:
         """Load the library, away from the user's ngspice start-up files.
@@ -78,6 +83,8 @@ class Session:
                 "* no user settings: results depend on the netlist alone\n", "ascii"
             )
             self._spice: Spice = open_library(path)
+        self.klu = klu.has_klu(self._spice)
+        self._check_left("the search for KLU")
 
     def run(self, netlist: Netlist) -> SweepResult:
         """Sweep all samples; retry the ones where ngspice gives up, and go on behind them.
@@ -96,17 +103,18 @@ class Session:
             netlist = netlist.holding(np.nan_to_num(nodes), netlist.settle.holding)
         shape = (netlist.samples, netlist.points, len(netlist.saved))
         result = SweepResult(np.full(shape, np.nan), settled=settled)
-        first = 0
+        first, option = 0, [klu.OPTION] if self.klu and klu.pays(netlist.lines) else []
         while first < netlist.samples:
             # a sweep that stopped goes on at the sample that failed: loaded anew, since after a failed
             # analysis ngspice fails at everything, and therefore from a cold start
-            points = self.analyse(netlist, [], netlist.sweep(first))
+            points = self.analyse(netlist, option, netlist.sweep(first))
             done = min(len(points) // netlist.points, netlist.samples - first)
             result.voltages[first : first + done] = points[: done * netlist.points].reshape(done, *shape[1:])
             first += done
-            if done == 0:
+            if done == 0 and not option:
                 self._retry(netlist, first, result)
                 first += 1
+            option = []  # what KLU gives up is for Sparse to solve, or to give up too
         if settled is not None:  # a sample without a start has no sweep either
             started = set(np.flatnonzero(np.isfinite(settled).all(axis=1)).tolist())
             result.messages = {k: said for k, said in result.messages.items() if k in started} | stopped

@@ -134,18 +134,18 @@ def test_sweeps_of_large_netlists_take_klu_and_their_transients_do_not(pool: Poo
 
 def test_what_klu_gives_up_is_solved_without_it(pool: Pool) -> None:
     """Newton's iteration does not find the step at 2.5 V, whatever solves its equations; a retry does."""
-    drive = "b0 a 0 v=pwl(v(eq_s),0,20,1,5,2,20)"
-    netlist = large(drive, "r1 a b 1", "b1 b 0 i=5*tanh(1e4*(v(b)-2.5))", samples=3)
+    drive = "b0 a 0 v=pwl(v(eq_s),0,5,1,20)"
+    netlist = large(drive, "r1 a b 1", "b1 b 0 i=5*tanh(1e4*(v(b)-2.5))", samples=2)
     (found, loads), (expected, _) = (pool.call(run_in_worker, netlist, klu) for klu in (True, False))
     assert [OPTION in lines for lines in loads[:2]] == [True, False]
     assert not any(OPTION in lines for lines in loads[1:])
     assert found.messages == expected.messages == {}
-    assert found.rungs == expected.rungs == {1: "relaxation"}
+    assert found.rungs == expected.rungs == {0: "relaxation"}
     np.testing.assert_allclose(found.voltages, expected.voltages, atol=1e-9)
 
 
 @pytest.mark.parametrize("form", ["reduced", "full"])
-@pytest.mark.parametrize("hidden", [(40,), (24, 24)])
+@pytest.mark.parametrize("hidden", [(80,), (24, 24)])
 def test_klu_and_sparse_agree(pool: Pool, form: str, hidden: tuple[int, ...]) -> None:
     if not pool.call(library_has_klu):
         pytest.skip("this libngspice has no KLU (ngspice 42 and newer have)")
