@@ -28,7 +28,7 @@ from eqcirc import EqProp, Run, load_experiment
 from eqcirc.cli.overrides import changed
 from eqcirc.experiment.build import build_solver
 from eqcirc.experiment.load import to_toml
-from eqcirc.learning.eqprop import flat
+from eqcirc.learning.rule import flat
 from eqcirc.learning.trainer import Trainer
 from eqcirc.verify.gradients import adjoint_gradient, relative_error
 

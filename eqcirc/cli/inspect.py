@@ -126,10 +126,9 @@ def check(
             for f in findings
         ]
         print_table(["check", "measured", "bound", "holds"], rows)
-        excess = max(f.measured / f.bound for f in findings if f.name.startswith("EqProp"))
+        excess = max(f.measured / f.bound for f in findings if f.name.startswith(rule.name))
         if excess > 1:
-            order = 2 if rule.variant == "centred" else 1
-            better = rule.beta * (2 * excess) ** (-1 / order)
+            better = rule.beta * (2 * excess) ** (-1 / rule.order)
             typer.echo(f"the error of the contrast grows with beta: try learning.beta = {better:.0e}")
     if not all(f.holds for f in findings):
         raise typer.Exit(1)

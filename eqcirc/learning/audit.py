@@ -15,8 +15,8 @@ import numpy as np
 
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import AuditError
-from eqcirc.learning.eqprop import EqProp, flat
-from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.learning.rule import Measurement, Rule, flat
+from eqcirc.solvers.base import Solver
 from eqcirc.typing import Array, Parameters
 
 log = logging.getLogger("eqcirc")
@@ -94,25 +94,24 @@ class Audit:
         return step % self.every == 0
 
     def compare(
-        self, solver: Solver, rule: EqProp, parameters: Parameters, inputs: Array, targets: Array, step: int
+        self, solver: Solver, rule: Rule, parameters: Parameters, inputs: Array, targets: Array, step: int
     ) -> dict[str, float]:
         """Solve the samples with both solvers, and with half of beta; return step and the fields of `Comparison`.
 
         Raises:
             AuditError: a stop threshold is crossed, or no sample converged in both solvers.
         """
-        nudge, half = rule.nudge(targets, parameters), rule.with_beta(rule.beta / 2)
-        ours, theirs = (s.solve(parameters, inputs, nudge) for s in (solver, self.other))
-        both = ours.converged & theirs.converged
+        ours, theirs = (rule.measure(s, parameters, inputs, targets) for s in (solver, self.other))
+        both = ours.points.converged & theirs.points.converged
         if not both.any():
             raise AuditError(
-                f"audit at step {step}: no sample converged in both solvers; {solver.name}: {ours.explain(1)}; "
-                f"{self.other.name}: {theirs.explain(1)}"
+                f"audit at step {step}: no sample converged in both solvers; {solver.name}: "
+                f"{ours.points.explain(1)}; {self.other.name}: {theirs.points.explain(1)}"
             )
-        seen = _compared(rule, parameters, ours.take(both), theirs.take(both))
-        halved = solver.solve(parameters, inputs, half.nudge(targets, parameters))
-        bias = _bias(rule, half, parameters, *(p.take(both & halved.converged) for p in (ours, halved)))
-        seen = replace(seen, bias=bias)
+        seen = _compared(ours.take(both), theirs.take(both))
+        halved = rule.with_beta(rule.beta / 2).measure(solver, parameters, inputs, targets)
+        known = both & halved.points.converged
+        seen = replace(seen, bias=_bias(rule.order, ours.take(known), halved.take(known)))
         self._judge(step, seen)
         return {"step": step, **vars(seen)}
 
@@ -153,35 +152,26 @@ class Audit:
             )
 
 
-def _compared(
-    rule: EqProp, parameters: Parameters, ours: OperatingPoints, theirs: OperatingPoints
-) -> Comparison:
-    """Compare the answers of two solvers to the same nudge."""
-    max_dv = float(np.abs(ours.voltages - theirs.voltages).max())
-    samples = ours.voltages.shape[1]
-    if np.abs(_contrast(ours) - _contrast(theirs)).max() <= _noise(ours):
+def _compared(ours: Measurement, theirs: Measurement) -> Comparison:
+    """Compare what two solvers measured."""
+    max_dv = float(np.abs(ours.points.voltages - theirs.points.voltages).max())
+    samples = len(ours.points.status)
+    if np.abs(ours.contrast - theirs.contrast).max() <= _noise(ours):
         return Comparison(max_dv, 1.0, 0.0, 0.0, samples)
-    first, second = (flat(rule.gradient(points, parameters)) for points in (ours, theirs))
+    first, second = (flat(measured.gradient()) for measured in (ours, theirs))
     one, other = (max(float(np.linalg.norm(g)), 1e-300) for g in (first, second))
     return Comparison(max_dv, float(first @ second) / one / other, abs(other / one - 1), 0.0, samples)
 
 
-def _bias(
-    rule: EqProp, half: EqProp, parameters: Parameters, ours: OperatingPoints, halved: OperatingPoints
-) -> float:
+def _bias(order: int, ours: Measurement, halved: Measurement) -> float:
     """Return the relative error of an update for its beta; 0 where nothing is left to learn, or to compare."""
-    if not ours.voltages.shape[1] or np.abs(_contrast(ours)).max() <= _noise(ours):
+    if not len(ours.points.status) or np.abs(ours.contrast).max() <= _noise(ours):
         return 0.0
-    first, second = flat(rule.gradient(ours, parameters)), flat(half.gradient(halved, parameters))
-    factor = 2**rule.order
+    first, second = flat(ours.gradient()), flat(halved.gradient())
+    factor = 2**order
     size = max(float(np.linalg.norm(second)), 1e-300)
     return float(np.linalg.norm(first - second) / size * factor / (factor - 1))
 
 
-def _contrast(points: OperatingPoints) -> Array:
-    """Return how far (batch, node) the nudged phases are apart, or from the free one."""
-    return np.asarray(points.voltages[1] - points.voltages[2 if len(points.voltages) > 2 else 0])
-
-
-def _noise(points: OperatingPoints) -> float:
-    return NOISE * float(np.abs(points.voltages).max())
+def _noise(measured: Measurement) -> float:
+    return NOISE * float(np.abs(measured.points.voltages).max())

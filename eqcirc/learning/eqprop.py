@@ -18,6 +18,7 @@ Source: Scellier & Bengio 2017 (arXiv 1602.05179); Kendall et al. 2020 (arXiv 20
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,7 +26,8 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
-from eqcirc.solvers.base import Nudge, OperatingPoints
+from eqcirc.learning.rule import Measurement, Rule
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
 Variant = Literal["centred", "positive", "negative"]
@@ -37,8 +39,10 @@ _FACTORS: dict[Variant, tuple[float, ...]] = {
 }
 
 
-class EqProp:
+class EqProp(Rule):
     """The rule for one circuit and cost."""
+
+    name = "EqProp"
 
     def __init__(
         self,
@@ -74,6 +78,13 @@ class EqProp:
         other = copy.copy(self)
         other.beta = beta
         return other
+
+    def measure(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
+    ) -> Contrast:
+        """See `Rule.measure`: the free phase and the nudged ones, in one solve."""
+        points = solver.solve(parameters, inputs, self.nudge(targets, parameters))
+        return Contrast(self, parameters, points)
 
     def scaling(self, parameters: Parameters | None) -> Array:
         """Return s (node,) at `parameters`; None for the circuit's own values.
@@ -116,6 +127,30 @@ class EqProp:
         return {e.name: e.contrast(values[e.name], s, plus, minus) for e in self.circuit.trainable}
 
 
-def flat(gradient: Parameters) -> Array:
-    """Return all entries of a gradient as one vector, elements in order of their names."""
-    return np.concatenate([np.empty(0), *(gradient[name].ravel() for name in sorted(gradient))])
+@dataclass(frozen=True, eq=False)
+class Contrast(Measurement):
+    """Free and nudged phases of one circuit.
+
+    Attributes:
+        rule: that asked for them.
+        parameters: values that they were solved at.
+        points: the phases of `EqProp.nudge`.
+    """
+
+    rule: EqProp
+    parameters: Parameters | None
+    points: OperatingPoints
+
+    @property
+    def contrast(self) -> Array:
+        """How far (batch, node) the nudged phases are apart, or the nudged one from the free one."""
+        phases = self.points.voltages
+        return np.asarray(phases[1] - phases[2 if len(phases) > 2 else 0])
+
+    def take(self, samples: np.ndarray) -> Contrast:
+        """See `Measurement.take`."""
+        return replace(self, points=self.points.take(samples))
+
+    def gradient(self) -> dict[str, Array]:
+        """See `EqProp.gradient`."""
+        return self.rule.gradient(self.points, self.parameters)

@@ -18,11 +18,11 @@ from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Splits
 from eqcirc.errors import ConfigError, SolverError
 from eqcirc.learning.audit import Audit
-from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.optimizers import Adam, Optimizer
 from eqcirc.learning.plan import Plan, base_rates, warn_of_large_steps
 from eqcirc.learning.reach import check_targets
+from eqcirc.learning.rule import Rule
 from eqcirc.learning.schedules import factor
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array
@@ -75,7 +75,7 @@ class Trainer:
     def __init__(
         self,
         solver: Solver,
-        rule: EqProp,
+        rule: Rule,
         data: Splits,
         *,
         optimizer: Optimizer | None = None,
@@ -156,10 +156,11 @@ class Trainer:
         """Do one update on the training samples `rows`; an error leaves the state as it was."""
         state, step = self.state, self.step
         inputs, targets = self.data.train.inputs[rows], self._targets[rows]
-        points = self.solver.solve(state.parameters, inputs, self.rule.nudge(targets, state.parameters))
+        measured = self.rule.measure(self.solver, state.parameters, inputs, targets)
+        points = measured.points
         self._check_failures(points, step)
         audits = [*state.audits, *self._audited(inputs, targets)]
-        gradient = self.rule.gradient(points, state.parameters)
+        gradient = measured.gradient()
         scale = self._factor(step / self.steps)
         steps = self.optimizer.steps(gradient, {name: rate * scale for name, rate in self._rates.items()})
         state.parameters = {

@@ -14,7 +14,8 @@ from eqcirc.costs import SquaredError
 from eqcirc.devices import Bounds, ShockleyDiode
 from eqcirc.errors import AuditError
 from eqcirc.learning.audit import Audit, AuditLimits
-from eqcirc.learning.eqprop import EqProp, Variant, flat
+from eqcirc.learning.eqprop import EqProp, Variant
+from eqcirc.learning.rule import flat
 from eqcirc.solvers.base import Nudge, OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver

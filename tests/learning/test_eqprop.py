@@ -14,8 +14,9 @@ from eqcirc.data import Dataset, Splits
 from eqcirc.devices import Bounds, ClampDiode, ShockleyDiode, TwoTerminal
 from eqcirc.errors import ConfigError, SymmetryError
 from eqcirc.learning.audit import Audit
-from eqcirc.learning.eqprop import EqProp, Variant, flat
+from eqcirc.learning.eqprop import EqProp, Variant
 from eqcirc.learning.plan import Plan
+from eqcirc.learning.rule import flat
 from eqcirc.learning.trainer import Trainer
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver

@@ -12,7 +12,8 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import SquaredError
 from eqcirc.devices import CubicDevice
 from eqcirc.errors import CircuitError, DataError, SolverError
-from eqcirc.learning.eqprop import EqProp, flat
+from eqcirc.learning.eqprop import EqProp
+from eqcirc.learning.rule import flat
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.free_phase import InitialState
 from eqcirc.solvers.ideal.solver import IdealSolver

@@ -11,7 +11,8 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.devices import EsakiDiode, ShockleyDiode
-from eqcirc.learning.eqprop import EqProp, Variant, flat
+from eqcirc.learning.eqprop import EqProp, Variant
+from eqcirc.learning.rule import flat
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Tolerances

@@ -7,7 +7,7 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.costs import Cost, SquaredError
 from eqcirc.devices import Bounds, ShockleyDiode
 from eqcirc.errors import CircuitError
-from eqcirc.learning.eqprop import flat
+from eqcirc.learning.rule import flat
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array
 from eqcirc.verify.gradients import (
