@@ -1,6 +1,6 @@
 """KLU, a matrix solver that ngspice may have beside its own Sparse 1.3: found by asking, used where it is faster.
 
-Versions before 42 ignore the option without a word, later ones can be built without KLU. So a tiny netlist is
+Version 39 ignores the option without a word, versions from 42 on may be built without KLU. So a tiny netlist is
 solved with the option, and ngspice says which solver it took.
 
 Only sweeps take it. Transients do not: with KLU, ngspice 44 cannot hold a node at its `.ic` ("KLU mode cannot
