@@ -6,13 +6,17 @@
               centre (vc, ic) is fitted too; where the device stands for the diode, biases have to supply it.
 
 Weights   1/(|i| + valley current) for Esaki: peak and valley count alike, the diode current beyond does not drown them.
-Errors    covariance (JᵀJ)⁻¹·Jᵀ·diag(r²)·J·(JᵀJ)⁻¹·n/(n − p), right for noise of any strength along the curve
-          (White 1980). A parameter at a limit of its range, or one that could be zero, is not determined by the table.
+Errors    covariance (JᵀJ)⁻¹·Jᵀ·diag(r²/(1 − h)²)·J·(JᵀJ)⁻¹, right for noise of any strength along the curve
+          (MacKinnon & White 1985, HC3); h is the part that a point has in its own fit, large for the few on the rise of
+          the diode current, and r/(1 − h) its distance to the fit without it. Of a fitted logarithm ln x it is the
+          error e/x: x lies between x·exp(−e/x) and x·exp(e/x). A parameter at a limit of its range, or one that could
+          be zero, is not determined by the table.
 Source    the Esaki law: see `tunnel`.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -26,6 +30,8 @@ from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError, DataError
 from eqcirc.typing import Array
 
+log = logging.getLogger("eqcirc")
+
 Shape = Literal["esaki", "cubic"]
 
 EXCESS_SLOPES, SLOPE_VOLTAGES, FALL_EXPONENT = (
@@ -37,9 +43,9 @@ LEAST_FALLING = 5  # points on the fall that fix a cubic
 LEAST_VALLEY = 0.02  # of the peak current: smaller valley currents weigh no more
 NOT_DETERMINED = 1.0  # relative standard error from which a parameter could as well be zero
 SEARCH = 2000  # evaluations of the law at most
-POOR = (
-    0.25  # of the peak current: a larger misfit is no fit; all published curves are met better, by cubics too
-)
+POOR = 0.25  # of the peak current: a larger misfit is no fit
+ROUGH = 0.1  # a larger one is told: Esaki laws meet all published curves better, most cubics do not
+LEAST_OUTSIDE = 1e-9  # of 1 − h: a point that alone fixes a parameter has no fit without it
 FOLD = 0.05  # of the voltage at the peak: noise folds a curve back by less
 FAR_OFF = 1e6  # of the noise: exponentials on the way may be further off, but squares must stay finite
 
@@ -51,7 +57,8 @@ class Fit:
     Attributes:
         law: of the junction.
         centre: of a cubic law, in volts and amperes; (0, 0) of a tunnel diode.
-        errors: standard error of each fitted value, by name, in its unit; infinite where the table does not tell.
+        errors: standard error of each fitted value, by name, in its unit; infinite where the table does not tell. Of
+            all but the centre of a cubic, error/value is that of the logarithm.
         measured: junction voltages and currents, those that were not fitted included.
         within: lowest and highest voltage of the fitted points.
         series_resistance: in ohms, that was taken off the measured voltages.
@@ -105,7 +112,7 @@ class Fit:
 
     @property
     def misfit(self) -> float:
-        """The latter in parts of the measured peak current; beyond `POOR` the law does not fit."""
+        """The latter in parts of the measured peak current: beyond `ROUGH` a poor fit, beyond `POOR` none."""
         return self.rms_to_valley / self.measured.peak.current
 
     def _rms(self, highest: float) -> float:
@@ -144,6 +151,14 @@ def fit(curve: IVCurve, shape: Shape = "esaki", series_resistance: float = 0.0) 
         raise DataError(
             f"{curve.name}: {error}; the peak is at {v:g} V and {i:g} A: are these volts and amperes?"
         ) from error
+    if ROUGH < result.misfit <= POOR:
+        log.warning(
+            "%s: the %s law misses the curve by %.0f %% of the peak current up to the valley (rms)%s",
+            curve.name,
+            shape,
+            100 * result.misfit,
+            "; an esaki law is closer to a tunnel diode" if shape == "cubic" else "",
+        )
     return replace(result, series_resistance=series_resistance)
 
 
@@ -276,8 +291,10 @@ def _standard_errors(result: OptimizeResult) -> Array:
     j, r = result.jac[:, free], result.fun
     size = np.linalg.norm(j, axis=0)
     free, j, size = free[size > 0], j[:, size > 0], size[size > 0]
-    inverse = np.linalg.pinv(j / size)  # columns of equal length: what is weak is not taken for zero
-    more = len(r) / max(1, len(r) - len(free))
+    j = j / size
+    inverse = np.linalg.pinv(j)  # columns of equal length: what is weak is not taken for zero
+    own = np.einsum("ij,ji->i", j, inverse)
+    outside = r / np.maximum(1 - own, LEAST_OUTSIDE)
     errors = np.full(len(result.x), np.inf)
-    errors[free] = np.sqrt(more * ((inverse * r) ** 2).sum(axis=1)) / size
+    errors[free] = np.sqrt(((inverse * outside) ** 2).sum(axis=1)) / size
     return errors

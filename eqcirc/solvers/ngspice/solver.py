@@ -14,11 +14,10 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
-from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
+from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import (
     ATTEMPTS,
-    FIRST_HORIZON,
     LONGER,
     FreePhase,
     InitialState,
@@ -26,29 +25,25 @@ from eqcirc.solvers.free_phase import (
     near,
 )
 from eqcirc.solvers.ideal.initial import restless, written
-from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.ngspice.netlist import (
     Netlist,
-    Settling,
     Tolerances,
     full_netlist,
     reduced_netlist,
 )
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
-from eqcirc.solvers.ngspice.session import LEAST_STEPS, SweepResult
+from eqcirc.solvers.ngspice.session import SweepResult
+from eqcirc.solvers.ngspice.settling import plan_settling
 from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.solvers.precision import UNCERTAIN, FreeState
 from eqcirc.solvers.response import Response
 from eqcirc.solvers.stability import growth
 from eqcirc.solvers.status import Status
-from eqcirc.solvers.waveforms import Course, Waveforms, meshes
+from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, Parameters
 
-MARGIN = 1.5  # of the time that the ideal circuit takes to settle
-FIRST_STEP = 0.1  # of the fastest time constant, slopes of devices included
-SHORTEST = 1e-9  # of a transient: ngspice takes no shorter steps
 MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
 
 TIMES_RELTOL = 100.0
@@ -178,7 +173,7 @@ class NgspiceSolver(Solver):
         phases = 1 if nudge is None else 1 + len(nudge.factors)
         u = np.full((phases, len(fixed), self._plan.n), np.nan)
         status, heard = np.full(len(fixed), Status.NO_EQUILIBRIUM, np.int8), SweepResult(u)
-        waiting, (capacitors, settling) = np.arange(len(fixed)), self._settling(dynamics, begin)
+        waiting, (capacitors, settling) = np.arange(len(fixed)), plan_settling(dynamics, self._linear, begin)
         for _ in range(ATTEMPTS):
             pull = None if nudge is None else nudge.take(waiting)
             netlists = (
@@ -204,29 +199,6 @@ class NgspiceSolver(Solver):
             if not waiting.size:
                 break
         return u, status, heard
-
-    def _settling(self, dynamics: Dynamics, begin: Array | None) -> tuple[Array, Settling]:
-        """Return the capacitors (free node,) that nodes lack, in farads, and what transients need to know."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            rows = len(dynamics.equations.fixed)
-            ideal = relax(dynamics, self._linear, None if begin is None else np.tile(begin, (rows, 1)))
-            steep = dynamics.steepness(np.nan_to_num(ideal.u))
-        arrived = ideal.times[ideal.status == Status.CONVERGED]
-        seconds = MARGIN * float(arrived.max(initial=FIRST_HORIZON * dynamics.slowest / MARGIN))
-        step = float(np.clip(FIRST_STEP * dynamics.fastest(steep), SHORTEST * seconds, seconds / LEAST_STEPS))
-        farads = np.zeros(self.circuit.n_nodes)
-        farads[self._plan.root] = dynamics.parasitic(PARASITIC) if dynamics.stores else EQUAL
-        branches = [f"l_{mesh.name}_{k}" for mesh in meshes(self.circuit) for k in range(len(mesh.a))]
-        holding = dynamics.holding(np.nan_to_num(ideal.u))
-        return farads[self.circuit.free_nodes], Settling(
-            seconds, step, holding, tuple(branches), None if begin is None else self._state(begin, dynamics)
-        )
-
-    def _state(self, x: Array, dynamics: Dynamics) -> Array:
-        """Return voltages of the free nodes and branch currents (saved + branches,) of a state (1, size)."""
-        u, currents = np.split(x, [dynamics.n], axis=1)
-        volts = self._plan.expand(u[None], dynamics.equations.fixed[:1])[0]
-        return np.concatenate([volts[0, self.circuit.free_nodes], currents[0]])
 
     def _keep(
         self, samples: np.ndarray, system: ReducedSystem, fixed: Array, nudge: Nudge | None, full: bool
