@@ -31,10 +31,12 @@ from eqcirc import EqProp, IdealSolver, NgspiceSolver, SoftmaxCrossEntropy, Squa
 from eqcirc.costs import Cost
 from eqcirc.errors import CircuitError, EqcircError, SymmetryError
 from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.solvers.certificate import certificate
+from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.ngspice.pool import Limits
 from eqcirc.solvers.ngspice.workers import LocalWorkers
 from eqcirc.solvers.response import NEGLIGIBLE
-from eqcirc.solvers.status import Evidence, Status
+from eqcirc.solvers.status import Status
 from eqcirc.verify.gradients import adjoint_gradient
 
 Kind = Literal["passive", "one_way", "active"]
@@ -55,14 +57,12 @@ class Truth:
         slopes: (trained part,) value·dC/dvalue there; None if the referee has none.
         size: length that errors of slopes are measured by: theirs, or what it is where the cost pulls at outputs
             with a thousandth of an ordinary force.
-        rounding: length of what slopes change by when node voltages are rounded to 53 bits.
     """
 
     verdict: str
     solution: Solution | None = None
     slopes: np.ndarray | None = None
     size: float = 0.0
-    rounding: float = 0.0
 
 
 def measure(kind: Kind, seed: int) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def measure(kind: Kind, seed: int) -> dict[str, Any]:
     subject = _Subject(case, built, kind)
     record |= {"nodes": case.description.n_nodes, "parts": len(case.description.parts)}
     record["spice"] = [subject.by_plain_spice(k) for k in range(len(subject.truths))]
-    for name, solver in _engines(built):
+    for name, solver in _engines(built, subject.proven):
         record["answers"] += subject.answers(name, solver)
         record["gradients"] += subject.gradients(name, solver, record)
     record["adjoint"] = subject.adjoint_errors()
@@ -87,12 +87,14 @@ def measure(kind: Kind, seed: int) -> dict[str, Any]:
 _workers: list[LocalWorkers] = []  # of this process: one ngspice for all circuits
 
 
-def _engines(built: Translation) -> Iterator[tuple[str, Solver]]:
+def _engines(built: Translation, proven: bool) -> Iterator[tuple[str, Solver]]:
+    """Yield all solvers; what is followed in time is followed on the full netlist in any case."""
     if not _workers:
         _workers.append(LocalWorkers(1))
     yield "ideal", IdealSolver(built.circuit)
     limits = Limits(deadline=PATIENCE)
-    yield "ngspice reduced", NgspiceSolver(built.circuit, workers=_workers[0], limits=limits)
+    if proven:
+        yield "ngspice reduced", NgspiceSolver(built.circuit, workers=_workers[0], limits=limits)
     yield "ngspice full", NgspiceSolver(built.circuit, workers=_workers[0], limits=limits, netlist="full")
 
 
@@ -106,8 +108,10 @@ class _Subject:
 
     def __init__(self, case: Case, built: Translation, kind: Kind) -> None:
         self.case, self.built, self.kind = case, built, kind
-        samples = case.samples[:1] if kind == "active" else case.samples
-        self.inputs = samples[:, : built.circuit.inputs.n_features]
+        self.inputs = case.samples[:, : built.circuit.inputs.n_features]
+        self.proven = certificate(Dynamics.of(built.circuit, None, self.inputs)).attracting
+        samples = case.samples if self.proven else case.samples[:1]
+        self.inputs = self.inputs[: len(samples)]
         self.parts = list(built.places)
         self.sizes = np.array([case.description.parts[k].value for k in self.parts])
         softmax = len(case.description.weights) > 1 and (case.targets.sum(axis=1) == 1).all()
@@ -115,7 +119,7 @@ class _Subject:
         self.targets = case.targets[: len(samples)]
         resistors = [p.g for p in case.description.parts if isinstance(p, Resistor)]
         unit = float(np.median(resistors)) / (case.softness if softmax else 1.0)
-        self.betas = unit * BETAS
+        self.betas = unit * (BETAS if self.proven else BETAS[FEW])
         self.truths = [self._truth(k, x) for k, x in enumerate(samples)]
         self.chosen: list[float] = []
 
@@ -143,16 +147,19 @@ class _Subject:
         pull = np.abs(self.cost.gradient(outputs, self.targets[k : k + 1])).max()
         typical = float(self.cost.typical(outputs, self.targets[k : k + 1])[0])
         size = float(np.linalg.norm(slopes)) * max(1.0, NEGLIGIBLE * typical / max(pull, 1e-300))
-        return Truth(
-            "rests", solution, slopes, size, float(np.linalg.norm(slopes * self._rounding(solution)))
-        )
+        return Truth("rests", solution, slopes, size)
 
-    def _rounding(self, solution: Solution) -> np.ndarray:
-        """How much of the voltage across each trained part the rounding of the voltages at its ends can be."""
-        v = np.asarray(solution.voltages, float)
-        parts = [self.case.description.parts[k] for k in self.parts]
-        across = np.array([abs(v[p.nodes[0]] - v[p.nodes[1]]) if len(p.nodes) > 1 else np.inf for p in parts])
-        return np.asarray(np.finfo(float).eps * np.abs(v).max() / np.maximum(across, 1e-300))
+    def _lost(self, slopes: np.ndarray, voltages: np.ndarray, noise: float) -> float:
+        """Length of what slopes lose where voltages (node,), or the contrasts that are made of them, have noise (V).
+
+        A slope is a product of what is across the part and of what its contrast is.
+        """
+        lost = np.zeros(len(slopes))
+        for i, k in enumerate(self.parts):
+            ends = self.case.description.parts[k].nodes
+            across = abs(voltages[ends[0]] - (voltages[ends[1]] if len(ends) > 1 else 0.0))
+            lost[i] = slopes[i] * noise / max(across, 1e-300)
+        return float(np.linalg.norm(lost))
 
     def by_plain_spice(self, k: int) -> float | None:
         """Distance of the referee's own netlist in `ngspice -b` from its Newton's method; None without an answer."""
@@ -172,8 +179,6 @@ class _Subject:
                 for t in self.truths
             ]
         n = self.case.description.n_nodes
-        if points.evidence != Evidence.PROVEN and len(self.betas) == len(BETAS):
-            self.betas = self.betas[FEW]
         return [
             {
                 "engine": engine,
@@ -233,7 +238,10 @@ class _Subject:
             np.linalg.norm(x) / truth.size for x in (4 / 3 * (slopes - halved), slopes - truth.slopes)
         )
         noise = max(float(p.noise[k]) for _, p in (whole, half))
-        noise += truth.rounding / truth.size
+        free, contrast = half[1].free[k], half[1].voltages[1, k] - half[1].voltages[2, k]
+        rounding = float(np.finfo(float).eps * np.abs(free).max())
+        noise += self._lost(slopes, free, rounding) / truth.size
+        noise += self._lost(slopes, contrast, rounding + noise * float(np.linalg.norm(contrast))) / truth.size
         return row | {"status": "CONVERGED", "bias": float(bias), "noise": noise, "error": float(error)}
 
     def adjoint_errors(self) -> list[float]:

@@ -20,6 +20,7 @@ from eqcirc.typing import Array
 
 SURE = 1e-10  # of the largest voltage: rounding beyond it is avoided, though that is slow
 UNCERTAIN = 1e-8  # of the largest voltage: a larger error is a failure
+MARGIN = 3.0  # times an error that is estimated: the true one may be larger
 COARSE = (
     1e10  # of the tolerance: currents that linear solvers take seriously and need not solve to the last digit
 )
@@ -82,7 +83,7 @@ class FreeState:
 
     def judge(self, error: Array, status: np.ndarray, messages: dict[int, str]) -> None:
         """Mark, in place, converged rows whose voltages rounding or an `error` (row,) in volts leave uncertain."""
-        total = np.maximum(error, self.rounding)
+        total = MARGIN * np.maximum(error, self.rounding)
         for k in np.flatnonzero((status == Status.CONVERGED) & ~(total <= UNCERTAIN * self.largest)).tolist():
             status[k] = Status.UNRESOLVED
         for k in np.flatnonzero(status == Status.UNRESOLVED).tolist():

@@ -65,6 +65,7 @@ class Settling:
         holding: siemens that hold every saved node, in phase −1, near where it settled.
         branches: names of the inductors, whose currents are states, too.
         start: (saved + branches,) state at the first instant; None for nothing charged.
+        known: (batch, saved + branches) where else it is known that transients end; NaN where it is not.
     """
 
     seconds: float
@@ -72,6 +73,7 @@ class Settling:
     holding: float
     branches: tuple[str, ...] = ()
     start: Array | None = None
+    known: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

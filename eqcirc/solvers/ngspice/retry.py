@@ -6,6 +6,8 @@ ngspice itself has tried Newton's iteration, gmin stepping and source stepping f
 2. *fine stepping*: gmin and source stepping with many small fixed steps instead of the adaptive ones.
 3. *relaxation*: capacitors at every node, and a transient from rest until it stands still.
 
+A sample that was followed in time has one rung only, its own state as a start: others could lead elsewhere.
+
 A rung that yields a state hands it on as a start (.nodeset on every node), from which the sample's phases are
 solved as usual; so whatever a rung does, the answer is an operating point of the unchanged circuit.
 """
@@ -34,8 +36,16 @@ class Analyser(Protocol):
         ...
 
 
-def climb(analyser: Analyser, netlist: Netlist, sample: int) -> tuple[Array, str] | None:
-    """Return voltages (phase, saved) of a sample and the name of the rung that won; None if all failed."""
+def climb(
+    analyser: Analyser, netlist: Netlist, sample: int, settled: Array | None = None
+) -> tuple[Array, str] | None:
+    """Return voltages (point, saved) of a sample and the name of the rung that won; None if all failed.
+
+    One that `settled` at some voltages (saved,) is solved from there alone.
+    """
+    if settled is not None:
+        points = _from(analyser, netlist, sample, settled[None], 1)
+        return (points, "settled state") if len(points) == netlist.points else None
     for rung in (small_steps, fine_stepping, relaxation):
         points = rung(analyser, netlist, sample)
         if len(points) == netlist.phases and np.isfinite(points).all():

@@ -38,6 +38,7 @@ LEAST_STEPS = 100  # of a transient; one that has come to rest takes no more at 
 NO_PSEUDO_TRANSIENT = "optran 1 1 1 0 0 0"
 """Newton, gmin stepping and source stepping, as ever, but not the transient behind them: without an operating point it
 never ends."""
+KNOWN = "the ideal circuit's transient"  # what won where ngspice gave up following a sample
 LOOSE = ".options reltol=1e-4 vntol=1e-7 abstol=1e-12 noacct"
 """Of transients, which only have to end near an operating point: the sweep behind them is precise. With the tolerances
 of the sweep they take for ever where one node is at 100 V."""
@@ -97,8 +98,9 @@ class Session:
         """
         settled: Array | None = None
         stopped: dict[int, str] = {}
+        known: list[int] = []
         if netlist.settle:
-            settled, stopped = self._settle(netlist, netlist.settle)
+            settled, stopped, known = self._settle(netlist, netlist.settle)
             nodes = settled[:, : len(netlist.saved)]
             netlist = netlist.holding(np.nan_to_num(nodes), netlist.settle.holding)
         shape = (netlist.samples, netlist.points, len(netlist.saved))
@@ -112,41 +114,48 @@ class Session:
             result.voltages[first : first + done] = points[: done * netlist.points].reshape(done, *shape[1:])
             first += done
             if done == 0 and not option:
-                self._retry(netlist, first, result)
+                self._retry(netlist, first, result, None if settled is None else nodes[first])
                 first += 1
             option = []  # what KLU gives up is for Sparse to solve, or to give up too
         if settled is not None:  # a sample without a start has no sweep either
             started = set(np.flatnonzero(np.isfinite(settled).all(axis=1)).tolist())
             result.messages = {k: said for k, said in result.messages.items() if k in started} | stopped
+            result.rungs |= dict.fromkeys(known, KNOWN)
         free = int(netlist.held)  # the holding phase is of no interest
         result.voltages = np.ascontiguousarray(result.voltages.transpose(1, 0, 2)[free:])
         return result
 
-    def _settle(self, netlist: Netlist, settle: Settling) -> tuple[Array, dict[int, str]]:
-        """Return the states (batch, saved + branches) after transients from rest, and ngspice's words if it stopped.
+    def _settle(self, netlist: Netlist, settle: Settling) -> tuple[Array, dict[int, str], list[int]]:
+        """Return the states (batch, saved + branches) after transients, ngspice's words if it stopped, and samples.
 
-        NaN where it stopped, and where the circuit still moves so fast, for so long, that it will not rest.
+        Where it stopped, the state is the one that is known; these samples come last. NaN where none is known, and
+        where the circuit still moves so fast, for so long, that it will not rest.
         """
         currents = [f"{name}#branch" for name in settle.branches]
         vectors, saves = [*netlist.saved, *currents], [f".save {name}" for name in currents]
         settled = np.full((netlist.samples, len(vectors)), np.nan)
         stopped: dict[int, str] = {}
+        known: list[int] = []
         lines = [LOOSE if line.startswith(".options") else line for line in netlist.lines]
         netlist, end = replace(netlist, lines=lines), settle.seconds
         run = f"tran {settle.step} {end} {end * (1 - 1 / SHOWN)} {end / LEAST_STEPS} uic"
         for sample in range(netlist.samples):
             points = self.analyse(netlist, saves, f"alter v_{SAMPLE} = {sample}", run, vectors=vectors)
-            if not len(points):
+            if not len(points) and settle.known is not None and np.isfinite(settle.known[sample]).all():
+                settled[sample] = settle.known[sample]
+                known.append(sample)
+            elif not len(points):
                 words = self.said() or "no word why"
                 stopped[sample] = f"ngspice: the transient stopped before {end:.3g} s: {words}"
             elif len(points) <= MOST_STEPS / SHOWN:
                 settled[sample] = points[-1]
-        return settled, stopped
+        return settled, stopped, known
 
-    def _retry(self, netlist: Netlist, sample: int, result: SweepResult) -> None:
+    def _retry(self, netlist: Netlist, sample: int, result: SweepResult, settled: Array | None) -> None:
         """Put a sample that failed from a cold start into `result`: its voltages, or ngspice's words."""
         words = "ngspice: " + (self.said() or "no operating point, and no word why")
-        won = None if netlist.held else climb(self, netlist, sample)  # other ways lead to other states
+        hopeless = settled is not None and np.isnan(settled).any()
+        won = None if hopeless else climb(self, netlist, sample, settled)
         if won is None:
             result.messages[sample] = words
         else:

@@ -1,4 +1,4 @@
-"""How long ngspice should follow a circuit until it rests, and from where; the ideal circuit tells."""
+"""How long ngspice should follow a circuit until it rests, and from where; and where to, if it gives up on the way."""
 
 from __future__ import annotations
 
@@ -39,12 +39,13 @@ def plan_settling(dynamics: Dynamics, linear: LinearSolver, begin: Array | None)
     farads[plan.root] = dynamics.parasitic(PARASITIC) if dynamics.stores else EQUAL
     branches = tuple(f"l_{mesh.name}_{k}" for mesh in meshes(circuit) for k in range(len(mesh.a)))
     holding = dynamics.holding(np.nan_to_num(ideal.u))
-    start = None if begin is None else _saved(begin, dynamics)
-    return farads[circuit.free_nodes], Settling(seconds, step, holding, branches, start)
+    start = None if begin is None else _saved(begin, dynamics)[0]
+    known = np.where(ideal.arrived[:, None], _saved(dynamics.state(ideal.u), dynamics), np.nan)
+    return farads[circuit.free_nodes], Settling(seconds, step, holding, branches, start, known)
 
 
 def _saved(x: Array, dynamics: Dynamics) -> Array:
-    """Return voltages of the free nodes and branch currents (saved + branches,) of a state (1, size)."""
+    """Return voltages of the free nodes and branch currents (row, saved + branches) of states (row, size)."""
     u, currents = np.split(x, [dynamics.n], axis=1)
-    volts = dynamics.plan.expand(u[None], dynamics.equations.fixed[:1])[0]
-    return np.concatenate([volts[0, dynamics.plan.circuit.free_nodes], currents[0]])
+    volts = dynamics.plan.expand(u[None], dynamics.equations.fixed[: len(x)])[0]
+    return np.concatenate([volts[:, dynamics.plan.circuit.free_nodes], currents], axis=1)

@@ -165,7 +165,7 @@ class NgspiceSolver(Solver):
         """Let every sample settle, and sweep its phases from there; longer for those that have not arrived.
 
         They begin at the state `begin` (1, size), or with nothing charged. How long a transient takes, and how fast it
-        begins, the ideal circuit tells; where it ends, ngspice alone.
+        begins, the ideal circuit tells; where it ends, ngspice alone, unless it gives up on the way.
 
         Returns:
             unknowns (phase, batch, n), status (batch,), and messages and rungs of all samples.
@@ -176,9 +176,14 @@ class NgspiceSolver(Solver):
         waiting, (capacitors, settling) = np.arange(len(fixed)), plan_settling(dynamics, self._linear, begin)
         for _ in range(ATTEMPTS):
             pull = None if nudge is None else nudge.take(waiting)
+            assert settling.known is not None
             netlists = (
-                netlist.settling(settling, capacitors)
-                for netlist in self._netlists(system, fixed[waiting], pull, full=True)
+                netlist.settling(replace(settling, known=known), capacitors)
+                for netlist, known in zip(
+                    self._netlists(system, fixed[waiting], pull, full=True),
+                    np.split(settling.known[waiting], range(self._sweep, len(waiting), self._sweep)),
+                    strict=True,
+                )
             )
             swept, state = self._run(netlists)
             assert swept.settled is not None
