@@ -157,8 +157,10 @@ class _Subject:
         lost = np.zeros(len(slopes))
         for i, k in enumerate(self.parts):
             ends = self.case.description.parts[k].nodes
+            if not ends:  # a resistance that branches share
+                continue
             across = abs(voltages[ends[0]] - (voltages[ends[1]] if len(ends) > 1 else 0.0))
-            lost[i] = slopes[i] * noise / max(across, 1e-300)
+            lost[i] = slopes[i] * noise / max(across, np.finfo(float).eps * noise)
         return float(np.linalg.norm(lost))
 
     def by_plain_spice(self, k: int) -> float | None:

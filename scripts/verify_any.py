@@ -12,17 +12,19 @@ Writes results/verify_any.json and .png. About half an hour on two cores.
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import Report
 from matplotlib.figure import Figure
-from referee import RIGHT, allowance, measure
+from referee import RIGHT, Kind, allowance, measure
 
 PRECISE = 1e-6  # relative error of a gradient
-KINDS = ("passive", "one_way", "active")
+KINDS: tuple[Kind, ...] = ("passive", "one_way", "active")
 ENGINES = ("ideal", "ngspice reduced", "ngspice full")
 COLOURS = dict(zip(KINDS, ("#1f6feb", "#1a7f37", "#d1242f"), strict=True))
 
@@ -36,13 +38,12 @@ def main() -> None:
     parser.add_argument("--one-way", type=int, default=120)
     parser.add_argument("--active", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--records", type=Path, help="file that keeps what was measured, to go on after a stop"
+    )
     options = parser.parse_args()
     tasks = [(kind, seed) for kind in KINDS for seed in range(getattr(options, kind))]
-    with ProcessPoolExecutor(options.jobs) as pool:
-        records = []
-        for record in pool.map(measure, *zip(*tasks, strict=True)):
-            records.append(record)
-            print(f"{record['kind']} {record['seed']}: {record.get('seconds', 0):.1f} s", flush=True)
+    records = measured(tasks, options.jobs, options.records)
     report = Report(__file__)
     report.content["circuits"] = {kind: sum(r["kind"] == kind for r in records) for kind in KINDS}
     report.content["nodes"] = [pick(r["nodes"] for r in records if "nodes" in r) for pick in (min, max)]
@@ -52,6 +53,22 @@ def main() -> None:
     judge_references(report, records)
     draw(report, records)
     report.write()
+
+
+def measured(tasks: list[tuple[Kind, int]], jobs: int, keep: Path | None) -> Rows:
+    """Return a record for each task; those that the file `keep` has already are not measured again."""
+    kept = [json.loads(line) for line in keep.read_text().splitlines()] if keep and keep.exists() else []
+    records = {(r["kind"], r["seed"]): r for r in kept}
+    with ProcessPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(measure, *task) for task in tasks if task not in records]
+        for future in as_completed(waiting):
+            record = future.result()
+            records[record["kind"], record["seed"]] = record
+            print(f"{record['kind']} {record['seed']}: {record.get('seconds', 0):.1f} s", flush=True)
+            if keep:
+                with keep.open("a") as file:
+                    file.write(json.dumps(record, default=float) + "\n")
+    return [records[task] for task in tasks]
 
 
 def judge_voltages(report: Report, records: Rows) -> None:

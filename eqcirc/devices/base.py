@@ -176,12 +176,17 @@ class Law(Protocol):
         """Whether there are voltages over which the current is constant, so that it holds no node there."""
         ...
 
+    @property
+    def leak(self) -> float:
+        """Conductance in siemens that the simulator puts beside every device, whatever its area; mostly 0."""
+        ...
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
-        """Return current (A) and slope (S)."""
+        """Return current (A) and slope (S) of an area of one, without the leak."""
         ...
 
     def cocontent(self, v: Array) -> Array:
-        """Return the integral of the current from 0 to v, in watts."""
+        """Return the integral of that current from 0 to v, in watts."""
         ...
 
     def limit(self, new: Array, old: Array) -> Array:

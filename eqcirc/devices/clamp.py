@@ -47,6 +47,11 @@ class ClampDiode:
         """True: below 0 V it is open."""
         return True
 
+    @property
+    def leak(self) -> float:
+        """0 S."""
+        return 0.0
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         g, w = self.conductance, self.knee

@@ -2,10 +2,10 @@
 
 Law       v >= −3·N·Vt:  i = IS·(exp(v/(N·Vt)) − 1) + gmin·v
           v <  −3·N·Vt:  i = −IS·(1 + (3·N·Vt/(e·v))³) + gmin·v
+          where the area multiplies all but gmin
 Source    ngspice 39, src/spicelib/devices/dio/dioload.c; Vt = kT/q with ngspice's `eqcirc.constants`
 Range     1e-20 A <= IS <= 1 A, 1e-3 <= N <= 1e4
-Left out  series resistance, high-level injection, breakdown, capacitances, temperature. An area multiplies
-          gmin here but not in ngspice, which is 1e-12 S at the largest area and nothing at ordinary ones.
+Left out  series resistance, high-level injection, breakdown, capacitances, temperature
 SPICE     d<name> anode cathode <model> area=<area>   and   .model <model> d is=… n=…
 """
 
@@ -56,6 +56,11 @@ class ShockleyDiode:
         """False: in reverse it carries its saturation current and a little more."""
         return False
 
+    @property
+    def leak(self) -> float:
+        """The simulator's gmin."""
+        return JUNCTION_GMIN
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S).
 
@@ -68,8 +73,8 @@ class ShockleyDiode:
         growth -= AT_EDGE
         y = edge / np.minimum(v, edge)
         tail = AT_EDGE * y * y * y
-        current = i_s * (growth + tail - 1) + JUNCTION_GMIN * v
-        slope = i_s / vte * (growth + tail * y) + JUNCTION_GMIN
+        current = i_s * (growth + tail - 1)
+        slope = i_s / vte * (growth + tail * y)
         return current, slope
 
     def cocontent(self, v: Array) -> Array:
@@ -83,7 +88,7 @@ class ShockleyDiode:
         x = np.minimum(v, edge)
         tail = (3 * vte / math.e) ** 3 / 2
         reverse = forward(np.asarray(edge)) - i_s * ((x - edge) - tail * (x**-2.0 - edge**-2.0))
-        return np.where(v < edge, reverse, forward(v)) + JUNCTION_GMIN * v**2 / 2
+        return np.where(v < edge, reverse, forward(v))
 
     def limit(self, new: Array, old: Array) -> Array:
         """Keep Newton from overshooting the exponential: large forward steps are taken logarithmically.

@@ -84,6 +84,11 @@ class PolynomialDevice:
         """False."""
         return False
 
+    @property
+    def leak(self) -> float:
+        """0 S."""
+        return 0.0
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         x, beyond = self._parts(v)

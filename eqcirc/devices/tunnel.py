@@ -66,6 +66,11 @@ class CubicDevice:
         """False: the current is constant nowhere."""
         return False
 
+    @property
+    def leak(self) -> float:
+        """0 S."""
+        return 0.0
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         square = (v / self.v0) ** 2
@@ -169,6 +174,11 @@ class EsakiDiode:
     def blocks(self) -> bool:
         """False: the current is constant nowhere."""
         return False
+
+    @property
+    def leak(self) -> float:
+        """0 S."""
+        return 0.0
 
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""

@@ -230,6 +230,8 @@ class Equations:
             at = v if last is None else junction.law.limit(v, last[k])
             current, slope = junction.law.evaluate(at)
             current, slope = current * area, slope * area
+            if junction.law.leak:
+                current, slope = current + junction.law.leak * at, slope + junction.law.leak
             if at is not v:
                 limited |= (at != v).any(axis=1)
                 current = current + slope * (v - at)

@@ -16,11 +16,11 @@ from eqcirc.solvers.precision import UNCERTAIN
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
-MOST_ITERATIONS = 200
+MOST_ITERATIONS = 120
 SEARCH_AFTER = (
     30  # iterations; piecewise laws can make full steps cycle, shorter ones that lead downhill end that
 )
-SHORTEST = 1e-6  # of a full step
+SHORTEST = 1e-2  # of a full step; where none leads downhill, rounding decides, and the whole one is taken
 DOWNHILL = 1e-2  # of what a short step promises: what is left of Kirchhoff's law has to shrink by as much
 EXACT = 1e-10  # of the largest voltage of a row: how much of an error is left at most
 STALLED = 0.5  # of the step before: steps that shrink no faster are rounding, or do not converge
@@ -116,6 +116,8 @@ def _shortened(rows: Rows, x: Array, dx: Array, at: Linearised) -> Array:
             there, _ = rows.take(trying).linearise(x[trying] - part[trying, None] * dx[trying])
             reached = np.linalg.norm(there.residual * size[trying], axis=1)
         high = ~(reached <= (1 - DOWNHILL * part[trying]) * height[trying])
-        trying = trying[high & (part[trying] > SHORTEST)]
-        part[trying] /= 2
+        part[trying] = np.where(high, part[trying] / 2, part[trying])
+        lost = part[trying] < SHORTEST
+        part[trying[lost]] = 1.0
+        trying = trying[high & ~lost]
     return np.asarray(part[:, None] * dx)
