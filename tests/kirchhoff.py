@@ -57,7 +57,8 @@ def branches(
             yield a, b, g * (v[a] - v[b])
         if isinstance(element, TwoTerminal):
             for a, b, area in zip(element.anode, element.cathode, value, strict=True):
-                yield a, b, area * float(element.law.evaluate(np.array([v[a] - v[b]]))[0][0])
+                current, _ = element.law.evaluate(np.array([v[a] - v[b]]))
+                yield a, b, area * float(current[0]) + element.law.leak * (v[a] - v[b])
         elif isinstance(element, RLMesh):
             for a, b, current in zip(element.a, element.b, mesh_currents(element, value, v), strict=True):
                 yield a, b, current

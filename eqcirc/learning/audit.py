@@ -99,7 +99,7 @@ class Audit:
         """Solve the samples with both solvers, and with half of beta; return step and the fields of `Comparison`.
 
         Raises:
-            AuditError: a stop threshold is crossed, or no sample converged in both solvers.
+            AuditError: a stop threshold is crossed, or no sample converged in both solvers, or with half of beta.
         """
         ours, theirs = (rule.measure(s, parameters, inputs, targets) for s in (solver, self.other))
         both = ours.points.converged & theirs.points.converged
@@ -111,6 +111,11 @@ class Audit:
         seen = _compared(ours.take(both), theirs.take(both))
         halved = rule.with_beta(rule.beta / 2).measure(solver, parameters, inputs, targets)
         known = both & halved.points.converged
+        if not known.any():
+            raise AuditError(
+                f"audit at step {step}: no sample converged with half of beta, so nothing says how far the update is off "
+                f"for its beta: {halved.points.explain(1)}"
+            )
         seen = replace(seen, bias=_bias(rule.order, ours.take(known), halved.take(known)))
         self._judge(step, seen)
         return {"step": step, **vars(seen)}
@@ -164,8 +169,8 @@ def _compared(ours: Measurement, theirs: Measurement) -> Comparison:
 
 
 def _bias(order: int, ours: Measurement, halved: Measurement) -> float:
-    """Return the relative error of an update for its beta; 0 where nothing is left to learn, or to compare."""
-    if not len(ours.points.status) or np.abs(ours.contrast).max() <= _noise(ours):
+    """Return the relative error of an update for its beta; 0 where nothing is left to learn."""
+    if np.abs(ours.contrast).max() <= _noise(ours):
         return 0.0
     first, second = flat(ours.gradient()), flat(halved.gradient())
     factor = 2**order

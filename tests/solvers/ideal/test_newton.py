@@ -31,7 +31,7 @@ def test_a_diode_at_any_rail_is_found_from_the_cold(
     assert min(drive, rail) - 1e-6 <= v <= max(drive, rail) + 1e-6
     sign = -1 if turned else 1
     current, slope = law.evaluate(np.array([sign * (v - rail)]))
-    left = series * (v - drive) + sign * current[0]
+    left = series * (v - drive) + sign * current[0] + law.leak * (v - rail)
     assert abs(left) <= 1e-11 * (series + slope[0]) * max(abs(drive), abs(rail), 1)
 
 
