@@ -113,8 +113,8 @@ class Audit:
         known = both & halved.points.converged
         if not known.any():
             raise AuditError(
-                f"audit at step {step}: no sample converged with half of beta, so nothing says how far the update is off "
-                f"for its beta: {halved.points.explain(1)}"
+                f"audit at step {step}: no sample converged with half of beta, so nothing says how far the update is "
+                f"off for its beta: {halved.points.explain(1)}"
             )
         seen = replace(seen, bias=_bias(rule.order, ours.take(known), halved.take(known)))
         self._judge(step, seen)

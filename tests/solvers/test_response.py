@@ -9,8 +9,9 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.neuron import GyratorRecovery, Neuron
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
-from eqcirc.devices import EsakiDiode, ShockleyDiode
+from eqcirc.devices import CubicDevice, EsakiDiode, ShockleyDiode
 from eqcirc.learning.eqprop import EqProp, Variant
 from eqcirc.learning.rule import flat
 from eqcirc.solvers.base import Nudge, Solver
@@ -139,6 +140,29 @@ def test_a_flip_between_free_and_nudged_state_is_seen(variant: Variant, engine: 
             assert relative_error(gradient, exact) < 0.6
         else:
             assert set(points.status) <= {Status.CONVERGED, Status.WRONG_BRANCH, Status.NOT_CONVERGED}
+
+
+@pytest.mark.parametrize("beta", [3e-4, 1e-3])
+def test_flips_to_both_sides_that_look_like_an_answer_are_seen(beta: float, engine: Make) -> None:
+    """With a nudge as strong as the device, ±beta may flip a bistable neuron to where the linear response points.
+
+    A neuron flipped if the nudge, as a conductance to the target and followed in time, takes it to the other side.
+    """
+    rng = np.random.default_rng(0)
+    b = CircuitBuilder("memories")
+    x, v = b.input("x"), b.nodes("v", 8)
+    b.crossbar("w", x, v, rng.uniform(0.02e-3, 0.2e-3, (1, 8)))
+    b.conductance("ring", v, np.roll(v, 1), 0.05e-3, trainable=True)
+    b.current_source("bias", v, rng.normal(0, 0.05e-3, 8))
+    Neuron(CubicDevice(), GyratorRecovery(1e-3, 4e-3, 1e-10)).add(b, "cell", v)
+    circuit, inputs = b.build(v[:3]), rng.uniform(-0.5, 0.5, (6, 1))
+    free = IdealSolver(circuit).solve(None, inputs).require().free
+    rule, targets = EqProp(circuit, SquaredError(), beta), -circuit.readout.read(free)
+    points = engine(circuit).solve(None, inputs, rule.nudge(targets, None))
+    sides = np.sign(points.voltages[:, :, v])
+    flipped = (sides[1:] != sides[0]).any(axis=(0, 2))
+    assert flipped.any()
+    assert not points.converged[flipped].any()
 
 
 @pytest.mark.parametrize("variant", ["positive", "negative"])

@@ -11,6 +11,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
+from eqcirc.solvers.branch import judge_branches
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, InitialState, Start
 from eqcirc.solvers.ideal.initial import written
@@ -66,6 +67,7 @@ class IdealSolver(Solver):
                 status = np.where(status == Status.CONVERGED, each, status)
                 noise = np.fmax(np.fmax(free.error, error), state.rounding)
                 nonlinearity = response.judge(u, status, messages, nudge, noise)
+                judge_branches(state, self._linear, u, status, messages, nudge, noise)
                 unsure = response.share(noise)
                 iterations += nudged.iterations
         voltages = self._plan.expand(u, fixed)

@@ -14,6 +14,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
+from eqcirc.solvers.branch import judge_branches
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import (
@@ -293,7 +294,9 @@ class NgspiceSolver(Solver):
             return None, None
         noise = np.fmax(off.max(axis=0), state.rounding)
         response = Response.of(state, nudge)
-        return response.judge(u, status, messages, nudge, noise), response.share(noise)
+        nonlinearity = response.judge(u, status, messages, nudge, noise)
+        judge_branches(state, self._linear, u, status, messages, nudge, noise)
+        return nonlinearity, response.share(noise)
 
     def _looked_at(self, u: Array, equations: Equations, nudge: Nudge | None) -> FreeState:
         """Return the free states u[0], and how far all phases (phase, batch, n) are from Kirchhoff's law."""
