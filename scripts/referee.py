@@ -77,25 +77,22 @@ def measure(kind: Kind, seed: int) -> dict[str, Any]:
     subject = _Subject(case, built, kind)
     record |= {"nodes": case.description.n_nodes, "parts": len(case.description.parts)}
     record["spice"] = [subject.by_plain_spice(k) for k in range(len(subject.truths))]
-    for name, solver in _engines(built, subject.proven):
+    workers = LocalWorkers(1)
+    for name, solver in _engines(built, subject.proven, workers):
         record["answers"] += subject.answers(name, solver)
         record["gradients"] += subject.gradients(name, solver, record)
+    workers.close()
     record["adjoint"] = subject.adjoint_errors()
     return record | {"seconds": time.perf_counter() - began}
 
 
-_workers: list[LocalWorkers] = []  # of this process: one ngspice for all circuits
-
-
-def _engines(built: Translation, proven: bool) -> Iterator[tuple[str, Solver]]:
+def _engines(built: Translation, proven: bool, workers: LocalWorkers) -> Iterator[tuple[str, Solver]]:
     """Yield all solvers; what is followed in time is followed on the full netlist in any case."""
-    if not _workers:
-        _workers.append(LocalWorkers(1))
     yield "ideal", IdealSolver(built.circuit)
     limits = Limits(deadline=PATIENCE)
     if proven:
-        yield "ngspice reduced", NgspiceSolver(built.circuit, workers=_workers[0], limits=limits)
-    yield "ngspice full", NgspiceSolver(built.circuit, workers=_workers[0], limits=limits, netlist="full")
+        yield "ngspice reduced", NgspiceSolver(built.circuit, workers=workers, limits=limits)
+    yield "ngspice full", NgspiceSolver(built.circuit, workers=workers, limits=limits, netlist="full")
 
 
 def allowance(row: dict[str, Any]) -> float:
