@@ -35,7 +35,7 @@ class Report:
         """Write the JSON file."""
         RESULTS.mkdir(exist_ok=True)
         words = [
-            "FOLDER" if Path(word).is_dir() else word for word in sys.argv[1:]
+            "PATH" if Path(word).exists() else word for word in sys.argv[1:]
         ]  # a path is nobody else's
         facts = environment() | {"command": " ".join(["python", f"scripts/{self.name}.py", *words])}
         text = json.dumps(_plain(facts | {"claims": self.claims} | self.content), indent=1)
