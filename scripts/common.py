@@ -34,9 +34,7 @@ class Report:
     def write(self) -> None:
         """Write the JSON file."""
         RESULTS.mkdir(exist_ok=True)
-        words = [
-            "PATH" if Path(word).exists() else word for word in sys.argv[1:]
-        ]  # a path is nobody else's
+        words = ["PATH" if Path(word).exists() else word for word in sys.argv[1:]]  # a path is nobody else's
         facts = environment() | {"command": " ".join(["python", f"scripts/{self.name}.py", *words])}
         text = json.dumps(_plain(facts | {"claims": self.claims} | self.content), indent=1)
         (RESULTS / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
