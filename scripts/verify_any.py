@@ -114,9 +114,8 @@ def judge_gradients(report: Report, records: Rows) -> None:
         good = [g for g in rows if g["status"] == "CONVERGED"]
         wrong = [g for g in good if not g["error"] <= PRECISE + allowance(g)]
         report.claim(
-            f"gradients by {engine} beyond {PRECISE:g}, three times the bias that halving beta shows and ten times the "
-            f"noise that the solver says and rounded voltages make; of "
-            f"{len(good)} for any beta",
+            f"gradients by {engine} beyond {PRECISE:g}, three times the bias that halving beta shows, and three "
+            f"times what the noise of the voltages does to them; of {len(good)} for any beta",
             len(wrong),
             "<= 0",
         )
@@ -183,7 +182,7 @@ def draw(report: Report, records: Rows) -> None:
         right.loglog(*np.maximum(pairs, 1e-16).T, ".", ms=2, color=COLOURS[kind], alpha=0.5, label=kind)
     line = np.array([1e-16, 10.0])
     right.loglog(line, PRECISE + line, color="0.2", lw=0.8, label="allowed")
-    right.set_xlabel("3 x bias that halving beta shows + 10 x noise, relative")
+    right.set_xlabel("3 x bias that halving beta shows + 3 x noise, relative")
     right.set_ylabel("error of the gradient, relative")
     right.set_title("Equilibrium Propagation for all beta", fontsize=10)
     right.legend(frameon=False, fontsize=7, loc="lower right")
