@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eqcirc.circuit.arguments import Nodes, check_name, fit, node_numbers, number, pairs_of, same_length
+from eqcirc.circuit.bounds import standard
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.readout import Readout
+from eqcirc.circuit.readout import Readout, through
 from eqcirc.circuit.sources import Sources
 from eqcirc.circuit.validate import validate
 from eqcirc.devices import (
@@ -39,29 +40,12 @@ from eqcirc.devices import (
     Transconductor,
     TwoTerminal,
 )
-from eqcirc.devices.base import UNBOUNDED
-from eqcirc.devices.conductance import DEFAULT_BOUNDS
-from eqcirc.devices.signed import DEFAULT_BOUNDS as SIGNED_BOUNDS
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.devices.two_terminal import check_areas
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
 GROUND = 0
-CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
-AREA_BOUNDS = Bounds(0.1, 10.0)
-OHM_BOUNDS = Bounds(1e2, 1e6)  # ohm
-STANDARD: dict[type[Element], Bounds] = {
-    Conductance: DEFAULT_BOUNDS,
-    Crossbar: DEFAULT_BOUNDS,
-    DualRailCrossbar: DEFAULT_BOUNDS,
-    Gyrator: DEFAULT_BOUNDS,
-    SignedCrossbar: SIGNED_BOUNDS,
-    CurrentSource: CURRENT_BOUNDS,
-    TwoTerminal: AREA_BOUNDS,
-    RLMesh: OHM_BOUNDS,
-    InputCurrent: CURRENT_BOUNDS,
-}
 
 
 class CircuitBuilder:
@@ -358,19 +342,7 @@ class CircuitBuilder:
         Raises:
             CircuitError: no such element, one that currents cannot be read through, or one that is trained.
         """
-        element = next((e for e in self._elements if e.name == name), None)
-        if not isinstance(element, Conductance | RLMesh) or element.trainable:
-            raise CircuitError(
-                f"readout: expected the name of resistors or R-L branches that are not trained, got {name!r}: read the "
-                "current through a resistor of fixed conductance, as hardware does"
-            )
-        if isinstance(element, RLMesh) and element.lossless.any():
-            raise CircuitError(
-                f"readout: {name!r} has coils without resistance, across which nothing can be read"
-            )
-        number(f"readout of {name!r}: ohms", ohms, "a finite number of ohms")
-        y = ohms * element.admittance(element.value)
-        return Readout.weighted(np.concatenate([element.a, element.b]), np.concatenate([y, -y], axis=1))
+        return through(next((e for e in self._elements if e.name == name), None), name, ohms)
 
     def build(self, readout: Nodes | Readout, negative: Nodes | None = None) -> Circuit:
         """Check the circuit and return it.
@@ -409,7 +381,7 @@ class CircuitBuilder:
         if not element.value.size:
             raise CircuitError(f"element {element.name!r}: expected at least one part, got no nodes")
         element.value.setflags(write=False)
-        self._elements.append(replace(element, bounds=_standard(element) if bounds is None else bounds))
+        self._elements.append(replace(element, bounds=standard(element) if bounds is None else bounds))
 
     def _claim(self, name: str, taken: set[str], what: str) -> None:
         """Check a name and mark it as used."""
@@ -423,13 +395,3 @@ class CircuitBuilder:
 
     def _group(self, name: str, a: Nodes, b: Nodes, value: ArrayLike) -> tuple[NodeArray, NodeArray, Array]:
         return same_length(name, self._known(name, a), self._known(name, b), value)
-
-
-def _standard(element: Element) -> Bounds:
-    """Return the bounds of an element that names none."""
-    bounds, value = STANDARD.get(type(element), UNBOUNDED), element.value
-    if not element.trainable:
-        return bounds
-    if isinstance(element, Gyrator) and (value < 0).all():
-        bounds = Bounds(-bounds.upper, -bounds.lower)
-    return Bounds(min(bounds.lower, float(value.min())), max(bounds.upper, float(value.max())))

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eqcirc.circuit.builder import CURRENT_BOUNDS, GROUND, CircuitBuilder
+from eqcirc.circuit.bounds import CURRENT_BOUNDS
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.devices import Bounds, CubicDevice, Law
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import CircuitError

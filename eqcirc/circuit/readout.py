@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 
+from eqcirc.circuit.arguments import number
+from eqcirc.devices import Conductance, Element, RLMesh
 from eqcirc.errors import CircuitError
 from eqcirc.sparse import light, times
 from eqcirc.typing import Array, NodeArray
@@ -102,3 +104,19 @@ class Readout:
     def spread(self, gradient: Array) -> Array:
         """Return dC/dv at `nodes` (..., len(nodes)) from dC/doutput (..., n_outputs)."""
         return gradient if self.plain else times(gradient, self._products[1])
+
+
+def through(element: Element | None, name: str, ohms: float) -> Readout:
+    """Return the currents through resistors or R-L branches, times ohms; `name` is the one that was asked for."""
+    if not isinstance(element, Conductance | RLMesh) or element.trainable:
+        raise CircuitError(
+            f"readout: expected the name of resistors or R-L branches that are not trained, got {name!r}: read the "
+            "current through a resistor of fixed conductance, as hardware does"
+        )
+    if isinstance(element, RLMesh) and element.lossless.any():
+        raise CircuitError(
+            f"readout: {name!r} has coils without resistance, across which nothing can be read"
+        )
+    number(f"readout of {name!r}: ohms", ohms, "a finite number of ohms")
+    y = ohms * element.admittance(element.value)
+    return Readout.weighted(np.concatenate([element.a, element.b]), np.concatenate([y, -y], axis=1))

@@ -115,7 +115,14 @@ def check(
             logging.getLogger("eqcirc").warning("no comparison with ngspice: %s", error)
         targets = targets_of(part, rule.cost)
         findings = run_check(
-            rule, opened.parameters, part.inputs, targets, *solvers, entries=entries, seed=experiment.seed
+            rule,
+            opened.parameters,
+            part.inputs,
+            targets,
+            *solvers,
+            entries=entries,
+            seed=experiment.seed,
+            start=experiment.solver.begins,
         )
     if as_json:
         print_json({"findings": [asdict(f) | {"holds": f.holds} for f in findings]})

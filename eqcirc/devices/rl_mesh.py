@@ -83,6 +83,11 @@ class RLMesh(LinearElement):
                 f"R-L branches {self.name!r}: resistance {first(bad, value)} ohm; expected between {LOWEST:g} and "
                 f"{HIGHEST:g} ohm, or 0 for none"
             )
+        if (value[: len(self.a)] == 0).any():
+            self._check_shared(value)
+
+    def _check_shared(self, value: Array) -> None:
+        """Raise `CircuitError` where branches share resistances and none of them has its own."""
         n = len(self.a)
         links = self.shared[value[n:] > 0].T
         part = connected_components(

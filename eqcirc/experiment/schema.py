@@ -124,12 +124,14 @@ class Initial(Section):
 class Solver(Section):
     """What solves the operating points in training."""
 
+    branches = (Branch("initial", (None,), ("start",)),)
+
+    initial: Initial | None = Field(None, description="")
     engine: Literal["ngspice", "ideal"] = Field("ngspice", description="ngspice or ideal (numpy)")
     start: Literal["auto", "cold", "relax"] = Field(
         "auto",
         description="free phase of N-shaped devices: cold (from 0 V), relax (follows the circuit in time), auto",
     )
-    initial: Initial | None = Field(None, description="")
     netlist: Literal["reduced", "full"] = Field(
         "reduced", description="reduced: inputs and amplifiers eliminated exactly, fast; full: every element"
     )

@@ -30,6 +30,7 @@ from eqcirc.devices import (
     TwoTerminal,
 )
 from eqcirc.errors import CircuitError
+from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.decks import nodesets
 from eqcirc.solvers.ngspice.netlist import Tolerances
@@ -39,13 +40,20 @@ from eqcirc.typing import Array, Parameters
 TILE = 400  # rows or columns of a crossbar in one subcircuit
 
 
-def to_pyspice(circuit: Circuit, parameters: Parameters | None, sample: Array) -> Any:
+def to_pyspice(
+    circuit: Circuit,
+    parameters: Parameters | None,
+    sample: Array,
+    *,
+    start: Start | InitialState = "auto",
+) -> Any:
     """Return a `PySpice.Spice.Netlist.Circuit` with the inputs held at one sample.
 
     Args:
         circuit: the circuit.
         parameters: values by element name; elements left out keep the circuit's values.
         sample: (n_features,).
+        start: how the state of a circuit with several operating points is found, see `solvers.free_phase`.
 
     Raises:
         CircuitError: a device has no PySpice form.
@@ -61,7 +69,7 @@ def to_pyspice(circuit: Circuit, parameters: Parameters | None, sample: Array) -
     for node, volts in zip(circuit.fixed_nodes[1:].tolist(), fixed[1:].tolist(), strict=True):
         target.V(names[node], names[node], target.gnd, volts)
     if not Reduction(circuit).passive:
-        target.raw_spice += "\n".join(_state(circuit, values, sample)) + "\n"
+        target.raw_spice += "\n".join(_state(circuit, values, sample, start)) + "\n"
     for element in circuit.elements:
         add = _WRITERS.get(type(element))
         if add is None:
@@ -70,9 +78,9 @@ def to_pyspice(circuit: Circuit, parameters: Parameters | None, sample: Array) -
     return target
 
 
-def _state(circuit: Circuit, values: Parameters, sample: Array) -> list[str]:
+def _state(circuit: Circuit, values: Parameters, sample: Array, start: Start | InitialState) -> list[str]:
     """Return a guess for every node, if nothing proves that there is one operating point."""
-    points = IdealSolver(circuit).solve(values, np.asarray(sample)[None]).require()
+    points = IdealSolver(circuit, start=start).solve(values, np.asarray(sample)[None]).require()
     if points.evidence == Evidence.PROVEN:
         return []
     free = circuit.free_nodes

@@ -120,7 +120,8 @@ class FreePhase:
             return
         self.dynamics = Dynamics(equations)
         known = certificate(self.dynamics)
-        self.initial = start if isinstance(start, InitialState) and not known.attracting else None
+        writes = isinstance(start, InitialState) and (start.voltages or start.pulse is not None)
+        self.initial = start if isinstance(start, InitialState) and writes and not known.attracting else None
         self.relaxes = start == "relax" or (start != "cold" and not known.attracting)
         if self.initial:
             self.evidence = Evidence.WRITTEN

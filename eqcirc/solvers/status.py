@@ -53,5 +53,5 @@ _EVIDENCE = {
     Evidence.PROVEN: "proven: there is one operating point, and the circuit comes to rest there from any start",
     Evidence.REACHED: "followed: switched on with nothing charged, the circuit comes to rest there; others may exist",
     Evidence.LOCAL: "local: the only operating point, and stable; from elsewhere the circuit may not come to rest",
-    Evidence.WRITTEN: "written: from the state that it was brought to, the circuit comes to rest there; others exist",
+    Evidence.WRITTEN: "written: from the state that it was brought to, the circuit rests there; others may exist",
 }

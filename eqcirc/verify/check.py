@@ -8,6 +8,7 @@ import numpy as np
 
 from eqcirc.learning.rule import Measurement, Rule, flat
 from eqcirc.solvers.base import Solver
+from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array, Parameters
 from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random_entries, relative_error
@@ -39,6 +40,7 @@ def check(
     *solvers: Solver,
     entries: int = 12,
     seed: int = 0,
+    start: Start | InitialState = "auto",
 ) -> list[Finding]:
     """Measure agreement and gradients on a few samples.
 
@@ -50,13 +52,14 @@ def check(
         *solvers: to hold against the ideal one.
         entries: number of conductances checked by finite differences.
         seed: of the choice of entries.
+        start: how the ideal solver finds the free phase, as the others do.
 
     Raises:
         CircuitError: the circuit has nothing to train.
         SolverError: a sample did not converge.
     """
     circuit, cost = rule.circuit, rule.cost
-    ideal = IdealSolver(circuit)
+    ideal = IdealSolver(circuit, start=start)
     measured = rule.measure(ideal, parameters, inputs, targets)
     reference = measured.points.require()
     adjoint = adjoint_gradient(circuit, parameters, inputs, targets, cost, reference.free)

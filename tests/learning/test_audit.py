@@ -116,3 +116,19 @@ def test_ngspice_and_the_ideal_solver_pass(spice: Callable[..., NgspiceSolver]) 
     row = audit.compare(spice(rule.circuit), rule, rule.circuit.parameters, INPUTS, TARGETS, 0)
     assert row["length"] < 1e-6
     assert row["bias"] < 1e-3
+
+
+def test_a_bias_that_half_of_beta_cannot_tell_is_not_taken_for_none() -> None:
+    """Halved until the solver's precision hides the next half, so that nothing says how far the update is off."""
+    circuit, few = bent(), slice(0, 1)
+    solver, rule = IdealSolver(circuit), EqProp(circuit, SquaredError(), 1e-9)
+
+    def converges(rule: EqProp) -> bool:
+        return bool(rule.measure(solver, None, INPUTS[few], TARGETS[few]).points.converged.all())
+
+    while converges(rule.with_beta(rule.beta / 2)):
+        rule = rule.with_beta(rule.beta / 2)
+    with pytest.raises(AuditError, match=r"no sample converged with half of beta.*beta = .* is too small"):
+        Audit(IdealSolver(circuit), 1, 1, LOOSE).compare(
+            solver, rule, circuit.parameters, INPUTS[few], TARGETS[few], 0
+        )

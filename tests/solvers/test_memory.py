@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,7 +12,9 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import SquaredError
 from eqcirc.devices import CubicDevice
-from eqcirc.errors import CircuitError, DataError, SolverError
+from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError
+from eqcirc.experiment.load import parse
+from eqcirc.export.pyspice import to_pyspice
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.rule import flat
 from eqcirc.solvers.base import Solver
@@ -22,6 +25,7 @@ from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.status import Evidence
 from eqcirc.solvers.waveforms import Course
 from eqcirc.typing import Array
+from eqcirc.verify.check import check
 
 Make = Callable[..., Solver]
 Batch = Callable[[str], tuple[str, dict[str, Array]]]
@@ -164,3 +168,35 @@ def test_a_pulse_under_which_nothing_rests(engine: Make) -> None:
     b.rl_branches("recovery", v, GROUND, [800.0], [3e-3])
     with pytest.raises(SolverError, match=r"does not come to rest under the write pulse \[0.0\]"):
         engine(b.build(v), start=InitialState(pulse=[0.0])).solve(None, np.array([[20.0]]))
+
+
+def test_an_initial_state_that_writes_nothing_is_rest() -> None:
+    points = IdealSolver(CIRCUIT, start=InitialState()).solve(None, INPUTS).require()
+    assert points.evidence == Evidence.REACHED
+    np.testing.assert_array_equal(points.voltages, IdealSolver(CIRCUIT).solve(None, INPUTS).voltages)
+
+
+def test_a_rule_is_checked_at_the_written_state(spice: Callable[..., NgspiceSolver]) -> None:
+    """Two bistable cells have other voltages when they start from rest, so the check has to write, too."""
+    start, rule = STARTS[3], EqProp(CIRCUIT, SquaredError(), 1e-7)
+    targets = np.tile([0.8, -1.2], (3, 1))
+    found = check(
+        rule, CIRCUIT.parameters, INPUTS, targets, spice(CIRCUIT, start=start), entries=4, start=start
+    )
+    assert all(f.holds for f in found), found
+
+
+def test_pyspice_circuits_carry_the_written_state() -> None:
+    for start, signs in zip(STARTS, SIGNS, strict=True):
+        deck = str(to_pyspice(CIRCUIT, None, INPUTS[0], start=start))
+        for name, sign in zip("pq", signs, strict=True):
+            (volts,) = re.findall(rf"\.nodeset v\({name}\)=(\S+)", deck)
+            assert np.sign(float(volts)) == sign
+
+
+def test_the_experiment_file_says_what_is_written() -> None:
+    e = parse({"solver": {"initial": {"voltages": {"h1_0": 1.0}, "pulse": [0.5, -0.5]}}}, "mine.toml")
+    assert e.solver.begins == InitialState({"h1_0": 1.0}, (0.5, -0.5))
+    assert parse({"solver": {"start": "relax"}}, "mine.toml").solver.begins == "relax"
+    with pytest.raises(ConfigError, match=r"solver.start.* does nothing with a table initial"):
+        parse({"solver": {"start": "relax", "initial": {"pulse": [0.0]}}}, "mine.toml")
