@@ -46,6 +46,11 @@ class InitialState:
     voltages: Mapping[str, float] = field(default_factory=dict)
     pulse: Sequence[float] | None = None
 
+    def check(self, plan: Reduction) -> None:
+        """Raise `CircuitError` or `DataError` for what cannot be written into this circuit."""
+        self.held(plan.circuit)
+        self.unknowns(plan)
+
     def held(self, circuit: Circuit) -> Array:
         """Return the held voltages (1, fixed node) of the pulse; without one, those of zero inputs."""
         sample = (
@@ -113,9 +118,13 @@ class FreePhase:
         """Look for a certificate if there is need of one.
 
         Raises:
+            CircuitError: a node cannot be charged to that voltage.
+            DataError: the pulse is no sample of this circuit.
             SolverError: a cold start was asked for and cannot be trusted.
         """
         self.relaxes, self.evidence, self.initial = False, Evidence.PROVEN, None
+        if isinstance(start, InitialState):
+            start.check(equations.plan)  # also where a proof leaves no choice
         if equations.plan.passive:
             return
         self.dynamics = Dynamics(equations)

@@ -141,6 +141,8 @@ def test_what_a_proof_leaves_no_choice_of_is_not_written() -> None:
     points = IdealSolver(b.build(y), start=InitialState({"y": 5.0})).solve(None, np.array([[1.0]])).require()
     assert points.evidence == Evidence.PROVEN
     assert points.free[0, y] == pytest.approx(1.0)
+    with pytest.raises(CircuitError, match="there is no node 'yy'; did you mean 'y'"):
+        IdealSolver(b.build(y), start=InitialState({"yy": 5.0})).solve(None, np.array([[1.0]]))
 
 
 @pytest.mark.parametrize(
