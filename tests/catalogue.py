@@ -10,7 +10,7 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
 from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, ShockleyDiode
 from eqcirc.typing import NodeArray
-from tests import ports
+from tests import cells, ports
 from tests.case import ONE_INPUT, TWO_INPUTS, Case, S
 
 
@@ -387,7 +387,7 @@ CASES: dict[str, Callable[[], Case]] = {
         no_inputs,
     )
 }
-CASES |= ports.CASES
+CASES |= ports.CASES | cells.CASES
 NAMES = tuple(CASES)
 
 

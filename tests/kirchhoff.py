@@ -12,6 +12,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
+    Cell,
     Conductance,
     Crossbar,
     CurrentSource,
@@ -19,6 +20,7 @@ from eqcirc.devices import (
     Element,
     Gyrator,
     InputCurrent,
+    OneWayCrossbar,
     RLMesh,
     SignedCrossbar,
     Transconductor,
@@ -87,6 +89,14 @@ def leaving(circuit: Circuit, v: Array, parameters: Parameters | None = None) ->
         for a, b, cp, cn, gm in controlled(element, values[element.name]):
             total[a] += gm * (v[cp] - v[cn])
             total[b] -= gm * (v[cp] - v[cn])
+        if isinstance(element, Cell):
+            ends = zip(
+                element.out_p, element.out_n, element.cp, element.cn, values[element.name], strict=True
+            )
+            for a, b, cp, cn, area in ends:
+                current = area * float(element.law.evaluate(np.array([v[cp] - v[cn]]))[0][0])
+                total[a] += current
+                total[b] -= current
         if isinstance(element, CurrentSource):
             for node, current in zip(element.node, values[element.name], strict=True):
                 total[node] -= current
@@ -102,6 +112,11 @@ def controlled(element: Element, value: Array) -> Iterator[tuple[int, int, int, 
         for (i, j), w in np.ndenumerate(value):
             a, b = element.rows[i], element.columns[j]
             yield from ((0, a, b, 0, w), (0, b, a, 0, w))
+    elif isinstance(element, OneWayCrossbar):
+        for (i, j), w in np.ndenumerate(value):
+            ends = (element.rows[i], element.columns[j])
+            control, out = ends[::-1] if element.backward else ends
+            yield 0, out, control, 0, w
     elif isinstance(element, Gyrator):
         for a, b, ref, gm in zip(element.a, element.b, element.reference, value, strict=True):
             yield from ((a, 0, b, 0, gm), (0, b, a, ref, gm))

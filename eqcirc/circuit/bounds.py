@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eqcirc.devices import (
     Bounds,
+    Cell,
     Conductance,
     Crossbar,
     CurrentSource,
@@ -11,8 +12,10 @@ from eqcirc.devices import (
     Element,
     Gyrator,
     InputCurrent,
+    OneWayCrossbar,
     RLMesh,
     SignedCrossbar,
+    Transconductor,
     TwoTerminal,
 )
 from eqcirc.devices.base import UNBOUNDED
@@ -27,8 +30,11 @@ STANDARD: dict[type[Element], Bounds] = {
     Crossbar: DEFAULT_BOUNDS,
     DualRailCrossbar: DEFAULT_BOUNDS,
     Gyrator: DEFAULT_BOUNDS,
+    OneWayCrossbar: SIGNED_BOUNDS,
     SignedCrossbar: SIGNED_BOUNDS,
+    Transconductor: SIGNED_BOUNDS,
     CurrentSource: CURRENT_BOUNDS,
+    Cell: AREA_BOUNDS,
     TwoTerminal: AREA_BOUNDS,
     RLMesh: OHM_BOUNDS,
     InputCurrent: CURRENT_BOUNDS,

@@ -12,29 +12,29 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from eqcirc.circuit.arguments import Nodes, check_name, fit, node_numbers, number, pairs_of, same_length
-from eqcirc.circuit.bounds import standard
+from eqcirc.circuit.arguments import Nodes, fit, pairs_of
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.readout import Readout, through
-from eqcirc.circuit.sources import Sources
+from eqcirc.circuit.parts import Parts
+from eqcirc.circuit.readout import Readout
 from eqcirc.circuit.validate import validate
 from eqcirc.devices import (
     Amplifier,
     Bounds,
     Capacitor,
+    Cell,
+    CellLaw,
     Conductance,
     Crossbar,
     CurrentSource,
     DualRailCrossbar,
-    Element,
     Gyrator,
     InputCurrent,
     Law,
+    OneWayCrossbar,
     RLMesh,
     SignedCrossbar,
     Transconductor,
@@ -48,53 +48,12 @@ from eqcirc.typing import Array, NodeArray
 GROUND = 0
 
 
-class CircuitBuilder:
+class CircuitBuilder(Parts):
     """Collects nodes and elements; `build` checks the whole and returns an immutable `Circuit`.
 
     Trained elements without `bounds` of their own stay in the `STANDARD` window of their kind, widened where their
     first values lie outside.
     """
-
-    def __init__(self, name: str) -> None:
-        """Start an empty circuit called `name`."""
-        self._name = name
-        self._nodes: list[str] = ["0"]
-        self._groups: set[str] = set()
-        self._sources = Sources()
-        self._elements: list[Element] = []
-
-    def nodes(self, name: str, count: int | None = None) -> NodeArray:
-        """Add free nodes and return their indices, shape (count,); a single one is called `name` itself."""
-        if count is not None and count < 1:
-            raise CircuitError(f"nodes {name!r}: expected a count of at least 1, got {count}")
-        self._claim(name, self._groups, "nodes")
-        start = len(self._nodes)
-        self._nodes += [name] if count is None else [f"{name}_{k}" for k in range(count)]
-        return np.arange(start, len(self._nodes))
-
-    def rail(self, name: str, voltage: float) -> NodeArray:
-        """Add a node held at `voltage` volts."""
-        node = self.nodes(name)
-        self._sources.rail(name, int(node[0]), float(voltage))
-        return node
-
-    def input(
-        self,
-        name: str,
-        count: int | None = None,
-        *,
-        first_feature: int = 0,
-        gain: float = 1.0,
-        offset: float = 0.0,
-    ) -> NodeArray:
-        """Add driven nodes: node k is held at gain·feature[first_feature + k] + offset volts."""
-        if not np.isfinite(gain) or gain == 0:
-            raise CircuitError(f"input {name!r}: expected a finite gain other than 0 V, got {gain}")
-        number(f"input {name!r}: offset", offset, "a finite number of volts")
-        nodes = self.nodes(name, count)
-        for k, node in enumerate(nodes.tolist()):
-            self._sources.input(node, first_feature + k, float(gain), float(offset))
-        return nodes
 
     def conductance(
         self,
@@ -305,12 +264,64 @@ class CircuitBuilder:
         self._add(Amplifier(name=name, value=value, source=source, output=output, kappa=kappa))
 
     def transconductor(
-        self, name: str, out: tuple[Nodes, Nodes], control: tuple[Nodes, Nodes], siemens: ArrayLike
+        self,
+        name: str,
+        out: tuple[Nodes, Nodes],
+        control: tuple[Nodes, Nodes],
+        siemens: ArrayLike,
+        *,
+        trainable: bool = False,
+        bounds: Bounds | None = None,
     ) -> None:
         """Add transconductors: siemens·(v_control[0] − v_control[1]) leaves out[0] and enters out[1]."""
-        out_p, out_n, value = self._group(name, out[0], out[1], siemens)
-        cp, cn, _ = self._group(name, control[0], control[1], value)
-        self._add(Transconductor(name=name, value=value, out_p=out_p, out_n=out_n, cp=cp, cn=cn))
+        (p, n), (cp, cn), value = self._ports(name, out, control, siemens)
+        self._add(
+            Transconductor(name=name, value=value, trainable=trainable, out_p=p, out_n=n, cp=cp, cn=cn),
+            bounds,
+        )
+
+    def cell(
+        self,
+        name: str,
+        out: tuple[Nodes, Nodes],
+        control: tuple[Nodes, Nodes],
+        law: CellLaw,
+        *,
+        area: ArrayLike = 1.0,
+        trainable: bool = False,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Add one-way cells: area·law(v_control[0] − v_control[1]) leaves out[0] and enters out[1]."""
+        (p, n), (cp, cn), value = self._ports(name, out, control, area)
+        self._add(
+            Cell(name=name, value=value, trainable=trainable, out_p=p, out_n=n, cp=cp, cn=cn, law=law), bounds
+        )
+
+    def one_way_crossbar(
+        self,
+        name: str,
+        rows: Nodes,
+        columns: Nodes,
+        siemens: ArrayLike,
+        *,
+        trainable: bool = True,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Add a dense block of transconductors: siemens[r, c]·v_row enters the column node, nothing the row node."""
+        rows, columns = self._known(name, rows), self._known(name, columns)
+        value = fit(name, "transconductances", siemens, (len(rows), len(columns)))
+        self._add(
+            OneWayCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
+        )
+
+    def _ports(
+        self, name: str, out: tuple[Nodes, Nodes], control: tuple[Nodes, Nodes], value: ArrayLike
+    ) -> tuple[tuple[NodeArray, NodeArray], tuple[NodeArray, NodeArray], Array]:
+        """Return output and control nodes, and values, all of one length."""
+        out_p, out_n, value = self._group(name, out[0], out[1], value)
+        cp, cn, value = self._group(name, control[0], control[1], value)
+        out_p, out_n, value = self._group(name, out_p, out_n, value)
+        return (out_p, out_n), (cp, cn), value
 
     def gyrator(
         self,
@@ -327,22 +338,6 @@ class CircuitBuilder:
         a, b, value = self._group(name, a, b, siemens)
         reference, _, _ = self._group(name, reference, a, value)
         self._add(Gyrator(name=name, value=value, trainable=trainable, a=a, b=b, reference=reference), bounds)
-
-    def weighted(self, nodes: Nodes, weights: ArrayLike) -> Readout:
-        """Return outputs that are sums of node voltages with weights (n_outputs, node), for `build`."""
-        return Readout.weighted(self._known("readout", nodes), weights)
-
-    def currents(self, name: str, ohms: float = 1.0) -> Readout:
-        """Return outputs that are the currents through resistors or R-L branches, from a to b, for `build`.
-
-        Args:
-            name: of the resistors or branches.
-            ohms: of the transimpedance amplifiers that read the currents; outputs are ohms·current, in volts.
-
-        Raises:
-            CircuitError: no such element, one that currents cannot be read through, or one that is trained.
-        """
-        return through(next((e for e in self._elements if e.name == name), None), name, ohms)
 
     def build(self, readout: Nodes | Readout, negative: Nodes | None = None) -> Circuit:
         """Check the circuit and return it.
@@ -375,23 +370,3 @@ class CircuitBuilder:
         if minus is not None and len(minus) != len(positive):
             raise CircuitError(f"readout: {len(positive)} positive nodes but {len(minus)} negative ones")
         return Readout.of(positive, minus)
-
-    def _add(self, element: Element, bounds: Bounds | None = None) -> None:
-        self._claim(element.name, {e.name for e in self._elements}, "element")
-        if not element.value.size:
-            raise CircuitError(f"element {element.name!r}: expected at least one part, got no nodes")
-        element.value.setflags(write=False)
-        self._elements.append(replace(element, bounds=standard(element) if bounds is None else bounds))
-
-    def _claim(self, name: str, taken: set[str], what: str) -> None:
-        """Check a name and mark it as used."""
-        check_name(what, name)
-        if name in taken:
-            raise CircuitError(f"{what} {name!r} is defined twice; names are unique in a circuit")
-        taken.add(name)
-
-    def _known(self, name: str, nodes: Nodes) -> NodeArray:
-        return node_numbers(name, nodes, len(self._nodes))
-
-    def _group(self, name: str, a: Nodes, b: Nodes, value: ArrayLike) -> tuple[NodeArray, NodeArray, Array]:
-        return same_length(name, self._known(name, a), self._known(name, b), value)

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from eqcirc.circuit.readout import Readout
-from eqcirc.devices import Element, Gyrator
+from eqcirc.devices import Element, Gyrator, Share
 from eqcirc.devices.rail import Rail
 from eqcirc.errors import CircuitError, DataError, nearest
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -129,7 +129,14 @@ class Circuit:
         """Return the values of all elements, `parameters` taking precedence."""
         if parameters:
             self.check(parameters)
-        return {e.name: e.value for e in self.elements} | dict(parameters or {})
+        values = {e.name: e.value for e in self.elements} | dict(parameters or {})
+        for element, share in self._sharing:
+            values[element.name] = np.asarray(share.factor * values[share.name][share.parts])
+        return values
+
+    @cached_property
+    def _sharing(self) -> list[tuple[Element, Share]]:
+        return [(e, e.share) for e in self.elements if e.share is not None]
 
     def resistors(self, parameters: Parameters | None = None) -> Array:
         """Return the conductance (n,) of every programmable resistor: how many there are, and their sum, is the area.

@@ -29,10 +29,17 @@ class Readout:
     Attributes:
         nodes: (m,) the nodes that are read, each once.
         weights: (n_outputs, m).
+        elsewhere: (n_outputs, m) by which weights nudges act, if other nodes than those that are read are nudged.
     """
 
     nodes: NodeArray
     weights: csr_array
+    elsewhere: csr_array | None = None
+
+    @property
+    def pulls(self) -> csr_array:
+        """(n_outputs, m): what 1 A that is drawn for an output draws from the nodes."""
+        return self.weights if self.elsewhere is None else self.elsewhere
 
     @classmethod
     def of(cls, positive: NodeArray, negative: NodeArray | None = None) -> Readout:

@@ -65,18 +65,20 @@ def _block(
     one_way, product = csr_array((plan.n, plan.n)), plan.current * plan.voltage
     if plan.unknown[r[0]] < 0:
         return [(plan.unknown[c], np.full(len(c), GROUND), element.column_loads(value) * product[c])], one_way
-    k = element.coupling(value)
-    rows, columns = (plan.unknown[x] for x in element.connections())
-    if (plan.voltage[nodes] == plan.voltage[nodes[0]]).all() and (
-        plan.current[nodes] == plan.current[nodes[0]]
-    ).all():
+    k, back = element.coupling(value), element.coupling_back(value)
+    rows, columns = np.repeat(plan.unknown[r], len(c)), np.tile(plan.unknown[c], len(r))
+    if (
+        element.reciprocal
+        and (plan.voltage[nodes] == plan.voltage[nodes[0]]).all()
+        and (plan.current[nodes] == plan.current[nodes[0]]).all()
+    ):
         leaks = np.concatenate([element.row_leaks(value), element.column_leaks(value)])
         ground = np.full(len(nodes), GROUND)
         pairs = (rows, columns, k.ravel() * product[nodes[0]])
         return [pairs, (plan.unknown[nodes], ground, leaks * product[nodes])], one_way
     loads = np.concatenate([element.row_loads(value), element.column_loads(value)]) * product[nodes]
     to_columns = -(plan.voltage[r][:, None] * k * plan.current[c]).ravel()
-    to_rows = -(plan.current[r][:, None] * k * plan.voltage[c]).ravel()
+    to_rows = -(plan.current[r][:, None] * back * plan.voltage[c]).ravel()
     entries = np.concatenate([to_columns, to_rows])
     places = (np.concatenate([columns, rows]), np.concatenate([rows, columns]))
     beside = coo_array((entries, places), shape=one_way.shape).tocsr()

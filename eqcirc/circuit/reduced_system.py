@@ -195,10 +195,13 @@ class ReducedSystem:
         return [self._coupling(element) for element in self.plan.couplings]
 
     def _coupling(self, element: Block) -> Coupling:
-        plan, k = self.plan, element.coupling(self.values[element.name])
+        plan, value = self.plan, self.values[element.name]
         r, c = element.rows, element.columns
-        forward = -plan.voltage[r][:, None] * k * plan.current[c]
-        backward = forward.T if plan.reciprocal else -plan.voltage[c][:, None] * k.T * plan.current[r]
+        forward = -plan.voltage[r][:, None] * element.coupling(value) * plan.current[c]
+        if plan.reciprocal:
+            backward = forward.T
+        else:
+            backward = -plan.voltage[c][:, None] * element.coupling_back(value).T * plan.current[r]
         return Coupling(as_slice(plan.unknown[r]), as_slice(plan.unknown[c]), forward, backward)
 
     @cached_property

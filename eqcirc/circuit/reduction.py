@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array, eye_array
@@ -22,113 +21,13 @@ from scipy.sparse.csgraph import connected_components
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.incidence import Incidence
+from eqcirc.circuit.junctions import ROUNDING, Cells, Ends, Junctions, Tangents, TwoTerminals
 from eqcirc.circuit.scaling import amplifier_scaling, symmetry_or_none
-from eqcirc.devices import Block, Capacitor, CurrentSource, Law, LinearElement, RLMesh, TwoTerminal
+from eqcirc.devices import Block, Capacitor, Cell, CurrentSource, LinearElement, RLMesh, Tangent, TwoTerminal
 from eqcirc.sparse import light
-from eqcirc.typing import Array, NodeArray, Parameters, as_slice
+from eqcirc.typing import Array, NodeArray, Parameters
 
 LARGEST_DENSE = 4096  # unknowns; beyond, matrices are kept sparse
-ROUNDING = 1e-9  # relative; two ways around a loop of amplifiers round differently
-
-
-class FreeEnd(NamedTuple):
-    """Terminals of some devices at unknowns.
-
-    Attributes:
-        devices: which devices of the group.
-        unknowns: unknown of each of them.
-        distinct: the unknowns once more, as a slice if possible; None if an unknown occurs twice.
-        factor: signed, what the unknown adds to the device voltage.
-        flow: signed, what the device current adds to the equation of the unknown.
-    """
-
-    devices: NodeArray | slice
-    unknowns: NodeArray
-    distinct: NodeArray | slice | None
-    factor: Array
-    flow: Array
-
-    def at(self, u: Array) -> Array:
-        """Return the part (row, device) of the device voltages that the unknowns u (row, n) decide."""
-        return np.asarray(u[:, self.unknowns if self.distinct is None else self.distinct] * self.factor)
-
-    def add_current(self, residual: Array, current: Array) -> None:
-        """Add device currents (row, device) to the equations (row, n) in place."""
-        self._add(residual, current[:, self.devices] * self.flow)
-
-    def add_slope(self, diagonal: Array, slope: Array) -> None:
-        """Add device slopes (row, device) to the diagonal (row, n) of the Jacobian in place."""
-        self._add(diagonal, slope[:, self.devices] * (self.flow * self.factor))
-
-    def _add(self, target: Array, values: Array) -> None:
-        if self.distinct is None:
-            np.add.at(target.T, self.unknowns, values.T)
-        else:
-            target[:, self.distinct] += values
-
-
-@dataclass(frozen=True, eq=False)
-class Junctions:
-    """Nonlinear devices of one element between unknowns and held nodes.
-
-    The device voltage is factor[0]·u[unknown[0]] − factor[1]·u[unknown[1]] + held voltages; a held terminal
-    has factor and weight 0 and stands in `held` (index into the fixed nodes; 0 is ground).
-    """
-
-    name: str
-    law: Law
-    unknown: tuple[NodeArray, NodeArray]
-    factor: tuple[Array, Array]
-    weight: tuple[Array, Array]
-    held: tuple[NodeArray, NodeArray]
-
-    @cached_property
-    def free_ends(self) -> tuple[FreeEnd, ...]:
-        """The terminals that reach an unknown, anodes first."""
-        return tuple(self._end(k, sign) for k, sign in ((0, 1), (1, -1)) if self.factor[k].any())
-
-    def _end(self, which: int, sign: int) -> FreeEnd:
-        devices = np.flatnonzero(self.factor[which])
-        k = self.unknown[which][devices]
-        distinct = as_slice(k) if np.unique(k).size == k.size else None
-        factor, flow = (sign * x[which][devices] for x in (self.factor, self.weight))
-        return FreeEnd(as_slice(devices), k, distinct, factor, flow)
-
-    @cached_property
-    def floating(self) -> NodeArray:
-        """Devices between two unknowns: the only ones with entries beside the diagonal."""
-        return np.flatnonzero((self.factor[0] != 0) & (self.factor[1] != 0))
-
-    @cached_property
-    def plain(self) -> bool:
-        """Whether devices look like devices from the unknowns: scaled alike at both ends, voltage and current too."""
-        (fa, fb), (wa, wb) = self.factor, self.weight
-        a, b = fa != 0, fb != 0
-        alike = ~(a & b) | ((fa == fb) & (wa == wb))
-        power = np.where(a, fa * wa, fb * wb)
-        return bool((alike & ((power > 0) | ~(a | b))).all())
-
-    def dissipative(self, weights: Array) -> bool:
-        """Whether more slope of any device adds a positive semidefinite part to the Jacobian, weighted and symmetrised.
-
-        It adds w·fᵀ, w the weights of currents (times those of the equations) and f the factors at the unknowns:
-        semidefinite if w is f times a number ≥ 0. A device across an amplifier, or between regions of different
-        scalings, can act against the others. What has no weight counts as held.
-        """
-        (ka, kb), (fa, fb) = self.unknown, self.factor
-        fa, fb = np.where(weights[ka] != 0, fa, 0.0), np.where(weights[kb] != 0, fb, 0.0)
-        wa, wb = self.weight[0] * weights[ka], self.weight[1] * weights[kb]
-        across = (ka == kb) & (fa != 0) & (fb != 0)
-        alike = np.abs(wa * fb - wb * fa) <= ROUNDING * np.abs(wa * fb)
-        return bool(
-            np.where(across, (wa - wb) * (fa - fb) >= 0, alike & (wa * fa >= 0) & (wb * fb >= 0)).all()
-        )
-
-    def cross_slopes(self, slope: Array) -> list[Array]:
-        """Return the entries (row, floating) at (anode, cathode) and at (cathode, anode) of the Jacobian."""
-        d = self.floating
-        (wa, wb), (fa, fb) = self.weight, self.factor
-        return [-slope[:, d] * (wa * fb)[d], -slope[:, d] * (wb * fa)[d]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +86,9 @@ class Reduction:
         self.sources = [e for e in circuit.elements if isinstance(e, CurrentSource)]
         self.meshes = [e for e in circuit.elements if isinstance(e, RLMesh)]
         self.outputs = self._outputs()
-        self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal)]
+        self.junctions = [
+            self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal | Cell | Tangent)
+        ]
 
     def _is_block(self, block: Block) -> bool:
         """Whether a block stays one in the unknowns: all are distinct, except that all rows may be held."""
@@ -205,7 +106,7 @@ class Reduction:
         at_held = (np.ones(len(tied)), (tied, self.fixed_index[nodes[tied]]))
         held = csr_array(at_held, shape=(len(nodes), len(self.circuit.fixed_nodes)))
         read = csr_array(weights.multiply(self.voltage[nodes][None, :]) @ place)
-        flow = csr_array(weights.multiply(self.current[nodes][None, :]))
+        flow = csr_array(self.circuit.readout.pulls.multiply(self.current[nodes][None, :]))
         return Outputs(unknowns, light(read), csr_array(weights @ held), flow, place)
 
     @property
@@ -277,13 +178,19 @@ class Reduction:
 
     @cached_property
     def pairs(self) -> tuple[NodeArray, NodeArray]:
-        """Row and column unknowns of the entries that floating devices add beside the diagonal."""
-        rows, columns = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-        for j in self.junctions:
-            a, b = (unknown[j.floating] for unknown in j.unknown)
-            rows += [a, b]
-            columns += [b, a]
+        """Row and column unknowns of the entries that devices add beside the diagonal."""
+        none = np.empty(0, np.intp)
+        rows, columns = zip((none, none), *(j.pairs for j in self.junctions), strict=True)
         return np.concatenate(rows), np.concatenate(columns)
+
+    @cached_property
+    def bends(self) -> np.ndarray:
+        """(n,) true where the voltage of an unknown decides the slope of a device."""
+        found = np.zeros(self.n, bool)
+        for junctions in self.junctions:
+            for unknown, factor in zip(*junctions.bending[:2], strict=True):
+                found[unknown[factor != 0]] = True
+        return found
 
     @cached_property
     def part(self) -> NodeArray:
@@ -307,15 +214,24 @@ class Reduction:
         pattern = eye_array(self.n).tocsr() + self.scattered.pattern  # a block with held rows adds no more
         return csr_array(pattern + self.apart.pattern if self.couplings else pattern)
 
-    def _junctions(self, element: TwoTerminal) -> Junctions:
-        ends = (element.anode, element.cathode)
-        return Junctions(
-            name=element.name,
-            law=element.law,
-            unknown=(np.maximum(self.unknown[ends[0]], 0), np.maximum(self.unknown[ends[1]], 0)),
-            factor=(self.voltage[ends[0]], self.voltage[ends[1]]),
-            weight=(self.current[ends[0]], self.current[ends[1]]),
-            held=(self.fixed_index[ends[0]], self.fixed_index[ends[1]]),
+    def _junctions(self, element: TwoTerminal | Cell | Tangent) -> Junctions:
+        if isinstance(element, TwoTerminal):
+            ends = (element.anode, element.cathode)
+            control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
+            return TwoTerminals(element.name, element.law, control, sink, element.law.leak)
+        control = self._ends((element.cp, element.cn), self.voltage)
+        sink = self._ends((element.out_p, element.out_n), self.current)
+        if isinstance(element, Cell):
+            return Cells(element.name, element.law, control, sink, 0.0)
+        at = self._ends((element.at_p, element.at_n), self.voltage)
+        return Tangents(element.name, element.law, control, sink, element.leak, at)
+
+    def _ends(self, nodes: tuple[NodeArray, NodeArray], factor: Array) -> Ends:
+        a, b = nodes
+        return Ends(
+            (np.maximum(self.unknown[a], 0), np.maximum(self.unknown[b], 0)),
+            (factor[a], factor[b]),
+            (self.fixed_index[a], self.fixed_index[b]),
         )
 
     def name(self, unknown: int) -> str:

@@ -24,7 +24,7 @@ from scipy.sparse import coo_array, csr_array
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.validate import components
-from eqcirc.devices import Amplifier, LinearElement
+from eqcirc.devices import Amplifier, Cell, LinearElement, Tangent
 from eqcirc.errors import SymmetryError
 from eqcirc.typing import Array, Parameters
 
@@ -62,9 +62,25 @@ def symmetry(circuit: Circuit, parameters: Parameters | None = None) -> Array:
     """
     region = _regions(circuit)
     _refuse_one_way(circuit)
+    _refuse_cells(circuit)
     steps = [*_amplifier_steps(circuit, region), *_transconductor_steps(circuit, region, parameters)]
-    scaling = _walk(circuit, region, steps)
-    s = scaling.symmetric
+    return _consistent(circuit, region, steps)
+
+
+def reciprocal_symmetry(circuit: Circuit) -> Array:
+    """Return s (node,) of the circuit without its transconductors and cells, for rules that treat those apart.
+
+    Raises:
+        SymmetryError: amplifiers rule it out; names the element.
+    """
+    region = _regions(circuit)
+    _refuse_one_way(circuit)
+    return _consistent(circuit, region, list(_amplifier_steps(circuit, region)))
+
+
+def _consistent(circuit: Circuit, region: np.ndarray, steps: list[_Step]) -> Array:
+    """Return s (node,) that all steps ask for."""
+    s = _walk(circuit, region, steps).symmetric
     for step in steps:
         here, there = (s[np.flatnonzero(region == r)[0]] for r in (step.start, step.end))
         wanted = here * step.voltage * step.current
@@ -111,6 +127,20 @@ def _refuse_one_way(circuit: Circuit) -> None:
             "nothing is carried back: no scaling makes the circuit symmetric, so Equilibrium Propagation does not "
             "apply; let it be bidirectional (kappa = 1/gain) or train with a rule for non-reciprocal circuits"
         )
+
+
+def _refuse_cells(circuit: Circuit) -> None:
+    """Raise `SymmetryError` for cells, or tangents, that carry one free node to another."""
+    for cell in (e for e in circuit.elements if isinstance(e, Cell | Tangent)):
+        for control in (cell.cp, cell.cn):
+            for out in (cell.out_p, cell.out_n):
+                carries = np.flatnonzero(circuit.is_free[control] & circuit.is_free[out])
+                if carries.size:
+                    a, b = (circuit.node_names[nodes[carries[0]]] for nodes in (control, out))
+                    raise SymmetryError(
+                        f"cell {cell.name!r} carries {a!r} to {b!r} one way: no scaling makes the circuit symmetric, "
+                        "so Equilibrium Propagation does not apply; train with a rule for non-reciprocal circuits"
+                    )
 
 
 def _amplifier_steps(circuit: Circuit, region: np.ndarray) -> Iterator[_Step]:

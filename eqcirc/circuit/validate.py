@@ -14,6 +14,7 @@ from eqcirc.devices import (
     Conductance,
     Element,
     Gyrator,
+    OneWayCrossbar,
     RLMesh,
     SignedCrossbar,
     TwoTerminal,
@@ -99,6 +100,8 @@ def _conducts(element: Element) -> bool:
     """Whether an element draws a current from a node that its neighbours leave at a voltage of its own."""
     if isinstance(element, SignedCrossbar):
         return element.loaded
+    if isinstance(element, OneWayCrossbar):
+        return False
     if isinstance(element, TwoTerminal):
         return not element.law.blocks
     return isinstance(element, Conductance | Block | RLMesh)

@@ -4,20 +4,26 @@ To add one, see `docs/add-a-device.md`.
 """
 
 from eqcirc.devices.amplifier import Amplifier
-from eqcirc.devices.base import Bounds, Element, Law, LinearElement
+from eqcirc.devices.base import Bounds, Element, Law, LinearElement, Share
 from eqcirc.devices.block import Block
 from eqcirc.devices.capacitor import Capacitor
+from eqcirc.devices.cell import Cell, CellLaw
 from eqcirc.devices.clamp import ClampDiode
+from eqcirc.devices.clipped import Clipped
 from eqcirc.devices.conductance import Conductance
 from eqcirc.devices.crossbar import Crossbar
 from eqcirc.devices.current_source import CurrentSource
 from eqcirc.devices.diode import ShockleyDiode
+from eqcirc.devices.diode_limited import DiodeLimited
 from eqcirc.devices.dual_rail import DualRailCrossbar
 from eqcirc.devices.gyrator import Gyrator
 from eqcirc.devices.input_current import InputCurrent
+from eqcirc.devices.one_way import OneWayCrossbar
 from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.signed import SignedCrossbar
+from eqcirc.devices.tangent import SlopeLaw, Tangent
+from eqcirc.devices.tanh import Tanh
 from eqcirc.devices.transconductor import Transconductor
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.devices.two_terminal import TwoTerminal
@@ -27,11 +33,15 @@ __all__ = [
     "Block",
     "Bounds",
     "Capacitor",
+    "Cell",
+    "CellLaw",
     "ClampDiode",
+    "Clipped",
     "Conductance",
     "Crossbar",
     "CubicDevice",
     "CurrentSource",
+    "DiodeLimited",
     "DualRailCrossbar",
     "Element",
     "EsakiDiode",
@@ -39,10 +49,15 @@ __all__ = [
     "InputCurrent",
     "Law",
     "LinearElement",
+    "OneWayCrossbar",
     "PolynomialDevice",
     "RLMesh",
+    "Share",
     "ShockleyDiode",
     "SignedCrossbar",
+    "SlopeLaw",
+    "Tangent",
+    "Tanh",
     "Transconductor",
     "TwoTerminal",
 ]

@@ -33,6 +33,14 @@ class Bounds(NamedTuple):
 UNBOUNDED = Bounds(-np.inf, np.inf)
 
 
+class Share(NamedTuple):
+    """Where an element takes its values from, if they are not its own: parts of another one, times a factor."""
+
+    name: str
+    factor: Array | float = 1.0
+    parts: NodeArray | slice = slice(None)
+
+
 class Branches(NamedTuple):
     """Controlled sources (m,), of which every linear part consists: value·(v_cp − v_cn) leaves `out_p`, enters `out_n`.
 
@@ -83,12 +91,14 @@ class Element(ABC):
         value: present values in the element's unit (conductance, current, area, ...).
         trainable: whether learning may change the values.
         bounds: interval that trained values are kept in.
+        share: element whose values it has; None for values of its own.
     """
 
     name: str
     value: Array
     trainable: bool = False
     bounds: Bounds = UNBOUNDED
+    share: Share | None = None
 
     unit = "1"  # of the values; areas and gains are pure numbers
     reciprocal = True  # whether it adds to F the gradient of a co-content; transconductors do not

@@ -2,6 +2,7 @@
 
 Law       the current  load_c·v_c − Σ_r K_rc·v_r  leaves column node c,
           and          load_r·v_r − Σ_c K_rc·v_c  leaves row node r: one coupling K both ways, so s is the same at both
+          (of a one-way block only one of the two)
 
 A load is the sum of a node's couplings and its leak to ground. Elements differ in how K and the leaks follow from their
 values; resistors have no leaks.
@@ -22,7 +23,7 @@ from eqcirc.typing import Array, NodeArray, as_slice
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Block(LinearElement):
-    """Reciprocal coupling between the nodes `rows` and the nodes `columns`."""
+    """Coupling between the nodes `rows` and the nodes `columns`."""
 
     rows: NodeArray
     columns: NodeArray
@@ -48,6 +49,10 @@ class Block(LinearElement):
     def coupling(self, value: Array) -> Array:
         """Return K (rows, columns) in siemens."""
         return value
+
+    def coupling_back(self, value: Array) -> Array:
+        """Return K (rows, columns) from columns to rows: the same one, but in one-way blocks."""
+        return self.coupling(value)
 
     def row_leaks(self, value: Array) -> Array:
         """Return the conductance (rows,) from every row node to ground, in siemens; none for resistors."""

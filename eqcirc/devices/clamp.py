@@ -73,6 +73,10 @@ class ClampDiode:
         """Return the clamp seen through an amplifier."""
         return unchecked(ClampDiode, self.conductance * current / voltage, self.knee * voltage)
 
+    def slope_expression(self, v: str) -> str:
+        """Return the SPICE expression of the slope."""
+        return f"{number(self.conductance / self.knee)}*(uramp({v})-uramp({v}-{number(self.knee)}))"
+
     def model(self, name: str) -> list[str]:
         """Return nothing: the law stands in each line."""
         del name

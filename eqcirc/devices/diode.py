@@ -112,6 +112,13 @@ class ShockleyDiode:
         """Return the diode seen through an amplifier: N grows with the voltage, IS with the current."""
         return unchecked(ShockleyDiode, self.saturation_current * current, self.emission * voltage)
 
+    def slope_expression(self, v: str) -> str:
+        """Return the SPICE expression of the slope."""
+        vte = self.slope_voltage
+        edge, at_zero = -3 * vte, self.saturation_current / vte
+        tail = f"{number(at_zero * AT_EDGE * edge**4)}/({v}*{v}*{v}*{v})"
+        return f"({v}>{number(edge)}?{number(at_zero)}*exp({v}/{number(vte)}):{tail})"
+
     def model(self, name: str) -> list[str]:
         """Return the .model line."""
         return [f".model {name} d is={number(self.saturation_current)} n={number(self.emission)}"]

@@ -113,13 +113,22 @@ class PolynomialDevice:
         scaled = (current * c / voltage**k for k, c in enumerate(self.coefficients, start=1))
         return unchecked(PolynomialDevice, tuple(scaled), self.low * voltage, self.high * voltage)
 
+    def slope_expression(self, v: str) -> str:
+        """Return the SPICE expression of the slope."""
+        return _horner(self._slope.coef.tolist(), self._kept.replace("{v}", v))
+
+    @property
+    def _kept(self) -> str:
+        """The voltage {v} within the range, as an expression."""
+        return f"max({number(self.low)},min({number(self.high)},{{v}}))"
+
     def model(self, name: str) -> list[str]:
         """Return no model: the law stands in every line."""
         return []
 
     def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
         """Return the B line."""
-        x = f"max({number(self.low)},min({number(self.high)},{{v}}))"
+        x = self._kept
         p = _horner([0.0, *self.coefficients], x)
         slope = _horner(self._slope.coef.tolist(), x)
         return source(name, anode, cathode, f"{p}+({{v}}-{x})*({slope})", area)

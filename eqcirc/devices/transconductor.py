@@ -5,7 +5,7 @@ Scaling   a lone transconductor has none: it is not reciprocal. A pair between t
           non-zero) has s_b = s_a·J_ab/J_ba; opposite signs make a gyrator, s_b = −s_a·|J_ab/J_ba|
 Learning  dC/dgm = (lam_out_p − lam_out_n)·(v_cp − v_cn)
 SPICE     g<name> out_p out_n cp cn <gm>
-Range     |gm| <= 1e3 S, not zero.
+Range     |gm| <= 1e3 S, not zero unless trained
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Transconductor(LinearElement):
     def check(self, value: Array) -> None:
         """Raise `CircuitError` for a wrong shape, zero, or a value outside the valid range."""
         super().check(value)
-        bad = (value == 0) | (np.abs(value) > LARGEST)
+        bad = (value == 0) & (not self.trainable) | (np.abs(value) > LARGEST)
         if bad.any():
             raise CircuitError(
                 f"transconductor {self.name!r}: {first(bad, value)} S; expected a non-zero value up to "

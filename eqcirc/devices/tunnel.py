@@ -90,6 +90,11 @@ class CubicDevice:
         """Return the device seen through an amplifier."""
         return unchecked(CubicDevice, self.g1 * current / voltage, self.v0 * voltage)
 
+    def slope_expression(self, v: str) -> str:
+        """Return the SPICE expression of the slope."""
+        x = f"{v}/{number(self.v0)}"
+        return f"{number(self.g1)}*({x}*{x}-1)"
+
     def model(self, name: str) -> list[str]:
         """Return no model: the law stands in every line."""
         return []
@@ -230,27 +235,42 @@ class EsakiDiode:
             self.fall_exponent,
         )
 
+    def slope_expression(self, v: str) -> str:
+        """Return the SPICE expression of the slope."""
+        x, rest = self._tunnelling(v)
+        m = self.fall_exponent
+        power = x if m == 1 else f"(max({x},0)**{number(m)}+min({x},0))"
+        excess = f"exp({number(self.excess_slope)}*({v}-{number(self.valley_voltage)}))"
+        parts = (
+            f"{number(self.peak_current / self.peak_voltage)}*exp({rest})*(1-{power})",
+            f"{number(self.excess_slope * self.excess_current)}*{excess}",
+            f"{number(self.saturation_current / self.slope_voltage)}*exp({v}/{number(self.slope_voltage)})",
+        )
+        return "+".join(parts)
+
+    def _tunnelling(self, v: str) -> tuple[str, str]:
+        """Return x and the exponent of the tunnel current as expressions."""
+        x, m = f"{v}/{number(self.peak_voltage)}", number(self.fall_exponent)
+        return x, f"1-{x}" if self.fall_exponent == 1 else f"(1-max({x},0)**{m})/{m}-min({x},0)"
+
     def model(self, name: str) -> list[str]:
         """Return no model: the law stands in every line."""
         return []
 
     def card(self, name: str, anode: str, cathode: str, model: str, area: float) -> str:
         """Return the B line."""
-        ip, vp, ix, a2, vv, i_s, vs, m = (
+        ip, ix, a2, vv, i_s, vs = (
             number(x)
             for x in (
                 self.peak_current,
-                self.peak_voltage,
                 self.excess_current,
                 self.excess_slope,
                 self.valley_voltage,
                 self.saturation_current,
                 self.slope_voltage,
-                self.fall_exponent,
             )
         )
-        x = f"{{v}}/{vp}"
-        rest = f"1-{x}" if self.fall_exponent == 1 else f"(1-max({x},0)**{m})/{m}-min({x},0)"
+        x, rest = self._tunnelling("{v}")
         law = f"{ip}*{x}*exp({rest})+{ix}*(exp({a2}*({{v}}-{vv}))-exp(-{a2}*{vv}))+{i_s}*(exp({{v}}/{vs})-1)"
         return source(name, anode, cathode, law, area)
 

@@ -17,15 +17,19 @@ from eqcirc.devices import (
     Amplifier,
     Block,
     Capacitor,
+    Cell,
     Conductance,
     Crossbar,
     CurrentSource,
     DualRailCrossbar,
+    Element,
     Gyrator,
     InputCurrent,
+    OneWayCrossbar,
     RLMesh,
     ShockleyDiode,
     SignedCrossbar,
+    Tangent,
     Transconductor,
     TwoTerminal,
 )
@@ -110,22 +114,6 @@ def _crossbar(target: Any, element: Block, value: Array, names: Sequence[str]) -
             target.X(f"{element.name}_{i}_{j}", tile.name, *nodes)
 
 
-def _signed(target: Any, element: SignedCrossbar, value: Array, names: Sequence[str]) -> None:
-    """Add two transconductors for each weight that is not zero, and the loads."""
-    name, ground = element.name, target.gnd
-    rows, columns = ([names[k] for k in side.tolist()] for side in (element.rows, element.columns))
-    for (i, j), w in np.ndenumerate(value):
-        if w != 0:
-            ends = {"f": (columns[j], rows[i]), "b": (rows[i], columns[j])}
-            for way, (out, control) in ends.items():
-                siemens = -float(w)
-                target.VCCS(f"{name}_{i}_{j}_{way}", out, ground, control, ground, transconductance=siemens)
-    loads = [*element.row_loads(value).tolist(), *element.column_loads(value).tolist()]
-    for k, (node, load) in enumerate(zip([*rows, *columns], loads, strict=True)):
-        if load != 0:
-            target.R(f"{name}_{k}", node, ground, 1 / load)
-
-
 def _two_terminal(target: Any, element: TwoTerminal, value: Array, names: Sequence[str]) -> None:
     law = element.law
     if isinstance(law, ShockleyDiode):
@@ -148,21 +136,18 @@ def _capacitor(target: Any, element: Capacitor, value: Array, names: Sequence[st
         target.C(f"{element.name}_{k}", names[a], names[b], farads)
 
 
-def _gyrator(target: Any, element: Gyrator, value: Array, names: Sequence[str]) -> None:
-    ports = np.stack([element.a, element.b, element.reference], axis=1).tolist()
-    for k, ((a, b, ref), gm) in enumerate(zip(ports, value.tolist(), strict=True)):
-        name, ground = f"{element.name}_{k}", target.gnd
-        target.VCCS(f"{name}_f", names[a], ground, names[b], ground, transconductance=gm)
-        target.VCCS(f"{name}_b", ground, names[b], names[a], names[ref], transconductance=gm)
-
-
-def _rl_mesh(target: Any, element: RLMesh, value: Array, names: Sequence[str]) -> None:
+def _as_written(target: Any, element: Element, value: Array, names: Sequence[str]) -> None:
     """Add what the element's own lines say, part by part."""
     for line in element.cards(value, names):
-        part, a, b, *rest = line.split()
+        part, a, b, *rest = line.split(maxsplit=3)
         kind, name = part[0], part[2:]
-        if kind == "h":
-            control, ohms = rest
+        if kind == "b":
+            target.B(name, a, b, i=rest[0].removeprefix("i="))
+        elif kind == "g":
+            cp, cn, siemens = rest[0].split()
+            target.VCCS(name, a, b, cp, cn, transconductance=float(siemens))
+        elif kind == "h":
+            control, ohms = rest[0].split()
             target.CCVS(name, a, b, control.replace("v_", "V", 1), transresistance=float(ohms))
         else:
             {"r": target.R, "l": target.L, "v": target.V}[kind](name, a, b, float(rest[0]))
@@ -171,13 +156,6 @@ def _rl_mesh(target: Any, element: RLMesh, value: Array, names: Sequence[str]) -
 def _current_source(target: Any, element: CurrentSource, value: Array, names: Sequence[str]) -> None:
     for k, (node, amperes) in enumerate(zip(element.node.tolist(), value.tolist(), strict=True)):
         target.I(f"{element.name}_{k}", target.gnd, names[node], amperes)
-
-
-def _input_current(target: Any, element: InputCurrent, value: Array, names: Sequence[str]) -> None:
-    ports = zip(element.node.tolist(), element.control.tolist(), value.tolist(), strict=True)
-    for k, (node, control, gm) in enumerate(ports):
-        into, held, ground = names[node], names[control], target.gnd
-        target.VCCS(f"{element.name}_{k}", ground, into, held, ground, transconductance=gm)
 
 
 def _amplifier(target: Any, element: Amplifier, value: Array, names: Sequence[str]) -> None:
@@ -192,23 +170,20 @@ def _amplifier(target: Any, element: Amplifier, value: Array, names: Sequence[st
         target.X(f"{element.name}_{k}", cell.name, names[a], names[b])
 
 
-def _transconductor(target: Any, element: Transconductor, value: Array, names: Sequence[str]) -> None:
-    ports = np.stack([element.out_p, element.out_n, element.cp, element.cn], axis=1).tolist()
-    for k, (four, gm) in enumerate(zip(ports, value.tolist(), strict=True)):
-        target.VCCS(f"{element.name}_{k}", *(names[n] for n in four), transconductance=gm)
-
-
 _WRITERS: dict[type, Any] = {
     Conductance: _conductance,
     Crossbar: _crossbar,
     DualRailCrossbar: _crossbar,
-    SignedCrossbar: _signed,
+    SignedCrossbar: _as_written,
     TwoTerminal: _two_terminal,
     Capacitor: _capacitor,
-    Gyrator: _gyrator,
-    RLMesh: _rl_mesh,
+    Gyrator: _as_written,
+    RLMesh: _as_written,
     CurrentSource: _current_source,
-    InputCurrent: _input_current,
+    InputCurrent: _as_written,
     Amplifier: _amplifier,
-    Transconductor: _transconductor,
+    Transconductor: _as_written,
+    OneWayCrossbar: _as_written,
+    Cell: _as_written,
+    Tangent: _as_written,
 }

@@ -137,10 +137,15 @@ class Solver(ABC):
     def __init__(self, circuit: Circuit) -> None:
         """Bind to a circuit."""
         self.circuit = circuit
+        self._others: dict[Circuit, Solver] = {}
 
     @abstractmethod
     def solve(
-        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+        self,
+        parameters: Parameters | None,
+        inputs: Array,
+        nudge: Nudge | None = None,
+        begin: Array | None = None,
     ) -> OperatingPoints:
         """Solve the free phase and the phases of `nudge` for every sample.
 
@@ -148,12 +153,26 @@ class Solver(ABC):
             parameters: values by element name; elements left out keep the circuit's values.
             inputs: (batch, n_features).
             nudge: phases to add.
+            begin: (batch, node) voltages that the circuit is at already, at rest. The free phase is the operating
+                point there; a sample that has none so near fails. None starts as the solver was told to.
 
         Raises:
             CircuitError: unusable parameters.
             DataError: unusable inputs.
             EngineError: the simulator is missing or refuses the netlist.
         """
+
+    def on(self, circuit: Circuit) -> Solver:
+        """Return a solver of this kind for another circuit, with the same tolerances and in the same processes.
+
+        It is made once for a circuit, starts the free phase as it sees fit, and closes with this one.
+        """
+        if circuit not in self._others:
+            self._others[circuit] = self._on(circuit)
+        return self._others[circuit]
+
+    def _on(self, circuit: Circuit) -> Solver:
+        raise SolverError(f"the {self.name or type(self).__name__} solver solves one circuit only")
 
     def transient(self, course: Course) -> Waveforms:
         """Follow the circuit in time, one sample in the free phase.

@@ -100,13 +100,25 @@ def _contracting(dynamics: Dynamics, k: Array, *, everywhere: bool = False) -> C
             weights = np.zeros(dynamics.size)
             weights[members] = 0.0 if some is None else some
             weighted = weights[members, None] * k[inside]
-            passes = not everywhere or all(j.dissipative(weights) for j in dynamics.plan.junctions)
-            if passes and positive((weighted + weighted.T) / 2):
+            symmetric = (weighted + weighted.T) / 2
+            passes = True
+            if everywhere:
+                passes = all(j.dissipative(weights) for j in dynamics.plan.junctions)
+                symmetric -= np.diag(_doubt(dynamics, weights)[members])
+            if passes and positive(symmetric):
                 attracting &= _stores_energy(weights[members, None] * dynamics.storage[inside])
                 break
         else:
             return Certificate(False, False)
     return Certificate(True, attracting)
+
+
+def _doubt(dynamics: Dynamics, weights: Array) -> Array:
+    """Return what (size,) cells may take from the diagonal of the weighted, symmetrised K."""
+    total = np.zeros(dynamics.size)
+    for junctions, area in zip(dynamics.plan.junctions, dynamics.system.areas, strict=True):
+        total += junctions.doubt(weights, area)
+    return total
 
 
 def _stages(linked: np.ndarray) -> list[np.ndarray]:
@@ -136,10 +148,8 @@ def _magnitudes(dynamics: Dynamics) -> Array:
     """Return how strongly states (size, size) act on each other, part by part."""
     size: Array = np.abs(dynamics.whole(dynamics.system.magnitudes()[None])[0])
     for j in dynamics.plan.junctions:
-        anode, cathode = (unknown[j.floating] for unknown in j.unknown)
-        forth, back = (np.abs(entries[0]) for entries in j.cross_slopes(np.ones((1, len(j.factor[0])))))
-        np.add.at(size, (anode, cathode), LEAST_SLOPE * forth)
-        np.add.at(size, (cathode, anode), LEAST_SLOPE * back)
+        strengths = [np.abs(entries[0]) for entries in j.cross_slopes(np.ones((1, j.count)))]
+        np.add.at(size, j.pairs, LEAST_SLOPE * np.concatenate([np.empty(0), *strengths]))
     return size
 
 
@@ -198,7 +208,7 @@ def _stores_energy(q: Array) -> bool:
 
 def _active_recovery(dynamics: Dynamics, t: Array) -> bool:
     """Whether a nonlinear device sits at a recovery node, where more slope means less reduced curvature."""
-    ends = [end.unknowns for junction in dynamics.plan.junctions for end in junction.free_ends]
+    ends = [end.unknowns for junction in dynamics.plan.junctions for end in junction.sinks]
     return any(bool((t[k] < 0).any()) for k in ends)
 
 

@@ -162,13 +162,11 @@ class Dynamics:
 
     def steepness(self, u: Array) -> Array:
         """Return the largest slope (n,) of the devices at every unknown: at rest, at states u (row, n), on a fall."""
-        steep = np.zeros((1, self.n))
+        steep = np.zeros(self.n)
         for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
-            slope = junction.law.steepest_fall * area[None]
-            for end in junction.free_ends:
-                end.add_slope(steep, slope)
+            junction.add_steepest(steep, area)
         at_rest, there = (np.abs(self.bare.linearise(x)[0].diagonal) for x in (np.zeros_like(u), u))
-        return np.asarray(np.maximum(np.abs(steep[0]), np.fmax(at_rest, there).max(axis=0)))
+        return np.asarray(np.maximum(np.abs(steep), np.fmax(at_rest, there).max(axis=0)))
 
     def holding(self, u: Array) -> float:
         """Return a conductance to sources at u (row, n) that holds every node there, whatever its devices do."""
@@ -213,7 +211,7 @@ class Dynamics:
 
     def jacobian(self, at: Linearised) -> Array:
         """Return K (row, size, size) of a linearisation without branches."""
-        return self.whole(at.jacobian(self.system))
+        return self.whole(at.jacobian(self.system.matrix))
 
     def whole(self, nodal: Array) -> Array:
         """Return K (row, size, size) from dF/du (row, n, n) without branches."""
@@ -228,15 +226,23 @@ class Dynamics:
         """Return K (size, size) with every device at the steepest fall of its current."""
         diagonal, beside = np.zeros((1, self.n)), [np.empty((1, 0))]
         for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
-            slope = -junction.law.steepest_fall * area[None]
-            for end in junction.free_ends:
-                end.add_slope(diagonal, slope)
-            if junction.floating.size:
-                beside += junction.cross_slopes(slope)
+            slope = -junction.steepest_fall * area[None]
+            junction.add_slopes(diagonal, slope)
+            beside += junction.cross_slopes(slope)
         nothing = np.zeros((1, self.n))
         entries = np.concatenate(beside, axis=1)
         one = nothing[:, 0]
-        at = Linearised(nothing, diagonal, entries, None, nothing, one, one.astype(bool), self.plan.pairs)
+        at = Linearised(
+            nothing,
+            diagonal,
+            entries,
+            None,
+            nothing,
+            one,
+            one.astype(bool),
+            self.plan.pairs,
+            self.plan.outputs.unknowns,
+        )
         return np.asarray(self.jacobian(at)[0])
 
     def branch_currents(self, u: Array) -> Array:
@@ -260,8 +266,8 @@ class Dynamics:
         t[self.n :] = -s[self.ends]
         falling = np.zeros(self.size, bool)
         for j in plan.junctions:
-            if j.law.steepest_fall > 0:
-                for unknown, factor in zip(j.unknown, j.factor, strict=True):
+            if j.steepest_fall > 0:
+                for unknown, factor in zip(*j.control[:2], strict=True):
                     falling[unknown[factor != 0]] = True
         part = np.concatenate([plan.part, plan.part[plan.unknown[self.ends]]])
         for label in np.unique(plan.part):  # each has a sign of its own, that of its first output

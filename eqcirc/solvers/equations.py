@@ -44,6 +44,7 @@ class Linearised:
         largest: (row,) voltage that errors are measured by: the largest of the row, 1 mV at least.
         limited: (row,) true where a device is linearised elsewhere than at its voltage.
         pairs: rows and columns of the entries that `beside` adds to.
+        output_unknowns: (m,) where `outputs` adds.
     """
 
     residual: Array
@@ -54,6 +55,7 @@ class Linearised:
     largest: Array
     limited: np.ndarray
     pairs: tuple[NodeArray, NodeArray]
+    output_unknowns: NodeArray
 
     @property
     def solved(self) -> np.ndarray:
@@ -72,18 +74,18 @@ class Linearised:
             self.largest[rows],
             self.limited[rows],
             self.pairs,
+            self.output_unknowns,
         )
 
-    def jacobian(self, system: ReducedSystem) -> Array:
-        """Return dF/du (row, n, n), dense."""
-        plan, matrix = system.plan, system.matrix
+    def jacobian(self, matrix: Array | csr_array) -> Array:
+        """Return dF/du (row, n, n), dense; `matrix` is M."""
         dense = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
         total = np.tile(dense, (len(self.diagonal), 1, 1))
-        diagonal = np.arange(plan.n)
+        diagonal = np.arange(total.shape[1])
         total[:, diagonal, diagonal] += self.diagonal
         np.add.at(total.transpose(1, 2, 0), self.pairs, self.beside.T)
         if self.outputs is not None:
-            k = plan.outputs.unknowns
+            k = self.output_unknowns
             total[:, k[:, None], k] += self.outputs
         return total
 
@@ -151,7 +153,7 @@ class Equations:
         self.injection = system.injection(fixed)
         self._drive = system.drive(fixed)
         self._held_outputs = np.asarray(fixed @ self.plan.outputs.held.T)
-        self._offsets = [fixed[:, j.held[0]] - fixed[:, j.held[1]] for j in self.plan.junctions]
+        self._offsets = [j.offset(fixed) for j in self.plan.junctions]
         held = [np.full(len(fixed), LEAST_VOLTAGE), *(np.abs(offset).max(axis=1) for offset in self._offsets)]
         self._voltage_scale = np.max(held, axis=0)
         self._pull: _Pull | None = None
@@ -163,7 +165,7 @@ class Equations:
 
     @property
     def pairs(self) -> tuple[NodeArray, NodeArray]:
-        """Row and column unknowns of the entries that floating devices add beside the diagonal."""
+        """Row and column unknowns of the entries that devices add beside the diagonal."""
         return self.plan.pairs
 
     def nudged(self, nudge: Nudge) -> Equations:
@@ -204,14 +206,8 @@ class Equations:
         return part
 
     def device_voltages(self, u: Array) -> list[Array]:
-        """Return the voltages (row, device) of every group of devices."""
-        voltages = []
-        for junction, offset in zip(self.plan.junctions, self._offsets, strict=True):
-            v = offset.copy()
-            for end in junction.free_ends:
-                v[:, end.devices] += end.at(u)
-            voltages.append(v)
-        return voltages
+        """Return the voltages (row, device) of every group of devices, see `Junctions.voltages`."""
+        return [j.voltages(u, offset) for j, offset in zip(self.plan.junctions, self._offsets, strict=True)]
 
     def linearise(self, u: Array, last: list[Array] | None = None) -> tuple[Linearised, list[Array]]:
         """Return the equations at u and the voltages that devices were linearised at.
@@ -227,32 +223,36 @@ class Equations:
         beside, points = [np.empty((len(u), 0))], []
         groups = zip(self.plan.junctions, self.system.areas, self.device_voltages(u), strict=True)
         for k, (junction, area, v) in enumerate(groups):
-            at = v if last is None else junction.law.limit(v, last[k])
-            current, slope = junction.law.evaluate(at)
-            current, slope = current * area, slope * area
-            if junction.law.leak:
-                current, slope = current + junction.law.leak * at, slope + junction.law.leak
+            at = v if last is None else junction.limit(v, last[k])
+            current, slope = junction.evaluate(v, at, area)
             if at is not v:
                 limited |= (at != v).any(axis=1)
-                current = current + slope * (v - at)
             points.append(at)
-            for end in junction.free_ends:
-                end.add_current(residual, current)
-                end.add_slope(diagonal, slope)
-            if junction.floating.size:
+            for end in junction.sinks:
+                end.add(residual, current)
+            junction.add_slopes(diagonal, slope)
+            if self.pairs[0].size:
                 beside += junction.cross_slopes(slope)
         outputs = self._add_nudge(u, residual)
         # a falling device takes conductance away, and could take all of it; the measure has to stay positive
         tolerance = PRECISION * largest[:, None] * (self.system.strength + np.abs(diagonal))
         entries = np.concatenate(beside, axis=1)
         return Linearised(
-            residual, diagonal, entries, outputs, tolerance, largest, limited, self.pairs
+            residual,
+            diagonal,
+            entries,
+            outputs,
+            tolerance,
+            largest,
+            limited,
+            self.pairs,
+            self.output_unknowns,
         ), points
 
     def jacobian(self, u: Array) -> Array:
         """Return dF/du (row, n, n) at u (row, n), dense."""
         at, _ = self.linearise(u)
-        return at.jacobian(self.system)
+        return at.jacobian(self.system.matrix)
 
     def outputs(self, u: Array) -> Array:
         """Return the outputs (row, n_outputs) at u."""

@@ -4,6 +4,8 @@
     relax   what the circuit does: a transient from rest until it stands still, then Newton's method from there
     auto    cold where a certificate says that the circuit comes to rest there whatever the start, else relax
 
+A circuit that is at rest already, in a phase of a learning rule that begins where another one ended, stays there.
+
 A circuit that remembers is brought to an `InitialState` first, and relaxes from there under its inputs.
 
 A circuit with one operating point may oscillate for ever when it is switched on, though it would stay at that point. So
@@ -19,11 +21,12 @@ from typing import Literal
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.reduction import ROUNDING, Reduction
+from eqcirc.circuit.junctions import ROUNDING
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import CircuitError, SolverError, nearest
 from eqcirc.solvers.certificate import certificate
 from eqcirc.solvers.dynamics import Dynamics
-from eqcirc.solvers.equations import Equations
+from eqcirc.solvers.equations import LEAST_VOLTAGE, Equations
 from eqcirc.solvers.stability import growth, stability
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array
@@ -111,18 +114,27 @@ class FreePhase:
     Attributes:
         relaxes: whether the circuit is followed in time.
         initial: the state that it is followed from; None for nothing charged.
+        begin: unknowns (row, n) of a circuit that is at rest already; None for one that is switched on.
         evidence: why a state that passes is where the circuit will be.
     """
 
-    def __init__(self, equations: Equations, start: Start | InitialState) -> None:
+    def __init__(self, equations: Equations, start: Start | InitialState, begin: Array | None = None) -> None:
         """Look for a certificate if there is need of one.
+
+        Args:
+            equations: of the free phase.
+            start: how it is found.
+            begin: (row, node) voltages of a circuit that is at rest already; then nothing else is asked for.
 
         Raises:
             CircuitError: a node cannot be charged to that voltage.
             DataError: the pulse is no sample of this circuit.
             SolverError: a cold start was asked for and cannot be trusted.
         """
-        self.relaxes, self.evidence, self.initial = False, Evidence.PROVEN, None
+        self.relaxes, self.evidence, self.initial, self.begin = False, Evidence.PROVEN, None, None
+        if begin is not None:
+            self.begin, self.evidence = equations.plan.collect(begin), Evidence.CONTINUED
+            return
         if isinstance(start, InitialState):
             start.check(equations.plan)  # also where a proof leaves no choice
         if equations.plan.passive:
@@ -148,9 +160,23 @@ class FreePhase:
         good = np.flatnonzero((status == Status.CONVERGED) & ~stable)
         if self.evidence == Evidence.PROVEN or not good.size:
             return
+        if self.begin is not None:
+            self._judge_stay(self.begin, u, status, messages)
+            return
         leaves = ~(growth(self.dynamics.take(good), u[good]) < 0)
         if leaves.any():
             found = stability(self.dynamics.take(good[leaves]), u[good[leaves]])
             for k, row in enumerate(good[leaves].tolist()):
                 status[row] = Status.UNSTABLE
                 messages[row] = f"{Status.UNSTABLE.words}: {found.explain(k)}"
+
+    @staticmethod
+    def _judge_stay(begin: Array, u: Array, status: np.ndarray, messages: dict[int, str]) -> None:
+        """Mark, in place, states that are not where the circuit was."""
+        scale = np.maximum(LEAST_VOLTAGE, np.abs(begin).max(axis=1, keepdims=True))
+        for row in np.flatnonzero((status == Status.CONVERGED) & ~near(u, begin, scale)).tolist():
+            status[row] = Status.NO_EQUILIBRIUM
+            messages[row] = (
+                f"the circuit was not at rest where it was said to be: the operating point that was found is "
+                f"{np.abs(u[row] - begin[row]).max():.1e} V away"
+            )

@@ -42,6 +42,7 @@ class Evidence(IntEnum):
     REACHED = 1
     LOCAL = 2
     WRITTEN = 3
+    CONTINUED = 4
 
     @property
     def words(self) -> str:
@@ -54,4 +55,5 @@ _EVIDENCE = {
     Evidence.REACHED: "followed: switched on with nothing charged, the circuit comes to rest there; others may exist",
     Evidence.LOCAL: "local: the only operating point, and stable; from elsewhere the circuit may not come to rest",
     Evidence.WRITTEN: "written: from the state that it was brought to, the circuit rests there; others may exist",
+    Evidence.CONTINUED: "continued: the circuit was at rest there before; what that rests on was said then",
 }

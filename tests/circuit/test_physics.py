@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.devices import CurrentSource, InputCurrent
 from eqcirc.solvers.ideal.solver import IdealSolver
+from tests import cells
 from tests.catalogue import NAMES, S, case
 from tests.kirchhoff import amplifiers, branches, delivered, leaving
 
@@ -77,7 +78,10 @@ ACTIVE = (
     "inverting",
     "one_way",
 )
-CONTROLLED = ("gyrator", "coupled_neurons", "lone_transconductor", "cancelled_coupling", "signed", "coupling")
+CONTROLLED = (
+    *("gyrator", "coupled_neurons", "lone_transconductor", "cancelled_coupling", "signed", "coupling"),
+    *cells.CASES,
+)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ACTIVE + CONTROLLED])

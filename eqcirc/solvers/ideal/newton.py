@@ -54,6 +54,7 @@ def newton(
     linear: LinearSolver,
     start: Array | None = None,
     *,
+    off: Array | None = None,
     moved: Array | None = None,
     wanted: Array | float = EXACT,
     most: int = MOST_ITERATIONS,
@@ -64,6 +65,7 @@ def newton(
         equations: the rows.
         linear: how to solve with the Jacobian.
         start: (row, n) first guess, near a solution; None starts cold, at 0 V.
+        off: (row,) volts that `start` may be off, if it was found before: where Kirchhoff's law holds, that is it.
         moved: (row,) size in volts of the step that led to `start`, if it was one of Newton's method.
         wanted: error that may be left, as a part of the largest voltage; a number, or one for each row.
         most: iterations.
@@ -72,8 +74,8 @@ def newton(
     x = np.zeros_like(rows.injection) if start is None else start
     # from the cold, a device across a rail counts as coming from 0 V, so that its exponential is limited
     last = [np.zeros((1, 1))] * len(rows.plan.junctions) if start is None else None
-    step = np.full(n_rows, np.inf)
-    before = step if moved is None else moved
+    step = np.full(n_rows, np.inf) if off is None else off
+    before = np.full(n_rows, np.inf) if moved is None else moved
     part = np.broadcast_to(np.asarray(wanted, np.float64), n_rows)
     u, error = np.full_like(x, np.nan), np.full(n_rows, np.nan)
     status = np.full(n_rows, Status.NOT_CONVERGED, np.int8)

@@ -40,8 +40,15 @@ class IdealSolver(Solver):
         self._plan = Reduction(circuit)
         self._linear = choose(self._plan)
 
+    def _on(self, circuit: Circuit) -> IdealSolver:
+        return IdealSolver(circuit)
+
     def solve(
-        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+        self,
+        parameters: Parameters | None,
+        inputs: Array,
+        nudge: Nudge | None = None,
+        begin: Array | None = None,
     ) -> OperatingPoints:
         """See `Solver.solve`. Nudged phases start from where the linearised free state would be."""
         began = time.perf_counter()
@@ -51,8 +58,8 @@ class IdealSolver(Solver):
         equations = Equations(ReducedSystem(self._plan, parameters), fixed)
         messages: dict[int, str] = {}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # failures are reported as status
-            phase = FreePhase(equations, self._start)
-            free = self._relaxed(phase) if phase.relaxes else newton(equations, self._linear)
+            phase = FreePhase(equations, self._start, begin)
+            free = self._free(phase, equations)
             free, state = self._sure(free, equations, nudge)
             u, status, iterations = free.u[None], free.status, free.iterations
             state.judge(free.error, status, messages)
@@ -82,6 +89,12 @@ class IdealSolver(Solver):
             noise=unsure,
             evidence=phase.evidence,
         )
+
+    def _free(self, phase: FreePhase, equations: Equations) -> Solved:
+        """Return the free states."""
+        if phase.begin is not None:  # that they are solutions, whoever found them has made sure of
+            return newton(equations, self._linear, phase.begin, off=np.zeros(len(phase.begin)))
+        return self._relaxed(phase) if phase.relaxes else newton(equations, self._linear)
 
     def _relaxed(self, phase: FreePhase) -> Solved:
         """Follow the circuit until it comes to rest, from the state that was written into it, if any was."""

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.solvers.equations import Linearised
 from eqcirc.typing import Array
+
+
+class Matrix(Protocol):
+    """The part of a Jacobian that is the same for all rows."""
+
+    @property
+    def matrix(self) -> Array | csr_array:
+        """M (n, n) as a whole."""
+        ...
+
+    @property
+    def diagonal(self) -> Array:
+        """Its diagonal (n,)."""
+        ...
+
+    @property
+    def strength(self) -> Array:
+        """Conductance (n,) that reaches every unknown."""
+        ...
 
 
 class LinearSolver(Protocol):
     """Solves with the Jacobian of `Linearised` equations."""
 
-    def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
+    def solve(self, system: Any, at: Linearised, rhs: Array) -> Array:
         """Return x with J·x = rhs (row, n), or (k, row, n) for several right-hand sides of every row."""
         ...
 
 
-def solve_rows(linear: LinearSolver, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
+def solve_rows(linear: LinearSolver, system: Matrix, at: Linearised, rhs: Array) -> Array:
     """Return x with J·x = rhs, NaN in rows whose Jacobian is singular: LAPACK and SuperLU refuse a batch for one."""
     try:
         return linear.solve(system, at, rhs)

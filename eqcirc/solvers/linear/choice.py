@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
-from eqcirc.circuit.reduction import Reduction
+from eqcirc.circuit.reduction import LARGEST_DENSE, Reduction
 from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.linear.conjugate import ConjugateGradients
 from eqcirc.solvers.linear.elimination import BlockElimination, SparseLU
+from eqcirc.solvers.linear.staged import Block, Staged, stages
+from eqcirc.sparse import dense
 from eqcirc.typing import NodeArray
 
 SPARSE_FILL = 0.02  # density of M below which sparse LU wins, if many unknowns are left
@@ -23,24 +25,52 @@ Measured with 2·784-n-n-10, batch 64: 1.7 times faster at 42 left, 3 at 74, 6 a
 def choose(plan: Reduction, pairs: tuple[NodeArray, NodeArray] | None = None) -> LinearSolver:
     """Return the best way for this circuit; `pairs` are those of the Jacobians, if not those of the plan."""
     pattern, pairs = plan.pattern(), plan.pairs if pairs is None else pairs
-    forced = np.zeros(plan.n, bool)
-    forced[plan.outputs.unknowns] = True
-    forced[pairs[0]] = True
-    eliminated = independent_set(pattern, forced)
+    whole = Block(pattern, pairs, plan.outputs.unknowns)
+    if not plan.reciprocal:
+        order = stages(_with_additions(whole, plan))
+        if len(order) > 1:
+            return Staged(order, *whole, _direct)
+    direct, eliminated = _direct(whole), _eliminated(whole)
     kept = plan.n - len(eliminated)
-    direct: LinearSolver
-    if (kept > SPARSE_KEPT and pattern.nnz < SPARSE_FILL * plan.n**2) or not plan.dense:
-        direct = SparseLU(plan.outputs.unknowns, pairs)
-    else:
-        direct = BlockElimination(plan.n, eliminated, plan.outputs.unknowns, pairs)
     in_blocks = sum(2 * len(element.rows) * len(element.columns) for element in plan.couplings)
     if kept > ITERATED_KEPT and plan.reciprocal and in_blocks > 0.5 * pattern.nnz:
         return ConjugateGradients(plan, pairs, eliminated, direct)
     return direct
 
 
+def _direct(block: Block) -> LinearSolver:
+    """Return the best direct solver of a block."""
+    eliminated, n = _eliminated(block), block.pattern.shape[0]
+    kept = n - len(eliminated)
+    if (kept > SPARSE_KEPT and block.pattern.nnz < SPARSE_FILL * n**2) or n > LARGEST_DENSE:
+        return SparseLU(block.outputs, block.pairs)
+    return BlockElimination(n, eliminated, block.outputs, block.pairs)
+
+
+def _eliminated(block: Block) -> NodeArray:
+    """Return the unknowns that can leave a block: what devices and nudges add to stays."""
+    forced = np.zeros(block.pattern.shape[0], bool)
+    forced[block.outputs] = True
+    for side in block.pairs:
+        forced[side] = True
+    return independent_set(block.pattern, forced)
+
+
+def _with_additions(block: Block, plan: Reduction) -> csr_array:
+    """Return the pattern with what devices and nudges add."""
+    outputs = plan.outputs
+    drawn, read = (
+        block.outputs[np.abs(dense(x)).sum(axis=0) > 0]
+        for x in (outputs.draw(np.ones(outputs.flow.shape[1])), outputs.read)
+    )
+    row = np.concatenate([block.pairs[0], np.repeat(drawn, len(read))])
+    column = np.concatenate([block.pairs[1], np.tile(read, len(drawn))])
+    return csr_array(block.pattern + coo_array((np.ones(len(row)), (row, column)), shape=block.pattern.shape))
+
+
 def independent_set(pattern: csr_array, forbidden: np.ndarray) -> NodeArray:
-    """Return unknowns that are not coupled to one another, chosen greedily by fewest neighbours."""
+    """Return unknowns that are not coupled to one another, either way, chosen greedily by fewest neighbours."""
+    pattern = csr_array(pattern + pattern.T)
     degree = np.diff(pattern.indptr)
     blocked = forbidden.copy()
     chosen = np.zeros(len(blocked), bool)

@@ -16,8 +16,8 @@ import numpy as np
 from scipy.sparse import csc_array, diags_array
 from scipy.sparse.linalg import splu
 
-from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.solvers.equations import Linearised
+from eqcirc.solvers.linear.base import Matrix
 from eqcirc.typing import Array, NodeArray, as_slice
 
 WEAK = 1e-6
@@ -50,9 +50,9 @@ class BlockElimination:
         self._e, self._k = as_slice(eliminated), as_slice(kept)
         self._outputs = place[outputs]
         self._pairs = place[pairs[0]], place[pairs[1]]
-        self._cut: tuple[ReducedSystem, _Blocks] | None = None
+        self._cut: tuple[Matrix, _Blocks] | None = None
 
-    def _blocks(self, system: ReducedSystem) -> _Blocks:
+    def _blocks(self, system: Matrix) -> _Blocks:
         """Cut M, once for each system."""
         if self._cut is None or self._cut[0] is not system:
             m, e, k = system.matrix, self._e, self._k
@@ -65,7 +65,7 @@ class BlockElimination:
             self._cut = system, _Blocks(system.diagonal[e], ek, ke, kk, products)
         return self._cut[1]
 
-    def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
+    def solve(self, system: Matrix, at: Linearised, rhs: Array) -> Array:
         """See `LinearSolver.solve`."""
         m = self._blocks(system)
         rows = max(1, CHUNK // max(1, len(m.kk) * max(len(m.d), len(m.kk))))
@@ -74,11 +74,11 @@ class BlockElimination:
             [self._solve(system, at.take(part), rhs[..., part, :]) for part in parts], axis=-2
         )
 
-    def _solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
+    def _solve(self, system: Matrix, at: Linearised, rhs: Array) -> Array:
         m = self._blocks(system)
         pivot = m.d + _columns(at.diagonal, self._e)
         if (np.abs(pivot) <= WEAK * system.strength[self._e]).any():
-            return _dense(at.jacobian(system), rhs)
+            return _dense(at.jacobian(system.matrix), rhs)
         inverse = 1 / pivot
         b_e, b_k = _columns(rhs, self._e), _columns(rhs, self._k)
         rest = b_k - (b_e * inverse) @ m.ke.T
@@ -126,7 +126,7 @@ class SparseLU:
         self._columns = np.concatenate([np.tile(outputs, len(outputs)), pairs[1]])
         self._n_outputs = len(outputs)
 
-    def solve(self, system: ReducedSystem, at: Linearised, rhs: Array) -> Array:
+    def solve(self, system: Matrix, at: Linearised, rhs: Array) -> Array:
         """See `LinearSolver.solve`."""
         matrix = csc_array(system.matrix)
         nothing = np.zeros((len(at.residual), self._n_outputs**2))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from eqcirc.circuit.junctions import SIGNS, Cells, Ends, Junctions, Tangents, TwoTerminals
 from eqcirc.circuit.reduced_parts import GROUND, ReducedParts
-from eqcirc.circuit.reduction import Junctions
 from eqcirc.devices.base import number
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array
 
-SAMPLE, PHASE = "eq_s", "eq_p"
+SAMPLE, PHASE, HOLD = "eq_s", "eq_p", "eq_h"
 
 
 def table(values: Array, over: str = SAMPLE) -> str:
@@ -101,15 +101,51 @@ def injection_cards(injection: Array, names: list[str]) -> list[str]:
 
 
 def junction_cards(junctions: Junctions, area: Array, fixed: Array, names: list[str]) -> list[str]:
+    """Return the devices of an element."""
+    if isinstance(junctions, TwoTerminals):
+        return _device_cards(junctions, area, fixed, names)
+    lines = []
+    for d in range(len(area)):
+        across = _voltage(junctions.control, d, fixed, names)
+        if isinstance(junctions, Cells):
+            current = junctions.law.expression(across)
+        else:
+            assert isinstance(junctions, Tangents)
+            current = f"({junctions.law.slope_expression(_voltage(junctions.at, d, fixed, names))})*{across}"
+            if junctions.leak:  # one that is scaled as the rest is
+                current += f"+{number(junctions.leak / area[d])}*{across}"
+        sink = junctions.sink
+        for end, (sign, unknown, weight) in enumerate(zip(SIGNS, sink.unknown, sink.factor, strict=True)):
+            if weight[d] != 0:
+                node = names[unknown[d]]
+                ends = f"{node} 0" if sign * weight[d] > 0 else f"0 {node}"
+                size = number(abs(weight[d]) * area[d])
+                lines.append(f"b_{junctions.name}_{d}_{end} {ends} i={current} m={size}")
+    return lines
+
+
+def _voltage(ends: Ends, device: int, fixed: Array, names: list[str]) -> str:
+    """Return the voltage between the ends of a device as an expression."""
+    terms = []
+    for sign, unknown, factor, held in zip(SIGNS, *ends, strict=True):
+        if factor[device] != 0:
+            terms.append(f"({number(sign * factor[device])})*v({names[unknown[device]]})")
+        elif held[device] != 0:
+            terms.append(f"({number(sign)})*({table(fixed[:, held[device]])})")
+    return f"({'+'.join(terms) or '0'})"
+
+
+def _device_cards(junctions: TwoTerminals, area: Array, fixed: Array, names: list[str]) -> list[str]:
     """Return scaled devices; one model for each scaling, one source for each held terminal voltage."""
     models: dict[tuple[float, float], str] = {}
     sources: dict[tuple[int, float], str] = {}
     lines: list[str] = []
 
     def terminal(device: int, end: int, factor: float) -> str:
-        if junctions.factor[end][device] != 0:
-            return names[int(junctions.unknown[end][device])]
-        held = int(junctions.held[end][device])
+        control = junctions.control
+        if control.factor[end][device] != 0:
+            return names[int(control.unknown[end][device])]
+        held = int(control.held[end][device])
         if held == 0:
             return "0"
         if (held, factor) not in sources:
@@ -134,9 +170,9 @@ def junction_cards(junctions: Junctions, area: Array, fixed: Array, names: list[
     return lines
 
 
-def _scales(junctions: Junctions, device: int) -> tuple[float, float] | None:
+def _scales(junctions: TwoTerminals, device: int) -> tuple[float, float] | None:
     """Return voltage factor and current weight of a device, the same at both terminals; None if both are held."""
-    for factor, weight in zip(junctions.factor, junctions.weight, strict=True):
+    for factor, weight in zip(junctions.control.factor, junctions.sink.factor, strict=True):
         if factor[device] != 0:
             return float(factor[device]), float(weight[device])
     return None

@@ -25,7 +25,7 @@ from eqcirc.devices.base import number
 from eqcirc.errors import CircuitError
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.ngspice import cards
-from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
+from eqcirc.solvers.ngspice.cards import HOLD, PHASE, SAMPLE
 from eqcirc.sparse import dense
 from eqcirc.typing import Array, Parameters
 
@@ -87,7 +87,8 @@ class Netlist:
         phases: number of phases.
         notes: comments for people.
         settle: transients before the sweep, if there are any.
-        held: whether a phase −1 comes first, in which every saved node is held near where it settled.
+        held: voltages (samples, saved) near which nodes are held in the first phase; None for no holding.
+        first: number of the first phase: −1 where one that holds comes before the free one.
     """
 
     lines: list[str]
@@ -96,12 +97,13 @@ class Netlist:
     phases: int
     notes: tuple[str, ...] = ()
     settle: Settling | None = None
-    held: bool = False
+    held: Array | None = None
+    first: int = 0
 
     @property
     def points(self) -> int:
         """Points that the sweep has for each sample."""
-        return self.phases + self.held
+        return self.phases - self.first
 
     def settling(self, settle: Settling, farads: Array) -> Netlist:
         """Return the netlist with transients before the sweep, and with capacitors (saved,) where farads > 0."""
@@ -115,23 +117,35 @@ class Netlist:
             lines = charged(lines, self.saved, settle.branches, settle.start)
         return replace(self, lines=lines, settle=settle)
 
-    def holding(self, voltages: Array, siemens: float) -> Netlist:
-        """Return the netlist with a phase −1 that holds the saved nodes near voltages (batch, saved).
+    def holding(
+        self, voltages: Array, siemens: float, which: np.ndarray | None = None, *, at_rest: bool = False
+    ) -> Netlist:
+        """Return the netlist with a phase that holds saved nodes near voltages (batch, saved).
 
         Every point of a sweep starts from the one before it. So this makes the free phase of a sample start from
         where the sample itself settled, and not from its neighbour. What a node asks for and what it gets are two
         sources: their difference, nearly zero, is below what ngspice can converge to.
+
+        Args:
+            voltages: where.
+            siemens: how firmly.
+            which: (saved,) which nodes; None for all.
+            at_rest: whether the circuit is at rest there. Then holding moves nothing, and the phase is the free one;
+                else it is a phase −1 before it.
         """
-        switch = f"pwl(v({PHASE}),-1,1,-0.5,0,{self.phases},0)"
-        lines = []
-        for k, (name, column) in enumerate(zip(self.saved, voltages.T, strict=True)):
-            lines.append(f"b_eq_hold{k} {name} 0 i={siemens:g}*{switch}*v({name})")
-            lines.append(f"b_eq_feed{k} 0 {name} i={siemens:g}*{switch}*{cards.table(column)}")
-        return replace(self, lines=[*self.lines, *lines], held=True)
+        first = 0 if at_rest else -1
+        lines = [
+            f"b_eq_hold {HOLD} 0 v={siemens:g}*pwl(v({PHASE}),{first},1,{first + 0.5:g},0,{self.phases},0)"
+        ]
+        for k, (name, column) in enumerate(zip(self.saved, np.nan_to_num(voltages).T, strict=True)):
+            if which is None or which[k]:
+                lines.append(f"b_eq_hold{k} {name} 0 i=v({HOLD})*v({name})")
+                lines.append(f"b_eq_feed{k} 0 {name} i=v({HOLD})*{cards.table(column)}")
+        return replace(self, lines=[*self.lines, *lines], held=voltages, first=first)
 
     def sweep(self, first: int = 0, last: int | None = None) -> str:
         """Return the sweep `dc …` over samples first to last (the last one of all); the phase is the inner loop."""
-        inner = f"v_{PHASE} {-int(self.held)} {self.phases - 1} 1 " if self.points > 1 else ""
+        inner = f"v_{PHASE} {self.first} {self.phases - 1} 1 " if self.points > 1 else ""
         return f"dc {inner}v_{SAMPLE} {first} {self.samples - 1 if last is None else last} 1"
 
     def deck(self, printed: Sequence[str] | None = None) -> str:
@@ -176,7 +190,7 @@ def full_netlist(
     if nudge is not None:
         nodes = circuit.readout.nodes
         read = circuit.readout.weights.toarray()
-        draw = read * nudge.strengths(len(nodes))
+        draw = circuit.readout.pulls.toarray() * nudge.strengths(len(nodes))
         lines += cards.nudge_cards(nudge, [names[n] for n in nodes.tolist()], read, draw)
     saved = [names[n] for n in circuit.free_nodes.tolist()]
     return _finish(lines, saved, len(fixed), nudge, tolerances)

@@ -101,8 +101,7 @@ class Session:
         known: list[int] = []
         if netlist.settle:
             settled, stopped, known = self._settle(netlist, netlist.settle)
-            nodes = settled[:, : len(netlist.saved)]
-            netlist = netlist.holding(np.nan_to_num(nodes), netlist.settle.holding)
+            netlist = netlist.holding(settled[:, : len(netlist.saved)], netlist.settle.holding)
         shape = (netlist.samples, netlist.points, len(netlist.saved))
         result = SweepResult(np.full(shape, np.nan), settled=settled)
         first, option = 0, [klu.OPTION] if self.klu and klu.pays(netlist.lines) else []
@@ -114,14 +113,14 @@ class Session:
             result.voltages[first : first + done] = points[: done * netlist.points].reshape(done, *shape[1:])
             first += done
             if done == 0 and not option:
-                self._retry(netlist, first, result, None if settled is None else nodes[first])
+                self._retry(netlist, first, result)
                 first += 1
             option = []  # what KLU gives up is for Sparse to solve, or to give up too
         if settled is not None:  # a sample without a start has no sweep either
             started = set(np.flatnonzero(np.isfinite(settled).all(axis=1)).tolist())
             result.messages = {k: said for k, said in result.messages.items() if k in started} | stopped
             result.rungs |= dict.fromkeys(known, KNOWN)
-        free = int(netlist.held)  # the holding phase is of no interest
+        free = -netlist.first  # a phase that only holds is of no interest
         result.voltages = np.ascontiguousarray(result.voltages.transpose(1, 0, 2)[free:])
         return result
 
@@ -151,11 +150,12 @@ class Session:
                 settled[sample] = points[-1]
         return settled, stopped, known
 
-    def _retry(self, netlist: Netlist, sample: int, result: SweepResult, settled: Array | None) -> None:
+    def _retry(self, netlist: Netlist, sample: int, result: SweepResult) -> None:
         """Put a sample that failed from a cold start into `result`: its voltages, or ngspice's words."""
         words = "ngspice: " + (self.said() or "no operating point, and no word why")
-        hopeless = settled is not None and np.isnan(settled).any()
-        won = None if hopeless else climb(self, netlist, sample, settled)
+        begin = None if netlist.held is None else netlist.held[sample]
+        hopeless = begin is not None and np.isnan(begin).any()
+        won = None if hopeless else climb(self, netlist, sample, begin)
         if won is None:
             result.messages[sample] = words
         else:

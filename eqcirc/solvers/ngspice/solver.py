@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -88,14 +89,23 @@ class NgspiceSolver(Solver):
             EngineError: libngspice is missing.
         """
         super().__init__(circuit)
-        self._plan = Reduction(circuit)
-        self._linear = choose(self._plan)
-        self._start = start
-        self._full = netlist == "full" or not self._plan.drawable
+        self._start, self._form = start, netlist
+        self._bind(circuit)
         self._sweep = sweep
         self._tolerances = tolerances or Tolerances()
         self._quarantine = quarantine
         self._pool = Pool(LocalWorkers(workers) if isinstance(workers, int) else workers, limits or Limits())
+
+    def _bind(self, circuit: Circuit) -> None:
+        self.circuit, self._plan = circuit, Reduction(circuit)
+        self._linear = choose(self._plan)
+        self._full = self._form == "full" or not self._plan.drawable
+
+    def _on(self, circuit: Circuit) -> NgspiceSolver:
+        other = copy.copy(self)
+        other._others, other._start = {}, "auto"
+        other._bind(circuit)
+        return other
 
     def netlists(
         self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
@@ -105,7 +115,11 @@ class NgspiceSolver(Solver):
         return list(self._netlists(system, self.circuit.fixed_voltages(inputs), nudge))
 
     def solve(
-        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None = None
+        self,
+        parameters: Parameters | None,
+        inputs: Array,
+        nudge: Nudge | None = None,
+        begin: Array | None = None,
     ) -> OperatingPoints:
         """See `Solver.solve`."""
         began = time.perf_counter()
@@ -114,12 +128,13 @@ class NgspiceSolver(Solver):
         if nudge is not None:
             nudge.check(len(fixed), self.circuit.readout.n_outputs)
         equations = Equations(system, fixed)
-        phase = FreePhase(equations, self._start)
+        phase = FreePhase(equations, self._start, begin)
         if phase.relaxes:
             begin = self._begin(phase.initial, system) if phase.initial else None
             u, status, swept = self._relax(phase.dynamics, system, fixed, nudge, begin)
         else:
-            swept, status = self._run(self._netlists(system, fixed, nudge))
+            netlists = self._netlists(system, fixed, nudge)
+            swept, status = self._run(netlists if begin is None else self._held(netlists, equations, begin))
             u = self._unknowns(swept.voltages, self._full)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # failures are reported as status
             nonlinearity, noise = self._judge(u, status, swept.messages, equations, nudge)
@@ -206,6 +221,16 @@ class NgspiceSolver(Solver):
                 break
         return u, status, heard
 
+    def _held(self, netlists: Iterable[Netlist], equations: Equations, begin: Array) -> Iterator[Netlist]:
+        """Let the samples of netlists begin at voltages (batch, node); where devices are held, the rest follows."""
+        u, first, nodes = self._plan.collect(begin), 0, self.circuit.free_nodes
+        siemens, which = Dynamics(equations).holding(u), self._plan.bends
+        saved, which = (begin[:, nodes], which[self._plan.unknown[nodes]]) if self._full else (u, which)
+        for netlist in netlists:
+            part = slice(first, first + netlist.samples)
+            yield netlist.holding(saved[part], siemens, which, at_rest=True)
+            first += netlist.samples
+
     def _keep(
         self, samples: np.ndarray, system: ReducedSystem, fixed: Array, nudge: Nudge | None, full: bool
     ) -> None:
@@ -281,13 +306,18 @@ class NgspiceSolver(Solver):
         if not (state.sure | ~finite).all():
             state = self._looked_at(u, equations.taken_apart(), nudge)
         off = np.abs(state.distances).max(axis=2)  # (phase, batch)
-        allowed = max(UNCERTAIN, TIMES_RELTOL * self._tolerances.reltol) * state.largest
-        for k in np.flatnonzero((status == Status.CONVERGED) & ~(off.max(axis=0) <= allowed)).tolist():
-            node = self._plan.name(int(np.abs(state.distances[:, k]).max(axis=0).argmax()))
+        largest = np.maximum(
+            state.largest, np.abs(u).max(axis=2)
+        )  # an image may be far from 0 V where it is nudged
+        excess = off / (max(UNCERTAIN, TIMES_RELTOL * self._tolerances.reltol) * largest)
+        for k in np.flatnonzero((status == Status.CONVERGED) & ~(excess.max(axis=0) <= 1)).tolist():
+            phase = int(excess[:, k].argmax())
+            node = self._plan.name(int(np.abs(state.distances[phase, k]).argmax()))
             status[k] = Status.NOT_CONVERGED
             messages[k] = (
-                f"ngspice's answer is {off[:, k].max():.1e} V off Kirchhoff's law at {node!r}, more than "
-                f"{allowed[k]:.1e} V; its tolerance is too coarse, or conductances lie too many powers of ten apart"
+                f"ngspice's answer is {off[phase, k]:.1e} V off Kirchhoff's law at {node!r}, more than "
+                f"{off[phase, k] / excess[phase, k]:.1e} V; its tolerance is too coarse, or conductances lie too many "
+                "powers of ten apart"
             )
         state.judge(np.zeros(len(status)), status, messages)
         if nudge is None:

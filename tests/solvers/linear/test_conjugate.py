@@ -49,7 +49,7 @@ def iterated(circuit: Circuit) -> tuple[ConjugateGradients, Counting]:
     plan = Reduction(circuit)
     forced = np.zeros(plan.n, bool)
     forced[plan.outputs.unknowns] = True
-    forced[plan.pairs[0]] = True
+    forced[plan.pairs[0]] = forced[plan.pairs[1]] = True
     eliminated = independent_set(plan.pattern(), forced)
     direct = Counting(BlockElimination(plan.n, eliminated, plan.outputs.unknowns, plan.pairs))
     return ConjugateGradients(plan, plan.pairs, eliminated, direct), direct

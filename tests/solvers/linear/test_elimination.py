@@ -21,6 +21,7 @@ from eqcirc.solvers.linear import choice, elimination
 from eqcirc.solvers.linear.base import LinearSolver, solve_rows
 from eqcirc.solvers.linear.choice import choose, independent_set
 from eqcirc.solvers.linear.elimination import BlockElimination, SparseLU
+from eqcirc.solvers.linear.staged import Staged
 from eqcirc.typing import Array
 from tests.catalogue import NAMES, ONE_INPUT, Case, S, case, random_layered
 
@@ -71,7 +72,7 @@ def test_linear_solves_agree_with_a_dense_one(name: str, way: str, monkeypatch: 
         monkeypatch.setattr(elimination, "CHUNK", 1)
     example = LAYERED if name == "layered" else case(name)
     system, linear, at, jacobian = setup(example.circuit, example.inputs, way)
-    assert isinstance(linear, SparseLU if way == "sparse" else BlockElimination)
+    assert isinstance(linear, SparseLU if way == "sparse" else BlockElimination | Staged)
     rhs = np.random.default_rng(1).normal(0, S, at.residual.shape)
     expected = np.linalg.solve(jacobian, rhs[:, :, None])[:, :, 0]
     found = linear.solve(system, at, rhs)
@@ -159,7 +160,9 @@ def test_a_singular_sample_does_not_stop_the_others(way: str) -> None:
     slopes = np.array([[S], [0.0], [2 * S]])
     rhs, ones = np.full((3, 1), S), np.ones(3)
     no = np.zeros(3, bool)
-    at = Linearised(rhs, slopes, np.empty((3, 0)), None, ones[:, None], ones, no, plan.pairs)
+    at = Linearised(
+        rhs, slopes, np.empty((3, 0)), None, ones[:, None], ones, no, plan.pairs, plan.outputs.unknowns
+    )
     np.testing.assert_allclose(solve_rows(linear, equations.system, at, rhs)[:, 0], [1, np.nan, 0.5])
     several = solve_rows(linear, equations.system, at, np.stack([rhs, 3 * rhs]))
     np.testing.assert_allclose(several[:, :, 0], [[1, np.nan, 0.5], [3, np.nan, 1.5]])
