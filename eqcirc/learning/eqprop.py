@@ -19,24 +19,16 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
+from eqcirc.learning.deviation import FACTORS, Variant
 from eqcirc.learning.rule import Measurement, Rule
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
-
-Variant = Literal["centred", "positive", "negative"]
-
-_FACTORS: dict[Variant, tuple[float, ...]] = {
-    "centred": (1.0, -1.0),
-    "positive": (1.0,),
-    "negative": (-1.0,),
-}
 
 
 class EqProp(Rule):
@@ -105,7 +97,7 @@ class EqProp(Rule):
         weight = np.divide(
             1, s, out=np.zeros_like(s), where=s != 0
         )  # a held node that is read takes no nudge
-        return Nudge(self.cost, targets, self.beta, _FACTORS[self.variant], weight)
+        return Nudge(self.cost, targets, self.beta, FACTORS[self.variant], weight)
 
     def gradient(self, points: OperatingPoints, parameters: Parameters | None) -> dict[str, Array]:
         """Return dC/dvalue of every trainable element, averaged over the samples that converged.

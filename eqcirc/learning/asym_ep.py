@@ -1,0 +1,80 @@
+"""Asymmetric Equilibrium Propagation: gradients of circuits that are not reciprocal.
+
+The free phase ends at v⁰. Then the circuit is turned around (`circuit.turned`): its one-way parts are held at what they
+carry, and carry deviations back. It stays where it is, and answers a nudge with the adjoint voltages,
+
+    v₊ − v₋ = −2·beta·J⁻ᵀ·dC/dv,        lam = s·(v₊ − v₋)/(2·beta),        dC/dtheta = lam·dF/dtheta(v⁰)
+
+with an error of order beta² (one-sided: beta). Of a reciprocal circuit it is Equilibrium Propagation.
+
+Source: Scurria et al. 2026 (arXiv 2602.03670).
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.turned import turned
+from eqcirc.costs import Cost
+from eqcirc.learning.deviation import FACTORS, Deviation, Variant, continued
+from eqcirc.learning.rule import Rule
+from eqcirc.solvers.base import Nudge, Solver
+from eqcirc.typing import Array, Parameters
+
+
+class AsymEP(Rule):
+    """The rule for one circuit and cost."""
+
+    name = "AsymEP"
+
+    def __init__(self, circuit: Circuit, cost: Cost, beta: float, variant: Variant = "centred") -> None:
+        """Turn the circuit around.
+
+        Args:
+            circuit: the circuit.
+            cost: what the nudge minimises.
+            beta: nudging strength, in siemens for the squared error and in amperes for the cross-entropy.
+            variant: which phases to contrast.
+
+        Raises:
+            SymmetryError: the reciprocal parts have no scaling.
+            CircuitError: an element that cannot be turned around.
+        """
+        self.circuit, self.cost, self.beta, self.variant = circuit, cost, beta, variant
+        self.turned = turned(circuit)
+
+    @property
+    def order(self) -> int:
+        """Power of beta that the error of the gradient grows with."""
+        return 2 if self.variant == "centred" else 1
+
+    def with_beta(self, beta: float) -> AsymEP:
+        """Return the same rule with another nudging strength."""
+        other = copy.copy(self)
+        other.beta = beta
+        return other
+
+    def nudge(self, targets: Array) -> Nudge:
+        """Return the nudge of the turned circuit towards targets (batch, n_outputs)."""
+        s = self.turned.scaling[self.circuit.readout.nodes]
+        weight = np.divide(1, s, out=np.zeros_like(s), where=s != 0)
+        return Nudge(self.cost, targets, self.beta, FACTORS[self.variant], weight)
+
+    def measure(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
+    ) -> Deviation:
+        """See `Rule.measure`: the free phase, then the nudged ones of the turned circuit."""
+        factors, nudge = FACTORS[self.variant], self.nudge(targets)
+        nudge.check(len(inputs), self.circuit.readout.n_outputs)
+        free = solver.solve(parameters, inputs)
+        good, nudged = free.converged, None
+        if good.any():
+            v = free.free[good]
+            nudged = solver.on(self.turned.circuit).solve(
+                parameters, self.turned.inputs(inputs[good], v), nudge.take(good), self.turned.begin(v)
+            )
+        points = continued(free, nudged, len(factors))
+        return Deviation(self.circuit, parameters, points, factors, self.beta, self.turned.scaling)
