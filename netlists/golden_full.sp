@@ -1,7 +1,7 @@
 * golden: full netlist
 * proven: there is one operating point, and the circuit comes to rest there from any start
 v_bias bias 0 1.0
-v_limit limit 0 0.3
+v_clamp clamp 0 0.3
 b_eq_v_x_0 x_0 0 v=pwl(v(eq_s),0,2.0,1,-1.0)
 b_eq_v_x_1 x_1 0 v=pwl(v(eq_s),0,0.0,1,0.5)
 r_w1_0_0 x_0 h_0 99999.99999999999
@@ -11,8 +11,8 @@ r_w1_1_1 x_1 h_1 24999.999999999996
 r_b1_0 bias h_0 1000000.0
 r_b1_1 bias h_1 1000000.0
 .model m_up d is=1e-09 n=1.0
-d_up_0 h_0 limit m_up
-d_up_1 h_1 limit m_up
+d_up_0 h_0 clamp m_up
+d_up_1 h_1 clamp m_up
 b_down_0 0 h_0 i=0.01*(50.0*(uramp(v(0,h_0))-uramp(v(0,h_0)-0.01))*(uramp(v(0,h_0))-uramp(v(0,h_0)-0.01))+uramp(v(0,h_0)-0.01))
 b_down_1 0 h_1 i=0.01*(50.0*(uramp(v(0,h_1))-uramp(v(0,h_1)-0.01))*(uramp(v(0,h_1))-uramp(v(0,h_1)-0.01))+uramp(v(0,h_1)-0.01))
 e_a1_0 y_0 0 h_0 0 4.0

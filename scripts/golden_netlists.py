@@ -23,7 +23,7 @@ def golden_circuit() -> Circuit:
     h, y, out = b.nodes("h", 2), b.nodes("y", 2), b.nodes("out", 2)
     b.crossbar("w1", x, h, [[1e-5, 2e-5], [3e-5, 4e-5]])
     b.conductance("b1", bias, h, 1e-6, trainable=True)
-    b.device("up", h, b.rail("limit", 0.3), ShockleyDiode())
+    b.device("up", h, b.rail("clamp", 0.3), ShockleyDiode())
     b.device("down", 0, h, ClampDiode())
     b.amplifier("a1", h, y, 4.0)
     b.crossbar("w2", y, out, [[1e-5, 2e-5], [2e-5, 1e-5]])

@@ -18,7 +18,8 @@ from eqcirc.typing import Array, NodeArray
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBERED = re.compile(r".*_\d+")
 RESERVED_PREFIX = "eq_"
-SPICE_WORDS = ("alli", "gnd", "temper")  # of ngspice: all currents, ground, the temperature
+SPICE_WORDS = ("alli", "gnd", "temper", "agauss", "aunif", "gauss", "limit", "unif")
+"""Of ngspice: all currents, ground, the temperature, and functions that draw numbers wherever it reads them."""
 
 Nodes = int | Sequence[int] | NodeArray
 

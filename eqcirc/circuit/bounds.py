@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from eqcirc.devices import (
     Bounds,
     Cell,
@@ -21,6 +23,7 @@ from eqcirc.devices import (
 from eqcirc.devices.base import UNBOUNDED
 from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.devices.signed import DEFAULT_BOUNDS as SIGNED_BOUNDS
+from eqcirc.errors import CircuitError
 
 CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
 AREA_BOUNDS = Bounds(0.1, 10.0)
@@ -39,6 +42,32 @@ STANDARD: dict[type[Element], Bounds] = {
     RLMesh: OHM_BOUNDS,
     InputCurrent: CURRENT_BOUNDS,
 }
+
+
+def given(element: Element, bounds: object) -> Bounds:
+    """Return the bounds of an element that names some.
+
+    Raises:
+        CircuitError: they are no interval, or its ends are values that the element cannot have.
+    """
+    what = f"element {element.name!r}: bounds"
+    try:
+        lower, upper = map(float, bounds)  # type: ignore[call-overload]
+    except (TypeError, ValueError) as error:
+        raise CircuitError(
+            f"{what} {bounds!r}: expected a lower and an upper value, as in (1e-7, 1e-5)"
+        ) from error
+    if not lower <= upper:
+        raise CircuitError(f"{what} {lower:g} to {upper:g}: expected a lower value, then a higher one")
+    for end in (lower, upper):
+        if element.trainable and np.isfinite(end):
+            try:
+                element.check(np.full_like(element.value, end))
+            except CircuitError as error:
+                raise CircuitError(
+                    f"{what} {lower:g} to {upper:g}: learning may drive values to an end that they cannot have: {error}"
+                ) from error
+    return Bounds(lower, upper)
 
 
 def standard(element: Element) -> Bounds:

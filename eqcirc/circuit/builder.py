@@ -41,7 +41,7 @@ from eqcirc.devices import (
     TwoTerminal,
 )
 from eqcirc.devices.tunnel_diode import TunnelDiode
-from eqcirc.devices.two_terminal import check_areas
+from eqcirc.devices.two_terminal import check_areas, check_law
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -150,6 +150,7 @@ class CircuitBuilder(Parts):
         check_areas(name, value)
         if isinstance(law, TunnelDiode):
             anode, law = self._behind_leads(name, anode, cathode, law, value), law.law
+        check_law(name, law)
         self._add(
             TwoTerminal(name=name, value=value, trainable=trainable, anode=anode, cathode=cathode, law=law),
             bounds,
@@ -196,7 +197,8 @@ class CircuitBuilder(Parts):
             b: nodes that they enter.
             ohms: each branch's own resistance.
             henries: inductances.
-            shared: pairs of branches (counted from 0) whose currents cross one more resistance.
+            shared: pairs of branches (counted from 0) whose currents cross one more resistance, in opposite
+                directions: R·(i_a − i_b) drops in the first one.
             shared_ohms: that resistance, for each pair.
             trainable: whether learning may change the resistances, own and shared.
             bounds: interval of trained resistances.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eqcirc.circuit.arguments import Nodes, check_name, node_numbers, number, same_length
-from eqcirc.circuit.bounds import standard
+from eqcirc.circuit.bounds import given, standard
 from eqcirc.circuit.readout import Readout, through
 from eqcirc.circuit.sources import Sources
 from eqcirc.devices import Bounds, Element
@@ -81,7 +81,9 @@ class Parts:
         if not element.value.size:
             raise CircuitError(f"element {element.name!r}: expected at least one part, got no nodes")
         element.value.setflags(write=False)
-        self._elements.append(replace(element, bounds=standard(element) if bounds is None else bounds))
+        self._elements.append(
+            replace(element, bounds=standard(element) if bounds is None else given(element, bounds))
+        )
 
     def _claim(self, name: str, taken: set[str], what: str) -> None:
         """Check a name and mark it as used."""

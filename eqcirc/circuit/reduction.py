@@ -193,6 +193,15 @@ class Reduction:
         return found
 
     @cached_property
+    def carries(self) -> np.ndarray:
+        """(node,) true where a part conducts between the node and another one; false for nodes that only control."""
+        found = np.zeros(self.circuit.n_nodes, bool)
+        for element in self.circuit.elements:
+            for nodes in element.connections():
+                found[nodes] = True
+        return found
+
+    @cached_property
     def part(self) -> NodeArray:
         """Label (n,) of the connected part of the circuit that every unknown belongs to."""
         rows, columns = self.pairs

@@ -17,6 +17,7 @@ from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
 LARGEST_AREA = 1e6
+SAMPLED = np.concatenate([-np.logspace(1, -4, 100), [0.0], np.logspace(-4, 1, 100)])  # V
 
 
 def check_areas(name: str, value: Array) -> None:
@@ -25,6 +26,29 @@ def check_areas(name: str, value: Array) -> None:
     if bad.any():
         raise CircuitError(
             f"device {name!r}: area {first(bad, value)}; expected a positive factor up to {LARGEST_AREA:g}"
+        )
+
+
+def check_law(name: str, law: Law) -> None:
+    """Raise `CircuitError` for a law without all that a law offers, or one that falls more steeply than it says.
+
+    Proofs that there is one operating point rest on `Law.steepest_fall`. A sample of voltages finds most of what is
+    said wrongly.
+    """
+    missing = sorted({member for member in vars(Law) if not member.startswith("_")} - set(dir(law)))
+    if missing:
+        raise CircuitError(
+            f"device {name!r}: the law {type(law).__name__} has no {', '.join(missing)}; "
+            "docs/add-a-device.md lists what a law offers"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = law.evaluate(SAMPLED)[1]
+    steepest = float(np.nanmax(-slope, initial=0.0))
+    if steepest > law.steepest_fall * (1 + 1e-6):
+        at = SAMPLED[int(np.nanargmin(slope))]
+        raise CircuitError(
+            f"device {name!r}: the law {type(law).__name__} has steepest_fall = {law.steepest_fall:g} S, but its "
+            f"current falls by {steepest:g} S at {at:g} V; proofs rest on that bound"
         )
 
 
@@ -60,12 +84,6 @@ class TwoTerminal(Element):
             raise CircuitError(
                 f"device {self.name!r}: expected as many anodes, cathodes and areas, got {self.anode.shape}, "
                 f"{self.cathode.shape} and {self.value.shape}"
-            )
-        missing = sorted({name for name in vars(Law) if not name.startswith("_")} - set(dir(self.law)))
-        if missing:
-            raise CircuitError(
-                f"device {self.name!r}: the law {type(self.law).__name__} has no {', '.join(missing)}; "
-                "docs/add-a-device.md lists what a law offers"
             )
         self.check(self.value)
 

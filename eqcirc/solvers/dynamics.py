@@ -29,7 +29,7 @@ from eqcirc.typing import Array, Parameters
 EQUAL = 1e-9
 """F. In a circuit that has neither capacitors nor inductors, to ground from every free node but amplifier outputs."""
 PARASITIC = 1e-3  # of the smallest capacitance: what such nodes have that lack one, while the circuit settles
-HELD = 100  # of the largest conductance and slope at a node: more than the circuit can pull with
+HELD = 1000  # of the largest conductance and slope at a node: more than the circuit can pull with
 
 
 class Dynamics:
@@ -154,23 +154,31 @@ class Dynamics:
         around = np.where(free, self._conductance[self.plan.unknown[self.ends]], np.inf)
         return np.concatenate([np.ones(self.n), 1 / (np.diag(self.resistance) + 1 / around)])
 
+    @property
+    def supplied(self) -> Array:
+        """(row,) largest voltage of the sources that currents flow to; what only controls others is of any size."""
+        carries = self.plan.carries[self.plan.circuit.fixed_nodes]
+        return np.asarray(np.abs(self.equations.fixed[:, carries]).max(axis=1, initial=0.0))
+
     def scale(self, u: Array) -> Array:
         """Return what counts as large for every state (row, size) at u (row, n): the largest voltage, its current."""
-        held = np.abs(self.equations.fixed).max(axis=1, initial=0.0)
-        volts = np.maximum(np.maximum(held, LEAST_VOLTAGE), np.abs(u).max(axis=1))
+        volts = np.maximum(np.maximum(self.supplied, LEAST_VOLTAGE), np.abs(u).max(axis=1))
         return np.asarray(volts[:, None] * self.units)
 
     def steepness(self, u: Array) -> Array:
         """Return the largest slope (n,) of the devices at every unknown: at rest, at states u (row, n), on a fall."""
+        return np.maximum(self._steepness(np.zeros_like(u)), self._steepness(u))
+
+    def _steepness(self, u: Array) -> Array:
         steep = np.zeros(self.n)
         for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
             junction.add_steepest(steep, area)
-        at_rest, there = (np.abs(self.bare.linearise(x)[0].diagonal) for x in (np.zeros_like(u), u))
-        return np.asarray(np.maximum(np.abs(steep), np.fmax(at_rest, there).max(axis=0)))
+        there = np.abs(self.bare.linearise(u)[0].diagonal)
+        return np.asarray(np.fmax(np.abs(steep), np.fmax.reduce(there, axis=0)))
 
     def holding(self, u: Array) -> float:
-        """Return a conductance to sources at u (row, n) that holds every node there, whatever its devices do."""
-        return HELD * float((self.equations.system.strength + self.steepness(u)).max())
+        """Return a conductance to sources at u (row, n) that holds every node there, whatever its devices do there."""
+        return HELD * float((self.equations.system.strength + self._steepness(u)).max())
 
     def times(self, steep: Array | float = 0.0) -> Array:
         """Return first guesses of time constants (size,) in seconds, with slopes (n,) of devices if given; 0 for none.

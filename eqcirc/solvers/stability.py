@@ -85,13 +85,14 @@ def stability(dynamics: Dynamics, u: Array) -> Stability:
     )
 
 
-def growth(dynamics: Dynamics, u: Array) -> Array:
+def growth(dynamics: Dynamics, u: Array, share: float = SLIGHT) -> Array:
     """Return how fast perturbations of operating points u (row, n) grow, as `Stability.growth` (row,).
 
-    It is −inf where a proof says that all die out, which is much faster than to say how fast.
+    It is −inf where a proof says that all die out, which is much faster than to say how fast. Nodes that lack a
+    capacitor have this share of the smallest.
     """
     at, _ = dynamics.bare.linearise(u)
-    found, storage = np.full(len(u), -np.inf), dynamics.completed(SLIGHT)
+    found, storage = np.full(len(u), -np.inf), dynamics.completed(share)
     for row, k in enumerate(dynamics.jacobian(at)):
         if not stable_here(dynamics, k):
             found[row] = _leading(storage, k).real

@@ -12,6 +12,7 @@ from eqcirc.circuit.builder import CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery, around
 from eqcirc.devices import Bounds
+from eqcirc.errors import CircuitError
 
 
 def neurons(neuron: Neuron, **options: object) -> Circuit:
@@ -66,3 +67,27 @@ def test_bounds_that_are_given_hold() -> None:
 @pytest.mark.parametrize("amperes", [-2e-3, np.array([1e-3, -2e-3])])
 def test_a_current_may_change_its_sign(amperes: float | np.ndarray) -> None:
     assert around(amperes, 2.0, current=True) == Bounds(-4e-3, 4e-3)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ((float("nan"), 1.0), "expected a lower value, then a higher one"),
+        ((1e-3, 1e-4), "expected a lower value, then a higher one"),
+        ((-1.0, 1.0), "an end that they cannot have"),
+        ("ab", "expected a lower and an upper value"),
+        (5, "expected a lower and an upper value"),
+    ],
+)
+def test_bounds_that_are_none_are_refused_at_once(bounds: object, words: str) -> None:
+    b = CircuitBuilder("bounds")
+    x, o = b.input("x"), b.nodes("o")
+    with pytest.raises(CircuitError, match=words):
+        b.conductance("g", x, o, 1e-4, trainable=True, bounds=bounds)  # type: ignore[arg-type]
+
+
+def test_a_plain_pair_is_bounds() -> None:
+    b = CircuitBuilder("bounds")
+    x, o = b.input("x"), b.nodes("o")
+    b.conductance("g", x, o, 1e-4, trainable=True, bounds=(1e-6, float("inf")))  # type: ignore[arg-type]
+    assert b.build(o).element("g").bounds == Bounds(1e-6, float("inf"))

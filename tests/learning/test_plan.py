@@ -21,7 +21,7 @@ def elements() -> tuple[Element, ...]:
     """A crossbar of 10 uS, devices of areas 0.5 to 2, and currents of ±1 mA."""
     b = CircuitBuilder("units")
     x, out = b.input("x", 2), b.nodes("out", 2)
-    b.crossbar("w1", x, out, 1e-6, bounds=Bounds(0.0, 1e-5))
+    b.crossbar("w1", x, out, 1e-6, bounds=Bounds(1e-12, 1e-5))
     b.device("n1_device", out, GROUND, CubicDevice(1e-7), trainable=True, bounds=Bounds(0.5, 2.0))
     b.current_source("b1", out, 0.0, trainable=True, bounds=Bounds(-1e-3, 1e-3))
     return b.build(out).trainable
@@ -105,7 +105,7 @@ def test_steps_through_the_whole_range_are_warned_of(caplog: pytest.LogCaptureFi
     with caplog.at_level(logging.WARNING, "eqcirc"):
         warn_of_large_steps(rates, elements(), Adam())
     assert [record.message for record in caplog.records] == [
-        "learning_rate of w1: a step of Adam is 2.1e-06 S, 21% of the range from 0 to 1e-05; 1% to 5% is usual",
+        "learning_rate of w1: a step of Adam is 2.1e-06 S, 21% of the range from 1e-12 to 1e-05; 1% to 5% is usual",
         "learning_rate of n1_device: a step of Adam is 0.9, 60% of the range from 0.5 to 2; 1% to 5% is usual",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from eqcirc.devices import CubicDevice, EsakiDiode, ShockleyDiode
 from eqcirc.devices.presets import find_diode
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice import solver as module
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.solvers.waveforms import Course
@@ -177,3 +179,64 @@ def test_recovery_that_is_slow_makes_a_neuron_oscillate(engine: Make) -> None:
     points = engine(circuit, start="relax").solve(None, sample).require()
     end = IdealSolver(circuit).transient(Course(1e-3, inputs=sample[0])).require_rest().end
     np.testing.assert_allclose(points.free[0], end, atol=1e-5)
+
+
+def pushed(amperes: float, feature: float, store: str) -> Circuit:
+    """An odd circuit with two stable states, pushed to one side by `amperes` for a feature of `feature`."""
+    b = CircuitBuilder("pushed")
+    o = b.nodes("o", 2)
+    b.conductance("load", o, GROUND, 4e-4)
+    b.conductance("between", o[0], o[1], 2e-4)
+    b.current_input("push", o[:1], gain=amperes / feature)
+    b.device("cubic", o[0], GROUND, CubicDevice(1e-3, 1.0))
+    if store == "coil":
+        b.rl_branches("coil", o[1], GROUND, 1e4, 1e-6)
+    else:
+        b.capacitor("far", o[1], GROUND, 1e-8)
+    return b.build(o)
+
+
+@pytest.mark.parametrize("store", ["coil", "capacitor"])
+@pytest.mark.parametrize("feature", [1.0, 100.0])
+@pytest.mark.parametrize("amperes", [-1e-9, 1e-11])
+def test_a_nanoampere_decides_the_side(engine: Make, amperes: float, feature: float, store: str) -> None:
+    """Whatever the voltage of the node that controls the current, and though the saddle is 2 uV from the start."""
+    circuit = pushed(amperes, feature, store)
+    inputs = np.zeros((1, circuit.inputs.n_features))
+    inputs[0, 0] = feature
+    points = engine(circuit).solve(None, inputs).require()
+    size = {"coil": 1.17108, "capacitor": 1.18322}[store]  # by Radau
+    assert points.free[0, circuit.readout.nodes[0]] == pytest.approx(np.sign(amperes) * size, abs=1e-4)
+
+
+@pytest.mark.parametrize(("volts", "expected"), [(-1.0, -0.993405), (-2.0, -1.98501)])
+def test_a_junction_at_an_input_that_is_overdriven_when_it_is_switched_on(
+    engine: Make, volts: float, expected: float
+) -> None:
+    """It asks for a first step of 1e-30 s; values by LSODA."""
+    b = CircuitBuilder("overdriven")
+    x, o = b.input("x"), b.nodes("o")
+    b.conductance("series", o, x, 2.4e-7)
+    b.conductance("load", o, GROUND, 2.2e-7)
+    b.device("diode", o, x, EsakiDiode(), area=2.3e-3)
+    b.rl_branches("coil", o, GROUND, 4e5, 1e-6)
+    points = engine(b.build(o)).solve(None, np.array([[volts]])).require()
+    assert points.free[0, -1] == pytest.approx(expected, abs=1e-4)
+
+
+def test_where_the_engines_come_to_rest_apart_ngspice_refuses(
+    spice: Callable[..., NgspiceSolver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the plan says wrongly where the ideal circuit ends: on the other side."""
+    plan = module.plan_settling
+
+    def mirrored(*arguments: object) -> object:
+        capacitors, settling = plan(*arguments)  # type: ignore[arg-type]
+        assert settling.known is not None
+        return capacitors, replace(settling, known=-settling.known)
+
+    monkeypatch.setattr(module, "plan_settling", mirrored)
+    circuit = pushed(1e-6, 1.0, "capacitor")
+    points = spice(circuit).solve(None, np.ones((1, circuit.inputs.n_features)))
+    assert points.status.tolist() == [Status.NO_EQUILIBRIUM]
+    assert "2.4 V apart" in points.messages[0]

@@ -49,7 +49,9 @@ CALM = 10  # steps between two questions whether a node that runs away by itself
 WINDOW, BACK = 300, 4
 """Steps, and how often a state turns back in them: over so many, swings of what comes to rest become smaller."""
 STEADY = 0.95  # part that is left of a swing then; after `MOST_STEPS`, such a swing would still be there
-FENCE = 60.0  # e-foldings at an unstable operating point after which nothing will push a row off it
+FENCE = 16.0
+"""E-foldings at an unstable operating point after which only rounding will push a row off it: what lets a row seem to
+be there, `NEAR` of a small state, has then grown from a part of 1e-13 of the largest voltage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,7 @@ class UnderWay:
         h: (row,) their next steps.
         look: (row,) when to look next whether they have arrived.
         fence: (row,) since when they are at an unstable operating point; NaN if they are not.
+        most: (row,) longest step in seconds there: what grows by e; infinite elsewhere.
         calm: (row,) whether nothing runs away, though some node by itself would.
         state: where they are.
     """
@@ -102,6 +105,7 @@ class UnderWay:
     h: Array
     look: Array
     fence: Array
+    most: Array
     calm: np.ndarray
     state: State
 
@@ -113,6 +117,7 @@ class UnderWay:
             self.h[rows],
             self.look[rows],
             self.fence[rows],
+            self.most[rows],
             self.calm[rows],
             self.state.take(rows),
         )
@@ -182,7 +187,7 @@ class _Relaxation:
         self.dynamics, self.linear, self.iterations = dynamics, linear, 0
         self.companions = Companions(dynamics, PARASITIC)
         self.storage = np.abs(np.diag(dynamics.completed(PARASITIC)))
-        self.volts = np.maximum(np.abs(dynamics.equations.fixed).max(axis=1, initial=0.0), SMALL)
+        self.volts = np.maximum(dynamics.supplied, SMALL)
         self.slow = float(dynamics.times().max())
         rows = len(dynamics.equations.injection)
         self.u, self.error = np.full((rows, dynamics.n), np.nan), np.full(rows, np.nan)
@@ -220,8 +225,9 @@ class _Relaxation:
         state, _ = self._implicit(rows, h, u, i, None if start is None else u, MOST_ITERATIONS)
         failed = np.asarray(~np.isfinite(state.u).all(axis=1))
         state = State(u, i, np.zeros_like(u), np.zeros_like(i)).where(failed, state)
-        never = np.full(len(rows), np.nan)
-        return UnderWay(rows, h, h, np.zeros(len(rows)), never, np.zeros(len(rows), bool), state)
+        never, any_step = np.full(len(rows), np.nan), np.full(len(rows), np.inf)
+        t, look, calm = np.where(failed, 0.0, h), np.zeros(len(rows)), np.zeros(len(rows), bool)
+        return UnderWay(rows, t, h, look, never, any_step, calm, state)
 
     def _scale(self, rows: np.ndarray, x: Array) -> Array:
         """Return what counts as large for every state (row, size) at x: the largest voltage, or its current."""
@@ -244,7 +250,7 @@ class _Relaxation:
     def _step(self, way: UnderWay) -> UnderWay:
         """Try a step of every row; take those that are precise enough."""
         s, rows = way.state, way.number
-        h = np.where(way.calm, way.h, np.minimum(way.h, self._longest(rows, s.u)))
+        h = np.where(way.calm, way.h, np.minimum(np.minimum(way.h, way.most), self._longest(rows, s.u)))
         k = h[:, None]
         middle, _ = self._implicit(
             rows, D * h, s.u + D * k * s.du, s.i + D * k * s.di, s.u + GAMMA * k * s.du
@@ -316,8 +322,12 @@ class _Relaxation:
         self.u[rows] = np.where(close[:, None], found.u, np.nan)
         self.status[rows] = np.where(close, found.status, Status.NO_EQUILIBRIUM)
         self.error[rows] = found.error
+        unstable = np.flatnonzero(close & ~(judged < 0))
+        if unstable.size:  # as fast as with the capacitors that nodes have here
+            judged[unstable] = growth(d.take(unstable), found.u[unstable], PARASITIC)
         fence = np.where(close & ~(judged < 0), np.fmin(way.fence[due], way.t[due]), np.nan)
         way.look[due] = LATER * way.t[due]
         way.fence[due] = fence
+        way.most[due] = np.where(close & (judged > 0), 1 / np.where(judged > 0, judged, 1.0), np.inf)
         self.arrived[rows] = close & (judged < 0)
         return np.asarray(self.arrived[rows] | ((way.t[due] - fence) * judged > FENCE))

@@ -134,13 +134,11 @@ class Netlist:
                 else it is a phase −1 before it.
         """
         first = 0 if at_rest else -1
-        lines = [
-            f"b_eq_hold {HOLD} 0 v={siemens:g}*pwl(v({PHASE}),{first},1,{first + 0.5:g},0,{self.phases},0)"
-        ]
+        lines = [f"b_eq_hold {HOLD} 0 v=pwl(v({PHASE}),{first},1,{first + 0.5:g},0,{self.phases},0)"]
         for k, (name, column) in enumerate(zip(self.saved, np.nan_to_num(voltages).T, strict=True)):
             if which is None or which[k]:
-                lines.append(f"b_eq_hold{k} {name} 0 i=v({HOLD})*v({name})")
-                lines.append(f"b_eq_feed{k} 0 {name} i=v({HOLD})*{cards.table(column)}")
+                lines.append(f"b_eq_hold{k} {name} 0 i={siemens:g}*v({HOLD})*v({name})")
+                lines.append(f"b_eq_feed{k} 0 {name} i={siemens:g}*v({HOLD})*{cards.table(column)}")
         return replace(self, lines=[*self.lines, *lines], held=voltages, first=first)
 
     def sweep(self, first: int = 0, last: int | None = None) -> str:

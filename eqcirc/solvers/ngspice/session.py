@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from eqcirc.errors import EngineError, EngineLeftError
+from eqcirc.solvers.equations import LEAST_VOLTAGE
 from eqcirc.solvers.free_phase import MOST_STEPS
 from eqcirc.solvers.ngspice import klu
 from eqcirc.solvers.ngspice.cards import SAMPLE
@@ -42,6 +43,16 @@ KNOWN = "the ideal circuit's transient"  # what won where ngspice gave up follow
 LOOSE = ".options reltol=1e-4 vntol=1e-7 abstol=1e-12 noacct"
 """Of transients, which only have to end near an operating point: the sweep behind them is precise. With the tolerances
 of the sweep they take for ever where one node is at 100 V."""
+TIGHT = ".options reltol=1e-8 vntol=1e-14 abstol=1e-18 chgtol=1e-30 trtol=1 noacct"
+"""Of transients that do not end where the ideal circuit's does: near the border of two basins, a microvolt decides."""
+APART = 0.01  # of the largest voltage: states that are further apart are two
+
+
+def apart(states: Array, others: Array, nodes: int) -> np.ndarray:
+    """Return (row,) whether the voltages of states (row, nodes + branches) are two operating points; NaN is one."""
+    a, b = states[:, :nodes], others[:, :nodes]
+    size = np.maximum(LEAST_VOLTAGE, np.abs(b).max(axis=1))
+    return np.asarray(~(np.abs(a - b).max(axis=1) <= APART * size))
 
 
 @dataclass
@@ -135,13 +146,22 @@ class Session:
         settled = np.full((netlist.samples, len(vectors)), np.nan)
         stopped: dict[int, str] = {}
         known: list[int] = []
-        lines = [LOOSE if line.startswith(".options") else line for line in netlist.lines]
-        netlist, end = replace(netlist, lines=lines), settle.seconds
+        end = settle.seconds
         run = f"tran {settle.step} {end} {end * (1 - 1 / SHOWN)} {end / LEAST_STEPS} uic"
+
+        def followed(options: str) -> Array:
+            lines = [options if line.startswith(".options") else line for line in netlist.lines]
+            alter = f"alter v_{SAMPLE} = {sample}"
+            return self.analyse(replace(netlist, lines=lines), saves, alter, run, vectors=vectors)
+
         for sample in range(netlist.samples):
-            points = self.analyse(netlist, saves, f"alter v_{SAMPLE} = {sample}", run, vectors=vectors)
-            if not len(points) and settle.known is not None and np.isfinite(settle.known[sample]).all():
-                settled[sample] = settle.known[sample]
+            points = followed(LOOSE)
+            there = None if settle.known is None else settle.known[sample]
+            if len(points) and there is not None and apart(points[-1:], there[None], len(netlist.saved))[0]:
+                precise = followed(TIGHT)
+                points = precise if len(precise) else points
+            if not len(points) and there is not None and np.isfinite(there).all():
+                settled[sample] = there
                 known.append(sample)
             elif not len(points):
                 words = self.said() or "no word why"

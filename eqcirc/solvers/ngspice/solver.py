@@ -35,7 +35,7 @@ from eqcirc.solvers.ngspice.netlist import (
     reduced_netlist,
 )
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
-from eqcirc.solvers.ngspice.session import SweepResult
+from eqcirc.solvers.ngspice.session import SweepResult, apart
 from eqcirc.solvers.ngspice.settling import plan_settling
 from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
@@ -209,12 +209,22 @@ class NgspiceSolver(Solver):
             part = dynamics.take(waiting)
             failed = np.isin(np.arange(len(state)), list(swept.messages))
             lost = np.isnan(here).any(axis=1)
+            known = settling.known[waiting]
+            split = apart(swept.settled, known, volts.shape[1]) & ~np.isnan(known).any(axis=1) & ~lost
             at_rest = near(part.state(found[0]), here, part.scale(ended))
             arrived = (state != Status.CONVERGED) | (~lost & (failed | at_rest))
             done = waiting[arrived]
             u[:, done], status[done] = found[:, arrived], state[arrived]
             heard.messages |= {int(waiting[k]): m for k, m in swept.messages.items() if arrived[k] or lost[k]}
             heard.rungs |= {int(waiting[k]): m for k, m in swept.rungs.items() if arrived[k]}
+            for k in np.flatnonzero(split & arrived & (state == Status.CONVERGED)).tolist():
+                status[waiting[k]] = Status.NO_EQUILIBRIUM
+                difference = np.abs(volts[k] - known[k, : volts.shape[1]]).max()
+                heard.messages[int(waiting[k])] = (
+                    f"ngspice and the ideal circuit come to rest {difference:.2g} V apart: the start is at the "
+                    "border of two basins, where rounding decides; write a state (InitialState), or let the "
+                    "circuit prefer one"
+                )
             waiting = waiting[~(arrived | lost)]
             settling = replace(settling, seconds=settling.seconds * LONGER)
             if not waiting.size:
