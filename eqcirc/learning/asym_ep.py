@@ -12,20 +12,19 @@ Source: Scurria et al. 2026 (arXiv 2602.03670).
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.turned import turned
 from eqcirc.costs import Cost
-from eqcirc.learning.deviation import FACTORS, Deviation, Variant, continued
-from eqcirc.learning.rule import Rule
+from eqcirc.learning.deviation import Deviation, continued
+from eqcirc.learning.phases import PHASES, Variant
+from eqcirc.learning.rule import PhasedRule
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.typing import Array, Parameters
 
 
-class AsymEP(Rule):
+class AsymEP(PhasedRule):
     """The rule for one circuit and cost."""
 
     name = "AsymEP"
@@ -43,31 +42,21 @@ class AsymEP(Rule):
             SymmetryError: the reciprocal parts have no scaling.
             CircuitError: an element that cannot be turned around.
         """
-        self.circuit, self.cost, self.beta, self.variant = circuit, cost, beta, variant
+        super().__init__(circuit, cost, beta, variant)
         self.turned = turned(circuit)
-
-    @property
-    def order(self) -> int:
-        """Power of beta that the error of the gradient grows with."""
-        return 2 if self.variant == "centred" else 1
-
-    def with_beta(self, beta: float) -> AsymEP:
-        """Return the same rule with another nudging strength."""
-        other = copy.copy(self)
-        other.beta = beta
-        return other
 
     def nudge(self, targets: Array) -> Nudge:
         """Return the nudge of the turned circuit towards targets (batch, n_outputs)."""
         s = self.turned.scaling[self.circuit.readout.nodes]
         weight = np.divide(1, s, out=np.zeros_like(s), where=s != 0)
-        return Nudge(self.cost, targets, self.beta, FACTORS[self.variant], weight)
+        return Nudge(self.cost, targets, self.beta, PHASES[self.variant].factors, weight)
 
     def measure(
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Deviation:
         """See `Rule.measure`: the free phase, then the nudged ones of the turned circuit."""
-        factors, nudge = FACTORS[self.variant], self.nudge(targets)
+        rule = self.drawn(parameters, inputs)
+        nudge = rule.nudge(targets)
         nudge.check(len(inputs), self.circuit.readout.n_outputs)
         free = solver.solve(parameters, inputs)
         good, nudged = free.converged, None
@@ -76,5 +65,5 @@ class AsymEP(Rule):
             nudged = solver.on(self.turned.circuit).solve(
                 parameters, self.turned.inputs(inputs[good], v), nudge.take(good), self.turned.begin(v)
             )
-        points = continued(free, nudged, len(factors))
-        return Deviation(self.circuit, parameters, points, factors, self.beta, self.turned.scaling)
+        points = continued(free, nudged, len(nudge.factors))
+        return Deviation(rule, parameters, points, self.seen(points, parameters, inputs), self.turned.scaling)

@@ -6,23 +6,13 @@ lam = s·(v₊ − v₋)/(2·beta),        dC/dtheta = lam·dF/dtheta(v⁰)
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
-from eqcirc.circuit.circuit import Circuit
-from eqcirc.learning.rule import Measurement
+from eqcirc.learning.phases import PHASES
+from eqcirc.learning.rule import Measurement, PhasedRule
 from eqcirc.solvers.base import OperatingPoints
 from eqcirc.typing import Array, Parameters
-
-Variant = Literal["centred", "positive", "negative"]
-
-FACTORS: dict[Variant, tuple[float, ...]] = {
-    "centred": (1.0, -1.0),
-    "positive": (1.0,),
-    "negative": (-1.0,),
-}
-"""Of beta, in the nudged phases."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,40 +20,39 @@ class Deviation(Measurement):
     """Deviations of the nudged phases, and the free phase.
 
     Attributes:
-        circuit: whose values are trained.
+        rule: that asked for them.
         parameters: values that the points were solved at.
-        points: the free phase, and one or two nudged ones.
-        factors: of beta, in the nudged phases.
-        beta: nudging strength.
+        points: the free phase, and those of the rule's variant.
+        seen: the same, as they were read.
         scaling: s (node,); zero at nodes held by ideal sources.
     """
 
-    circuit: Circuit
+    rule: PhasedRule
     parameters: Parameters | None
     points: OperatingPoints
-    factors: tuple[float, ...]
-    beta: float
+    seen: OperatingPoints
     scaling: Array
 
     @property
     def contrast(self) -> Array:
         """See `Measurement.contrast`."""
-        phases = self.points.voltages
+        phases = self.seen.voltages
         return np.asarray(phases[1] - phases[2 if len(phases) > 2 else 0])
 
     def take(self, samples: np.ndarray) -> Deviation:
         """See `Measurement.take`."""
-        return replace(self, points=self.points.take(samples))
+        return replace(self, points=self.points.take(samples), seen=self.seen.take(samples))
 
     def gradient(self) -> dict[str, Array]:
         """See `Measurement.gradient`."""
-        good = self.points.converged
-        phases = self.points.voltages[:, good]
-        factors = np.array(self.factors)
-        slope = np.tensordot(factors, phases[1:] - phases[0], axes=1) / (factors @ factors * self.beta)
+        rule, good = self.rule, self.points.converged
+        phases = self.seen.voltages[:, good]
+        slope = np.zeros_like(phases[0])
+        for weight, plus, minus, span in PHASES[rule.variant].pairs:
+            slope += weight / (span * rule.beta) * (phases[plus] - phases[minus])
         lam = self.scaling * slope / max(1, int(good.sum()))
-        values = self.circuit.values(self.parameters)
-        return {e.name: e.sensitivity(values[e.name], lam, phases[0]) for e in self.circuit.trainable}
+        values = rule.circuit.values(self.parameters)
+        return {e.name: e.sensitivity(values[e.name], lam, phases[0]) for e in rule.circuit.trainable}
 
 
 def continued(free: OperatingPoints, nudged: OperatingPoints | None, phases: int) -> OperatingPoints:

@@ -12,7 +12,6 @@ Source: Scurria et al. 2026 (arXiv 2602.03670).
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,12 +46,6 @@ class Dyadic(Rule):
         self.circuit, self.cost, self.beta = circuit, cost, beta
         self.doubled = doubled(circuit)
 
-    def with_beta(self, beta: float) -> Dyadic:
-        """Return the same rule with another nudging strength."""
-        other = copy.copy(self)
-        other.beta = beta
-        return other
-
     def nudge(self, targets: Array) -> Nudge:
         """Return the nudge of the doubled circuit towards targets (batch, n_outputs)."""
         read, twice = self.circuit.readout.nodes, self.doubled.circuit.readout.nodes
@@ -71,7 +64,10 @@ class Dyadic(Rule):
             begin = self.doubled.begin(free.free[good])
             nudged = solver.on(self.doubled.circuit).solve(parameters, inputs[good], nudge.take(good), begin)
             image[good] = nudged.voltages[1][:, self.doubled.image]
-        return Image(self, parameters, continued(free, nudged, 1), image)
+        points = continued(free, nudged, 1)
+        both = replace(points, voltages=np.stack([points.voltages[-1], image]))
+        seen = self.seen(both, parameters, inputs)
+        return Image(self, parameters, points, seen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +78,27 @@ class Image(Measurement):
         rule: that asked for it.
         parameters: values that the points were solved at.
         points: the free phase, and the circuit beside its nudged image.
-        image: voltages (batch, node) of the image.
+        seen: voltages (2, batch, node) of circuit and image, as they were read.
     """
 
     rule: Dyadic
     parameters: Parameters | None
     points: OperatingPoints
-    image: Array
+    seen: OperatingPoints
 
     @property
     def contrast(self) -> Array:
         """Voltages (batch, node) of the image."""
-        return self.image
+        return np.asarray(self.seen.voltages[1])
 
     def take(self, samples: np.ndarray) -> Image:
         """See `Measurement.take`."""
-        return replace(self, points=self.points.take(samples), image=self.image[samples])
+        return replace(self, points=self.points.take(samples), seen=self.seen.take(samples))
 
     def gradient(self) -> dict[str, Array]:
         """See `Measurement.gradient`."""
         good, rule = self.points.converged, self.rule
-        lam = rule.doubled.scaling * self.image[good] / (rule.beta * max(1, int(good.sum())))
-        values, v = rule.circuit.values(self.parameters), self.points.voltages[1, good]
+        v, image = self.seen.voltages[:, good]
+        lam = rule.doubled.scaling * image / (rule.beta * max(1, int(good.sum())))
+        values = rule.circuit.values(self.parameters)
         return {e.name: e.sensitivity(values[e.name], lam, v) for e in rule.circuit.trainable}

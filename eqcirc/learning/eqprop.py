@@ -8,16 +8,14 @@ For a conductance g between a and b this is s·[½·v_ab(+)² − ½·v_ab(−)�
 of squares is (v₊ − v₋)_ab times the mean v_ab, so it is lam·dF/dtheta with lam = s·(v₊ − v₋)/(2·beta): EqProp
 *measures* the adjoint voltages that other methods solve for. Elements know their contrast (`Element.contrast`).
 
-Variants: `centred` has an error of order beta², `positive` and `negative` (one nudged phase against the free one)
-of order beta.
+Variants: see `learning.phases`.
 
-Source: Scellier & Bengio 2017 (arXiv 1602.05179); Kendall et al. 2020 (arXiv 2006.01981); Laborieux et al. 2021
-(centred, arXiv 2006.03824). The factor s for amplifiers: `circuit.scaling`.
+Source: Scellier & Bengio 2017 (arXiv 1602.05179); Kendall et al. 2020 (arXiv 2006.01981). The factor s for amplifiers:
+`circuit.scaling`.
 """
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,13 +23,13 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
-from eqcirc.learning.deviation import FACTORS, Variant
-from eqcirc.learning.rule import Measurement, Rule
+from eqcirc.learning.phases import PHASES, Variant
+from eqcirc.learning.rule import Measurement, PhasedRule
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
 
-class EqProp(Rule):
+class EqProp(PhasedRule):
     """The rule for one circuit and cost."""
 
     name = "EqProp"
@@ -54,29 +52,16 @@ class EqProp(Rule):
         Raises:
             SymmetryError: the circuit has no scaling, so the contrast is not a gradient.
         """
-        self.circuit = circuit
-        self.cost = cost
-        self.beta = beta
-        self.variant = variant
+        super().__init__(circuit, cost, beta, variant)
         self._scaling = symmetry(circuit)
-
-    @property
-    def order(self) -> int:
-        """Power of beta that the error of the gradient grows with."""
-        return 2 if self.variant == "centred" else 1
-
-    def with_beta(self, beta: float) -> EqProp:
-        """Return the same rule with another nudging strength."""
-        other = copy.copy(self)
-        other.beta = beta
-        return other
 
     def measure(
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Contrast:
         """See `Rule.measure`: the free phase and the nudged ones, in one solve."""
-        points = solver.solve(parameters, inputs, self.nudge(targets, parameters))
-        return Contrast(self, parameters, points)
+        rule = self.drawn(parameters, inputs)
+        points = solver.solve(parameters, inputs, rule.nudge(targets, parameters))
+        return Contrast(rule, parameters, points, self.seen(points, parameters, inputs))
 
     def scaling(self, parameters: Parameters | None) -> Array:
         """Return s (node,) at `parameters`; None for the circuit's own values.
@@ -97,7 +82,7 @@ class EqProp(Rule):
         weight = np.divide(
             1, s, out=np.zeros_like(s), where=s != 0
         )  # a held node that is read takes no nudge
-        return Nudge(self.cost, targets, self.beta, FACTORS[self.variant], weight)
+        return Nudge(self.cost, targets, self.beta, PHASES[self.variant].factors, weight)
 
     def gradient(self, points: OperatingPoints, parameters: Parameters | None) -> dict[str, Array]:
         """Return dC/dvalue of every trainable element, averaged over the samples that converged.
@@ -108,15 +93,13 @@ class EqProp(Rule):
         """
         good = points.converged
         phases = points.voltages if good.all() else points.voltages[:, good]
-        if self.variant == "centred":
-            plus, minus, span = phases[1], phases[2], 2 * self.beta
-        elif self.variant == "positive":
-            plus, minus, span = phases[1], phases[0], self.beta
-        else:
-            plus, minus, span = phases[0], phases[1], self.beta
-        s = self.scaling(parameters) / (span * max(1, len(plus)))
-        values = self.circuit.values(parameters)
-        return {e.name: e.contrast(values[e.name], s, plus, minus) for e in self.circuit.trainable}
+        scaling, values = self.scaling(parameters) / max(1, phases.shape[1]), self.circuit.values(parameters)
+        total = {e.name: np.zeros_like(e.value) for e in self.circuit.trainable}
+        for weight, plus, minus, span in PHASES[self.variant].pairs:
+            s = scaling * (weight / (span * self.beta))
+            for e in self.circuit.trainable:
+                total[e.name] = total[e.name] + e.contrast(values[e.name], s, phases[plus], phases[minus])
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,22 +110,24 @@ class Contrast(Measurement):
         rule: that asked for them.
         parameters: values that they were solved at.
         points: the phases of `EqProp.nudge`.
+        seen: the same, as they were read.
     """
 
     rule: EqProp
     parameters: Parameters | None
     points: OperatingPoints
+    seen: OperatingPoints
 
     @property
     def contrast(self) -> Array:
         """How far (batch, node) the nudged phases are apart, or the nudged one from the free one."""
-        phases = self.points.voltages
+        phases = self.seen.voltages
         return np.asarray(phases[1] - phases[2 if len(phases) > 2 else 0])
 
     def take(self, samples: np.ndarray) -> Contrast:
         """See `Measurement.take`."""
-        return replace(self, points=self.points.take(samples))
+        return replace(self, points=self.points.take(samples), seen=self.seen.take(samples))
 
     def gradient(self) -> dict[str, Array]:
         """See `EqProp.gradient`."""
-        return self.rule.gradient(self.points, self.parameters)
+        return self.rule.gradient(self.seen, self.parameters)

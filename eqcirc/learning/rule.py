@@ -6,13 +6,18 @@ circuits were solved for it, and how often, they never learn.
 
 from __future__ import annotations
 
+import copy
+import zlib
 from abc import ABC, abstractmethod
-from typing import Self
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
+from eqcirc.learning.phases import PHASES, Variant
+from eqcirc.learning.reading import Reading
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
@@ -48,21 +53,51 @@ class Rule(ABC):
         circuit: that it trains.
         cost: that it minimises.
         beta: strength of its nudge, in the unit that the cost asks for.
+        reading: how it reads voltages; None for perfectly.
+        seed: of what it draws.
     """
 
     name: str
     circuit: Circuit
     cost: Cost
     beta: float
+    reading: Reading | None = None
+    seed: int = 0
 
     @property
     @abstractmethod
     def order(self) -> int:
         """Power of beta that the error of the gradient grows with."""
 
-    @abstractmethod
     def with_beta(self, beta: float) -> Self:
         """Return the same rule with another nudging strength."""
+        return self._with(beta=beta)
+
+    def with_reading(self, reading: Reading | None, seed: int = 0) -> Self:
+        """Return the same rule that reads voltages so."""
+        return self._with(reading=reading, seed=seed)
+
+    def _with(self, **attributes: Any) -> Self:
+        other = copy.copy(self)
+        vars(other).update(attributes)
+        return other
+
+    def draws(self, parameters: Parameters | None, inputs: Array) -> np.random.Generator:
+        """Return a generator for one measurement: another one for other samples or values, and the same if repeated."""
+        values = self.circuit.parameters if parameters is None else parameters
+        parts = [
+            np.ascontiguousarray(x).tobytes() for x in (inputs, *(values[name] for name in sorted(values)))
+        ]
+        return np.random.default_rng([self.seed, *(zlib.crc32(part) for part in parts)])
+
+    def seen(self, points: OperatingPoints, parameters: Parameters | None, inputs: Array) -> OperatingPoints:
+        """Return the points as the rule reads them. Sources are known, and not read."""
+        if self.reading is None:
+            return points
+        free = self.circuit.is_free
+        voltages = points.voltages.copy()
+        voltages[..., free] = self.reading.read(voltages[..., free], self.draws(parameters, inputs))
+        return replace(points, voltages=voltages)
 
     @abstractmethod
     def measure(
@@ -81,6 +116,32 @@ class Rule(ABC):
             DataError: unusable inputs or targets.
             EngineError: the simulator is missing or refuses the netlist.
         """
+
+
+class PhasedRule(Rule):
+    """A rule that contrasts phases of different beta.
+
+    Attributes:
+        variant: which ones.
+    """
+
+    variant: Variant
+
+    def __init__(self, circuit: Circuit, cost: Cost, beta: float, variant: Variant) -> None:
+        """Take circuit, cost, nudging strength and variant."""
+        self.circuit, self.cost, self.beta, self.variant = circuit, cost, beta, variant
+
+    @property
+    def order(self) -> int:
+        """See `Rule.order`."""
+        return PHASES[self.variant].order
+
+    def drawn(self, parameters: Parameters | None, inputs: Array) -> Self:
+        """Return the rule for one batch: with a sign that was drawn, if that is left to chance."""
+        if self.variant != "random":
+            return self
+        positive = self.draws(parameters, inputs).random() < 0.5
+        return self._with(variant="positive" if positive else "negative")
 
 
 def flat(gradient: Parameters) -> Array:

@@ -10,41 +10,30 @@ Source: Scellier et al. 2018, "Generalization of Equilibrium Propagation to vect
 
 from __future__ import annotations
 
-import copy
-
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
-from eqcirc.learning.deviation import FACTORS, Deviation, Variant
-from eqcirc.learning.rule import Rule
+from eqcirc.learning.deviation import Deviation
+from eqcirc.learning.phases import PHASES, Variant
+from eqcirc.learning.rule import PhasedRule
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.typing import Array, Parameters
 
 
-class VectorField(Rule):
+class VectorField(PhasedRule):
     """The rule for one circuit and cost; what it measures is no gradient unless the circuit is reciprocal."""
 
     name = "vector field"
 
     def __init__(self, circuit: Circuit, cost: Cost, beta: float, variant: Variant = "centred") -> None:
         """Take any circuit."""
-        self.circuit, self.cost, self.beta, self.variant = circuit, cost, beta, variant
-
-    @property
-    def order(self) -> int:
-        """Power of beta that the error would grow with if the circuit were reciprocal."""
-        return 2 if self.variant == "centred" else 1
-
-    def with_beta(self, beta: float) -> VectorField:
-        """Return the same rule with another nudging strength."""
-        other = copy.copy(self)
-        other.beta = beta
-        return other
+        super().__init__(circuit, cost, beta, variant)
 
     def measure(
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Deviation:
         """See `Rule.measure`: the free phase and the nudged ones, in one solve."""
-        factors = FACTORS[self.variant]
-        points = solver.solve(parameters, inputs, Nudge(self.cost, targets, self.beta, factors))
+        rule = self.drawn(parameters, inputs)
+        nudge = Nudge(self.cost, targets, self.beta, PHASES[rule.variant].factors)
+        points = solver.solve(parameters, inputs, nudge)
         ones = self.circuit.is_free.astype(float)
-        return Deviation(self.circuit, parameters, points, factors, self.beta, ones)
+        return Deviation(rule, parameters, points, self.seen(points, parameters, inputs), ones)
