@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from eqcirc.circuit.builder import CircuitBuilder as CircuitBuilder
     from eqcirc.circuit.circuit import Circuit as Circuit
     from eqcirc.circuit.lattice import Lattice as Lattice
-    from eqcirc.circuit.layered import Biases as Biases
-    from eqcirc.circuit.layered import LayerDiodes as LayerDiodes
     from eqcirc.circuit.layered import Layered as Layered
+    from eqcirc.circuit.layers import Biases as Biases
+    from eqcirc.circuit.layers import Feedback as Feedback
+    from eqcirc.circuit.layers import LayerCells as LayerCells
+    from eqcirc.circuit.layers import LayerDiodes as LayerDiodes
     from eqcirc.circuit.neuron import GyratorRecovery as GyratorRecovery
     from eqcirc.circuit.neuron import LayerNeurons as LayerNeurons
     from eqcirc.circuit.neuron import Neuron as Neuron
@@ -29,21 +31,29 @@ if TYPE_CHECKING:
     from eqcirc.data import scale as scale
     from eqcirc.devices import Bounds as Bounds
     from eqcirc.devices import ClampDiode as ClampDiode
+    from eqcirc.devices import Clipped as Clipped
     from eqcirc.devices import CubicDevice as CubicDevice
+    from eqcirc.devices import DiodeLimited as DiodeLimited
     from eqcirc.devices import EsakiDiode as EsakiDiode
     from eqcirc.devices import ShockleyDiode as ShockleyDiode
+    from eqcirc.devices import Tanh as Tanh
     from eqcirc.devices.presets import find_diode as find_diode
     from eqcirc.devices.tunnel_diode import TunnelDiode as TunnelDiode
     from eqcirc.errors import EqcircError as EqcircError
     from eqcirc.experiment.load import load_experiment as load_experiment
     from eqcirc.experiment.run import Run as Run
+    from eqcirc.learning.asym_ep import AsymEP as AsymEP
     from eqcirc.learning.audit import Audit as Audit
+    from eqcirc.learning.choice import choose_rule as choose_rule
+    from eqcirc.learning.dyadic import Dyadic as Dyadic
     from eqcirc.learning.eqprop import EqProp as EqProp
     from eqcirc.learning.evaluate import targets_of as targets_of
     from eqcirc.learning.optimizers import SGD as SGD
     from eqcirc.learning.optimizers import Adam as Adam
     from eqcirc.learning.plan import Plan as Plan
+    from eqcirc.learning.reading import Reading as Reading
     from eqcirc.learning.trainer import Trainer as Trainer
+    from eqcirc.learning.vector_field import VectorField as VectorField
     from eqcirc.report.figures import learning_figure as learning_figure
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
@@ -74,9 +84,9 @@ _HOME = {
     "GROUND": "circuit.builder",
     "CircuitBuilder": "circuit.builder",
     "Circuit": "circuit.circuit",
-    "Biases": "circuit.layered",
+    "Biases": "circuit.layers",
     "Layered": "circuit.layered",
-    "LayerDiodes": "circuit.layered",
+    "LayerDiodes": "circuit.layers",
     "symmetry": "circuit.scaling",
     "Dataset": "data",
     "Splits": "data",
@@ -113,6 +123,16 @@ _HOME = {
     "check": "verify.check",
     "stability_certificate": "verify.stability",
     "stability_report": "verify.stability",
+    "LayerCells": "circuit.layers",
+    "Feedback": "circuit.layers",
+    "Tanh": "devices",
+    "Clipped": "devices",
+    "DiodeLimited": "devices",
+    "AsymEP": "learning.asym_ep",
+    "Dyadic": "learning.dyadic",
+    "VectorField": "learning.vector_field",
+    "choose_rule": "learning.choice",
+    "Reading": "learning.reading",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart

@@ -34,7 +34,16 @@ class CircuitError(EqcircError):
 
 
 class SymmetryError(CircuitError):
-    """No diagonal scaling makes the circuit's Jacobian symmetric, so Equilibrium Propagation does not apply."""
+    """No diagonal scaling makes the circuit's Jacobian symmetric, so Equilibrium Propagation does not apply.
+
+    Attributes:
+        reason: why, naming the element; a sentence without its end.
+    """
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        """Make a message of the reason and of what can be done."""
+        super().__init__(f"{reason}{advice}")
+        self.reason = reason
 
 
 class SolverError(EqcircError):

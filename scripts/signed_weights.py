@@ -122,7 +122,7 @@ def train(e: Experiment, engine: str) -> dict[str, Any]:
     data, _ = build_data(e)
     circuit = build_circuit(e, data.train.n_features, data.train.n_outputs)
     with build_solver(e, circuit, engine) as solver:
-        trainer = build_trainer(e, data, circuit, solver, None)
+        trainer = build_trainer(e, data, build_rule(e, circuit), solver, None)
         trainer.run()
         validation, test = (trainer.score(part).accuracy for part in ("validation", "test"))
     return {"validation": validation, "test": test, "parameters": trainer.parameters}
@@ -181,7 +181,7 @@ def spice_run(row: dict[str, Any]) -> dict[str, Any]:
     spice = train(e, "ngspice")
     difference = max(np.abs(spice["parameters"][k] - v).max() for k, v in row["parameters"].items())
     circuit, (data, _) = built(e), build_data(e)
-    rule = build_rule(e, circuit)
+    rule = build_rule(e, circuit).rule
     few, targets = data.test.inputs[:COMPARED], targets_of(data.test, rule.cost)[:COMPARED]
     found = {}
     for engine in ("ngspice", "ideal"):

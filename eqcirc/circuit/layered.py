@@ -8,7 +8,9 @@ b<l>, skip connections skip<k>to<l>, residuals res<l> from hidden layer l to the
 (behind amplifiers) y<l>, outputs o (op and on if differential), leaks leak<l>.
 
 How weights get a sign: conductances have none, but inputs can be doubled and outputs differential; signed weights are
-ideal couplings between single nodes; dual-rail weights are resistors between pairs of nodes (h<l> and h<l>n, …).
+ideal couplings between single nodes; dual-rail weights are resistors between pairs of nodes (h<l> and h<l>n, …);
+one-way weights are transconductors, which load nothing: forth into layer l (w<l>) and, with feedback, back to the layer
+before (back<l>). Then cells c<l> may be the nonlinearity, from the sums h<l> to the nodes y<l>.
 """
 
 from __future__ import annotations
@@ -21,57 +23,14 @@ import numpy as np
 from eqcirc.circuit.arguments import generator, made_of, number, one_of, pair, pairs_of, widths
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.layers import Biases, Feedback, LayerCells, LayerDiodes
 from eqcirc.circuit.neuron import LayerNeurons
-from eqcirc.devices import Bounds, Law, ShockleyDiode
+from eqcirc.devices import Bounds
 from eqcirc.devices.conductance import DEFAULT_BOUNDS, HIGHEST, LOWEST
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
-
-@dataclass(frozen=True)
-class LayerDiodes:
-    """The diodes of a hidden layer.
-
-    Attributes:
-        law: law of each diode.
-        kind: "antiparallel": every node is held between −rail and +rail by two diodes; "one_sided": diodes keep the
-            first half of the nodes (excitatory) above −rail and the second half (inhibitory) below +rail.
-        rail: voltage (V) of the rails, 0 for ground.
-    """
-
-    law: Law = field(default_factory=ShockleyDiode)
-    kind: Literal["antiparallel", "one_sided"] = "antiparallel"
-    rail: float = 0.3
-
-    def __post_init__(self) -> None:
-        """Check kind and rail."""
-        one_of("diodes: kind", self.kind, ("antiparallel", "one_sided"))
-        number("diodes: rail", self.rail, "0 V or more, since nodes are held within ± it", lambda v: v >= 0)
-
-
-@dataclass(frozen=True)
-class Biases:
-    """Trainable offsets of every layer.
-
-    Attributes:
-        kind: "rail": a pair of conductances to rails at ±voltage; "current": a current source; "none".
-        voltage: of the rails, in volts.
-        current: largest trained current, in amperes.
-    """
-
-    kind: Literal["rail", "current", "none"] = "rail"
-    voltage: float = 1.0
-    current: float = 1e-5
-
-    def __post_init__(self) -> None:
-        """Check kind and sizes."""
-        one_of("biases: kind", self.kind, ("rail", "current", "none"))
-        for name, unit in (("voltage", "V"), ("current", "A")):
-            wanted = f"a positive number of {unit}; both signs are made of it"
-            number(f"biases: {name}", getattr(self, name), wanted, lambda size: size > 0)
-
-
-Weights = Literal["conductance", "signed", "dual_rail"]
+Weights = Literal["conductance", "signed", "dual_rail", "one_way"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +40,10 @@ class Layered:
     Attributes:
         hidden: number of nodes of each hidden layer, pairs of nodes for dual-rail weights.
         weights: "conductance"; "signed": couplings of either sign (`devices.signed`); "dual_rail": four resistors for
-            each weight (`devices.dual_rail`), all nodes in pairs, inputs doubled, outputs differential.
+            each weight (`devices.dual_rail`), all nodes in pairs, inputs doubled, outputs differential; "one_way":
+            transconductors (`devices.one_way`), whose nodes need a leak.
+        feedback: of one-way weights; None for a feedforward network.
+        cells: of all hidden layers, in place of the diodes; with one-way weights only.
         loaded: whether signed weights load their nodes; if not, the nodes need a leak or neurons.
         input_gain: volts at a driven node for a feature of one.
         double_inputs: drive a second node with −x for each feature, so that conductances can subtract; of no effect
@@ -105,8 +67,10 @@ class Layered:
     loaded: bool = True
     input_gain: float = 1.0
     double_inputs: bool = True
-    biases: Biases = Biases()
-    diodes: LayerDiodes | tuple[LayerDiodes | None, ...] | None = LayerDiodes()
+    biases: Biases = field(default_factory=Biases)
+    feedback: Feedback | None = None
+    cells: LayerCells | None = None
+    diodes: LayerDiodes | tuple[LayerDiodes | None, ...] | None = field(default_factory=LayerDiodes)
     neurons: LayerNeurons | None = None
     gain: float | None = 4.0
     kappa: float | None = None
@@ -125,6 +89,10 @@ class Layered:
         if isinstance(self.diodes, list):
             object.__setattr__(self, "diodes", tuple(self.diodes))
         made_of("biases", self.biases, Biases)
+        if self.cells is not None:
+            made_of("cells", self.cells, LayerCells)
+        if self.feedback is not None:
+            made_of("feedback", self.feedback, Feedback)
         if self.neurons is not None:
             made_of("neurons", self.neurons, LayerNeurons)
         for d in self.diodes if isinstance(self.diodes, tuple) else (self.diodes,):
@@ -152,12 +120,13 @@ class Layered:
 def _check(plan: Layered) -> None:
     """Raise `CircuitError` for what only shows when the parts are put together, or during training."""
     lower, upper = plan.bounds
-    if plan.weights == "signed" and not -HIGHEST <= lower < 0 < upper <= HIGHEST:
+    of_either_sign = plan.weights in ("signed", "one_way")
+    if of_either_sign and not -HIGHEST <= lower < 0 < upper <= HIGHEST:
         raise CircuitError(
             f"bounds {lower:g} to {upper:g} S: expected a range of signed weights around 0, such as "
             f"{-abs(upper):g} to {abs(upper):g} S, of up to {HIGHEST:g} S in magnitude"
         )
-    if plan.weights != "signed" and not LOWEST <= lower < upper <= HIGHEST:
+    if not of_either_sign and not LOWEST <= lower < upper <= HIGHEST:
         raise CircuitError(
             f"bounds {lower:g} to {upper:g} S: expected a range of conductances "
             f"between {LOWEST:g} and {HIGHEST:g} S"
@@ -173,6 +142,12 @@ def _check(plan: Layered) -> None:
             f"diodes: expected one entry for each of {len(plan.hidden)} hidden layers, got {len(plan.diodes)}"
         )
     _check_residual(plan)
+    if plan.weights != "one_way" and (plan.feedback or plan.cells):
+        raise CircuitError(
+            f'feedback and cells need weights = "one_way", got {plan.weights!r}, which carry back what they carry forth'
+        )
+    if plan.cells is not None and plan.gain is not None:
+        raise CircuitError("cells stand where amplifiers would; expected gain = None with them")
     last = len(plan.hidden) + 1
     for start, end in plan.skips:
         if not 0 <= start < end - 1 < last:
@@ -227,7 +202,9 @@ class _Assembly:
                     trainable=True,
                     bounds=_positive(plan.bounds),
                 )
-            if plan.neurons is None:
+            if plan.cells is not None:
+                nodes = self._cells(layer, nodes, plan.cells)
+            elif plan.neurons is None:
                 self._diodes(layer, nodes)
             else:
                 plan.neurons.add(self.b, f"n{layer}", nodes, 2 if plan.weights == "dual_rail" else 1)
@@ -278,8 +255,28 @@ class _Assembly:
         elif self.plan.weights == "signed":
             loaded = self.plan.loaded
             self.b.signed_crossbar(name, rows, columns, self._random(m, n), loaded=loaded, bounds=bounds)
+        elif self.plan.weights == "one_way":
+            self._one_way(name, rows, columns)
         else:
             self.b.dual_rail_crossbar(name, rows, columns, self._random(2, m // 2, n // 2), bounds=bounds)
+
+    def _one_way(self, name: str, rows: NodeArray, columns: NodeArray) -> None:
+        """Add transconductors forth, and back to rows that no source holds; values beyond the bounds are cut."""
+        feedback, bounds = self.plan.feedback, self.plan.bounds
+        forth = self._random(len(rows), len(columns))
+        if feedback is None or not name.startswith("w") or name == "w1":
+            self.b.one_way_crossbar(name, rows, columns, forth, bounds=bounds)
+            return
+        forth, back = (np.clip(x, *bounds) for x in feedback.weights(forth, self._random(*forth.shape)))
+        self.b.one_way_crossbar(name, rows, columns, forth, bounds=bounds)
+        self.b.one_way_crossbar(f"back{name.removeprefix('w')}", columns, rows, back.T, bounds=bounds)
+
+    def _cells(self, layer: int, sums: NodeArray, cells: LayerCells) -> NodeArray:
+        """Add cells behind the sums of a layer, and return the nodes that they drive."""
+        nodes = self._nodes(f"y{layer}", len(sums))
+        self.b.cell(f"c{layer}", (GROUND, nodes), (sums, GROUND), cells.law)
+        self.b.conductance(f"load{layer}", nodes, GROUND, cells.load)
+        return nodes
 
     def _feed(self, layer: int, nodes: NodeArray, senders: dict[int, NodeArray]) -> None:
         """Connect a layer to the one before it, to its skip connections and to its bias."""

@@ -29,6 +29,10 @@ from eqcirc.errors import SymmetryError
 from eqcirc.typing import Array, Parameters
 
 TOLERANCE = 1e-9  # relative; two walks to one node round differently
+OTHER_RULES = (
+    "so Equilibrium Propagation does not apply; train with a rule for circuits that are not reciprocal (AsymEP, "
+    "Dyadic EP)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +91,10 @@ def _consistent(circuit: Circuit, region: np.ndarray, steps: list[_Step]) -> Arr
         if abs(there - wanted) > TOLERANCE * abs(wanted):
             node = circuit.node_names[np.flatnonzero(region == step.end)[0]]
             raise SymmetryError(
-                f"{step.element} closes a loop that asks for two scalings at node {node!r} (s = {there:g} "
-                f"and {wanted:g}), so Equilibrium Propagation does not give the gradient; remove the loop, "
-                "or use ideal transformers (kappa = gain) in it"
+                f"{step.element} closes a loop that asks for two scalings at node {node!r} (s = {there:g} and "
+                f"{wanted:g})",
+                ", so Equilibrium Propagation does not give the gradient; remove the loop, or use ideal transformers "
+                "(kappa = gain) in it",
             )
     return s
 
@@ -123,9 +128,11 @@ def _refuse_one_way(circuit: Circuit) -> None:
     for amplifier in (e for e in circuit.elements if isinstance(e, Amplifier) and e.current_gain == 0):
         a, b = (circuit.node_names[nodes[0]] for nodes in (amplifier.source, amplifier.output))
         raise SymmetryError(
-            f"amplifier {amplifier.name!r} carries {a!r} to {b!r} and draws no current for it (kappa = 0), so "
-            "nothing is carried back: no scaling makes the circuit symmetric, so Equilibrium Propagation does not "
-            "apply; let it be bidirectional (kappa = 1/gain) or train with a rule for non-reciprocal circuits"
+            f"amplifier {amplifier.name!r} carries {a!r} to {b!r} and draws no current for it (kappa = 0), so nothing "
+            "is carried back",
+            ": no scaling makes the circuit symmetric, so Equilibrium Propagation does not apply, and nothing says how "
+            "to turn such an amplifier around; let it be bidirectional (kappa = 1/gain), or use a transconductor with "
+            "a load",
         )
 
 
@@ -138,8 +145,8 @@ def _refuse_cells(circuit: Circuit) -> None:
                 if carries.size:
                     a, b = (circuit.node_names[nodes[carries[0]]] for nodes in (control, out))
                     raise SymmetryError(
-                        f"cell {cell.name!r} carries {a!r} to {b!r} one way: no scaling makes the circuit symmetric, "
-                        "so Equilibrium Propagation does not apply; train with a rule for non-reciprocal circuits"
+                        f"cell {cell.name!r} carries {a!r} to {b!r} one way",
+                        f": no scaling makes the circuit symmetric, {OTHER_RULES}",
                     )
 
 
@@ -171,9 +178,9 @@ def _transconductor_steps(
                 continue  # two transconductors cancel
             if back == 0:
                 raise SymmetryError(
-                    f"{name} carries {circuit.node_names[b]!r} to {circuit.node_names[a]!r} and nothing "
-                    "carries it back: no scaling makes the circuit symmetric, so Equilibrium Propagation "
-                    "does not apply; add the reverse one or train with a rule for non-reciprocal circuits"
+                    f"{name} carries {circuit.node_names[b]!r} to {circuit.node_names[a]!r} and nothing carries it "
+                    "back",
+                    f": no scaling makes the circuit symmetric, {OTHER_RULES}",
                 )
             yield _Step(int(region[a]), int(region[b]), 1.0, forward / back, name)
 

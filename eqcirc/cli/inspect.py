@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from eqcirc.cli.source import Source
 
 SourcePath = Annotated[
     Path,
@@ -24,6 +27,7 @@ Inputs = Annotated[
 ]
 Scaled = Annotated[bool, typer.Option("--scaled", help="The values of --inputs are scaled already.")]
 Samples = Annotated[int, typer.Option(min=1, help="Without --inputs: how many samples of the test part.")]
+_RULES = {"nudged": "eqprop", "turned": "asym_ep", "doubled": "dyadic"}
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -86,7 +90,7 @@ def check(
     entries: Annotated[int, typer.Option(min=1, help="Conductances to check by finite differences.")] = 12,
     as_json: Json = False,
 ) -> None:
-    """Check symmetry, agreement of the solvers, and the EqProp gradient against adjoint and finite differences.
+    """Check the choice of the rule, agreement of the solvers, and gradients against adjoint and finite differences.
 
     Exit code 1 if a bound does not hold.
 
@@ -105,7 +109,8 @@ def check(
     opened = open_source(source)
     change = [] if beta is None else [f"learning.beta={beta}"]
     experiment = changed(opened.experiment, change, "--beta")
-    rule = build_rule(experiment, opened.circuit)
+    choice = build_rule(experiment, opened.circuit)
+    rule = choice.rule
     part = first(opened.data.train, samples)
     with ExitStack() as stack:
         solvers = []
@@ -125,16 +130,17 @@ def check(
             start=experiment.solver.begins,
         )
     if as_json:
-        print_json({"findings": [asdict(f) | {"holds": f.holds} for f in findings]})
+        content = {"rule": rule.name, "exact": choice.exact, "why": choice.why}
+        print_json(content | {"findings": [asdict(f) | {"holds": f.holds} for f in findings]})
     else:
-        typer.echo("symmetry: a scaling s exists, Equilibrium Propagation applies")
+        typer.echo(f"rule: {choice.why}")
         rows = [
             (f.name, f"{f.measured:.2e} {f.unit}".strip(), f"{f.bound:g}", "yes" if f.holds else "NO")
             for f in findings
         ]
         print_table(["check", "measured", "bound", "holds"], rows)
         excess = max(f.measured / f.bound for f in findings if f.name.startswith(rule.name))
-        if excess > 1:
+        if excess > 1 and rule.order and choice.exact:
             better = rule.beta * (2 * excess) ** (-1 / rule.order)
             typer.echo(f"the error of the contrast grows with beta: try learning.beta = {better:.0e}")
     if not all(f.holds for f in findings):
@@ -149,6 +155,13 @@ def netlist(
             help="full: every element as built; reduced: inputs and amplifiers eliminated (scaled voltages)."
         ),
     ] = "full",
+    phase: Annotated[
+        Literal["free", "nudged", "turned", "doubled"],
+        typer.Option(
+            help="free: the operating point; nudged, turned or doubled: the learning phase of eqprop, asym_ep or "
+            "dyadic, for samples of the training part."
+        ),
+    ] = "free",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write; standard output by default.")
     ] = None,
@@ -156,19 +169,56 @@ def netlist(
     scaled: Scaled = False,
     samples: Samples = 1,
 ) -> None:
-    """Write a self-contained deck: `ngspice -b FILE` prints the output voltages of every sample.
+    """Write a self-contained deck: `ngspice -b FILE` prints the output voltages of every sample, in every phase.
 
     Example: `eqcirc netlist runs/digits --out digits.sp && ngspice -b digits.sp`
     """
     from eqcirc.cli.output import write_text
     from eqcirc.cli.source import open_source
+    from eqcirc.errors import ConfigError
     from eqcirc.solvers.ngspice.decks import export_deck
 
     opened = open_source(source)
-    x = opened.samples(inputs, samples, scaled=scaled)
-    text = export_deck(opened.circuit, opened.parameters, x, form, start=opened.experiment.solver.begins)
+    if phase == "free":
+        x = opened.samples(inputs, samples, scaled=scaled)
+        text = export_deck(opened.circuit, opened.parameters, x, form, start=opened.experiment.solver.begins)
+    else:
+        if inputs is not None or form != "full":
+            raise ConfigError(
+                "a learning phase needs targets, so --phase takes samples of the training part (--samples), and the "
+                "full form; leave out --inputs and --form"
+            )
+        text = _phase_deck(opened, phase, samples)
     if out is None:
         typer.echo(text, nl=False)
         return
     write_text(out, text)
     typer.echo(f"wrote {out} ({len(text.splitlines())} lines); run it with: ngspice -b {out}")
+
+
+def _phase_deck(opened: Source, phase: str, samples: int) -> str:
+    """Return the deck of a learning phase, by the rule that has it."""
+    from eqcirc.cli.source import first
+    from eqcirc.experiment.build import build_rule
+    from eqcirc.learning.evaluate import targets_of
+    from eqcirc.solvers.ideal.solver import IdealSolver
+    from eqcirc.solvers.ngspice.decks import phase_deck
+
+    learning = opened.experiment.learning
+    asked = learning.model_copy(update={"rule": _RULES[phase]})
+    experiment = opened.experiment.model_copy(update={"learning": asked})
+    rule = build_rule(experiment, opened.circuit).rule
+    part = first(opened.data.train, samples)
+    solver = IdealSolver(opened.circuit, start=experiment.solver.begins)
+    targets = targets_of(part, rule.cost)
+    there = rule.phase(solver, opened.parameters, part.inputs, targets)
+    note = f"{rule.name}: phase 0 is free, the others are nudged by {list(there.nudge.factors)} times {rule.beta:g}"
+    return phase_deck(
+        solver.on(there.circuit),
+        there.circuit,
+        opened.parameters,
+        there.inputs,
+        there.nudge,
+        there.begin,
+        note,
+    )

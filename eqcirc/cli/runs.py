@@ -66,6 +66,10 @@ def train(
             "in the file it counts from the folder of the file.",
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Take a rule that does not measure the gradient; all results say so."),
+    ] = False,
     workers: Workers = None,
     cluster: Cluster = None,
     as_json: Json = False,
@@ -82,6 +86,7 @@ def train(
 
     experiment = changed(load_experiment(config), change or [])
     experiment = changed(experiment, [] if seed is None else [f"seed={seed}"], "--seed")
+    experiment = changed(experiment, ["learning.force=true"] if force else [], "--force")
     folder = out or Path("runs") / experiment.name
     with Run.start(_on(experiment, workers, cluster), folder, overwrite=overwrite) as run:
         _drive(run, as_json)

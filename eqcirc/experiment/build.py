@@ -8,20 +8,33 @@ from pathlib import Path
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import Biases, Feedback, LayerCells, LayerDiodes
 from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecovery
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Scaler, Splits, load_splits, scale
-from eqcirc.devices import Bounds, ClampDiode, CubicDevice, EsakiDiode, Law, ShockleyDiode
+from eqcirc.devices import (
+    Bounds,
+    CellLaw,
+    ClampDiode,
+    Clipped,
+    CubicDevice,
+    DiodeLimited,
+    EsakiDiode,
+    Law,
+    ShockleyDiode,
+    Tanh,
+)
 from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError, EqcircError
-from eqcirc.experiment.network import Diodes, Neurons
+from eqcirc.experiment.network import Cells, Diodes, Neurons
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.audit import Audit, AuditLimits
-from eqcirc.learning.eqprop import EqProp
+from eqcirc.learning.choice import Choice, choose_rule
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.plan import Plan
+from eqcirc.learning.reading import Reading
 from eqcirc.learning.trainer import Trainer
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
@@ -70,6 +83,8 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
         loaded=n.loaded,
         input_gain=n.input_gain,
         double_inputs=n.double_inputs,
+        feedback=None if n.feedback is None else Feedback(n.feedback.kind, n.feedback.asymmetry),
+        cells=None if n.cells is None else _cells(n.cells),
         biases=Biases(n.biases.kind, n.biases.voltage, n.biases.current),
         diodes=tuple(map(_diodes, n.diodes)) if isinstance(n.diodes, tuple) else _diodes(n.diodes),
         neurons=None if n.neurons is None else _neurons(n.neurons),
@@ -93,13 +108,26 @@ def build_cost(experiment: Experiment) -> Cost:
     return SoftmaxCrossEntropy(learning.sharpness)
 
 
-def build_rule(experiment: Experiment, circuit: Circuit) -> EqProp:
-    """Return the learning rule.
+def build_rule(experiment: Experiment, circuit: Circuit) -> Choice:
+    """Return the learning rule, and why it is that one.
 
     Raises:
-        SymmetryError: Equilibrium Propagation does not apply to the circuit.
+        SymmetryError: the rule does not measure the gradient of the circuit.
+        CircuitError: it cannot be applied to an element.
     """
-    return EqProp(circuit, build_cost(experiment), experiment.learning.beta, experiment.learning.variant)
+    learning, reading = experiment.learning, None
+    if learning.reading is not None:
+        reading = Reading(**learning.reading.model_dump())
+    return choose_rule(
+        circuit,
+        build_cost(experiment),
+        learning.beta,
+        name=learning.rule,
+        variant=learning.variant,
+        reading=reading,
+        seed=experiment.seed,
+        force=learning.force,
+    )
 
 
 def build_solver(
@@ -135,7 +163,7 @@ def build_optimizer(experiment: Experiment) -> Optimizer:
 
 
 def build_trainer(
-    experiment: Experiment, data: Splits, circuit: Circuit, solver: Solver, other: Solver | None
+    experiment: Experiment, data: Splits, choice: Choice, solver: Solver, other: Solver | None
 ) -> Trainer:
     """Return the trainer; `other` audits `solver` if given.
 
@@ -165,8 +193,8 @@ def build_trainer(
         a.stop_bias,
     )
     audit = Audit(other, a.every, a.samples, limits) if other is not None and a.every else None
-    rule = build_rule(experiment, circuit)
-    return Trainer(solver, rule, data, optimizer=build_optimizer(experiment), plan=plan, audit=audit)
+    optimizer = build_optimizer(experiment)
+    return Trainer(solver, choice.rule, data, optimizer=optimizer, plan=plan, audit=audit, exact=choice.exact)
 
 
 def _diodes(section: Diodes) -> LayerDiodes | None:
@@ -178,6 +206,16 @@ def _diodes(section: Diodes) -> LayerDiodes | None:
     else:
         law = ShockleyDiode(section.saturation_current, section.emission)
     return LayerDiodes(law, section.kind, section.rail)
+
+
+def _cells(section: Cells) -> LayerCells:
+    c = section
+    law: CellLaw
+    if c.law == "clipped":
+        law = Clipped(c.siemens, c.saturation, c.one_sided, c.knee)
+    else:
+        law = (Tanh if c.law == "tanh" else DiodeLimited)(c.siemens, c.saturation, c.one_sided)
+    return LayerCells(law, c.load)
 
 
 def _neurons(section: Neurons) -> LayerNeurons:

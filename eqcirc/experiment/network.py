@@ -34,7 +34,7 @@ def _rising(window: tuple[float, float]) -> tuple[float, float]:
 
 def _of_its_sign(siemens: float, info: ValidationInfo) -> float:
     """Let signed weights have either sign, and conductances none."""
-    lowest = -HIGHEST if info.data.get("weights") == "signed" else LOWEST
+    lowest = -HIGHEST if info.data.get("weights") in ("signed", "one_way") else LOWEST
     if siemens < lowest:
         raise PydanticKnownError("greater_than_equal", {"ge": lowest})
     return siemens
@@ -170,6 +170,33 @@ class Neurons(Section):
     diode: Diode = Field(Diode(), description="numbers of device = esaki")
 
 
+class Cells(Section):
+    """One-way cell behind every hidden node, in place of the diodes."""
+
+    branches = (Branch("law", ("clipped",), ("knee",)),)
+
+    law: Literal["tanh", "clipped", "diode_limited"] = Field(
+        "tanh", description="tanh, clipped or diode_limited"
+    )
+    siemens: Siemens = Field(1e-5, description="S; slope at 0 V, the steepest one")
+    saturation: Positive = Field(1e-6, description="A; current around which it bends")
+    one_sided: Switch = Field(False, description="let only positive currents through")
+    knee: Annotated[Finite, Field(ge=1e-6, le=1)] = Field(
+        0.1, description="of clipped, as a part of saturation/siemens"
+    )
+    load: Siemens = Field(1e-5, description="S; of the node that it drives")
+
+
+class Feedback(Section):
+    """One-way weights from each layer back to the one before it."""
+
+    kind: Literal["antisymmetric", "rotated"] = Field(
+        "antisymmetric",
+        description="antisymmetric: W + a·R and W - a·R; rotated: W and W turned by a·90 degrees to R",
+    )
+    asymmetry: NotNegative = Field(0.0, description="a: 0 for weights that begin alike in both directions")
+
+
 class Amplifiers(Section):
     """Bidirectional amplifier behind every hidden node."""
 
@@ -197,13 +224,16 @@ class Network(Section):
     branches = (
         Branch("weights", ("signed",), ("loaded",)),
         Branch("weights", ("conductance",), ("double_inputs", "differential")),
+        Branch("weights", ("one_way",), ("feedback", "cells")),
         Branch("neurons", (None,), ("diodes",)),
+        Branch("cells", (None,), ("neurons", "diodes")),
     )
 
     hidden: tuple[Count, ...] = Field((64,), description="nodes of each hidden layer; [] for none")
-    weights: Literal["conductance", "signed", "dual_rail"] = Field(
+    weights: Literal["conductance", "signed", "dual_rail", "one_way"] = Field(
         "conductance",
-        description="conductance; signed: ideal, either sign; dual_rail: four resistors between pairs of nodes",
+        description="conductance; signed: ideal, either sign; dual_rail: four resistors between pairs of nodes; "
+        "one_way: transconductors, need a leak",
     )
     loaded: Switch = Field(True, description="signed: each weight loads its nodes with its magnitude")
     input_gain: Finite = Field(10.0, description="V at a driven node for an input of 1")
@@ -231,6 +261,10 @@ class Network(Section):
         description="S; range of initial weights (uniform), the bounds if left out",
     )
     biases: Biases = Field(Biases(), description="offsets")
+    feedback: Feedback | None = Field(
+        None, description="one_way: leave the table out for a feedforward network"
+    )
+    cells: Cells | None = Field(None, description="one_way: leave the table out for diodes")
     neurons: Neurons | None = Field(None, description="leave the table out for diodes")
     diodes: Annotated[
         Annotated[Diodes, Tag("table")] | Annotated[tuple[Diodes, ...], Tag("list")],

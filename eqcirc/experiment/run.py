@@ -16,7 +16,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.errors import CheckpointError, EngineError, EqcircError, SolverError
 from eqcirc.experiment import data_record
-from eqcirc.experiment.build import build_circuit, build_data, build_solver, build_trainer
+from eqcirc.experiment.build import build_circuit, build_data, build_rule, build_solver, build_trainer
 from eqcirc.experiment.directory import RunDirectory
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
@@ -50,7 +50,10 @@ class Run:
             build_solver(experiment, self.circuit, quarantine=self.folder.path / "quarantine")
         )
         self.other = self._other_solver()
-        self.trainer: Trainer = build_trainer(experiment, self.data, self.circuit, self.solver, self.other)
+        self.choice = build_rule(experiment, self.circuit)
+        if not self.choice.exact:
+            log.warning("%s", self.choice.why)
+        self.trainer: Trainer = build_trainer(experiment, self.data, self.choice, self.solver, self.other)
 
     @classmethod
     def start(cls, experiment: Experiment, folder: Path | str, *, overwrite: bool = False) -> Run:
@@ -119,6 +122,9 @@ class Run:
         test = evaluate(solver, parameters, self.data.test, trainer.rule.cost)
         summary: dict[str, Any] = {
             "engine": solver.name,
+            "rule": trainer.rule.name,
+            "rule_is_exact": self.choice.exact,
+            "rule_why": self.choice.why,
             "test_accuracy": test.accuracy,
             "test_loss": test.loss,
             "test_failed": test.failed,
@@ -137,6 +143,8 @@ class Run:
         self._write_netlist(inputs)
         trained = sum(value.size for value in parameters.values())
         title = f"{self.experiment.name}: {len(self.circuit.free_nodes)} free nodes, {trained} trained values"
+        if not self.choice.exact:
+            title += f"\n{trainer.rule.name} was forced: its updates are no gradients"
         picture = io.BytesIO()
         unit = trainer.rule.cost.unit
         learning_figure(picture, trainer.state.metrics, pairs, test=test, title=title, cost_unit=unit)

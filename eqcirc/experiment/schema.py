@@ -18,6 +18,7 @@ from eqcirc.experiment.section import (
     NotNegative,
     Positive,
     Section,
+    Switch,
     Whole,
     from_folder,
 )
@@ -63,10 +64,20 @@ class Data(Section):
     noise: NotNegative = Field(0.1, description="standard deviation of the moons' points, in radii")
 
 
+class Reading(Section):
+    """How the rule reads the voltages that it learns from."""
+
+    noise: NotNegative = Field(0.0, description="V; standard deviation, every node in every phase by itself")
+    phase_noise: NotNegative = Field(0.0, description="V; of what all nodes of one phase have in common")
+    bits: Count | None = Field(None, examples=[12], description="of the converter; left out for no rounding")
+    full_scale: Positive = Field(1.0, description="V; the converter goes from -full_scale to full_scale")
+
+
 class Learning(Section):
-    """Cost, Equilibrium Propagation, optimizer."""
+    """Cost, learning rule, optimizer."""
 
     branches = (
+        Branch("rule", ("auto", "eqprop", "asym_ep", "vector_field"), ("variant",)),
         Branch("cost", ("cross_entropy",), ("sharpness",)),
         Branch("cost", ("squared_error",), ("high", "low")),
         Branch("optimizer", ("sgd",), ("momentum",)),
@@ -80,9 +91,19 @@ class Learning(Section):
     sharpness: Positive = Field(10.0, description="1/V; cross_entropy is that of softmax(sharpness·output)")
     high: Finite = Field(0.1, description="V; squared_error: target of the right class")
     low: Finite = Field(-0.1, description="V; squared_error: target of the other classes")
+    rule: Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field"] = Field(
+        "auto",
+        description="auto: eqprop where the circuit allows it, else asym_ep; dyadic: a second circuit, exact; "
+        "vector_field: for comparison",
+    )
+    force: Switch = Field(False, description="take a rule that does not measure the gradient, and say so")
     beta: Positive = Field(1e-7, description="nudging strength: A for cross_entropy, S for squared_error")
-    variant: Literal["centred", "positive", "negative"] = Field(
-        "centred", description="which nudged phases to contrast"
+    variant: Literal["centred", "positive", "negative", "random", "richardson"] = Field(
+        "centred",
+        description="which nudged phases to contrast: centred, one-sided, of random sign, extrapolated",
+    )
+    reading: Reading | None = Field(
+        None, description="how voltages are read; perfectly if the table is left out"
     )
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     momentum: Share = Field(0.0, description="of sgd")

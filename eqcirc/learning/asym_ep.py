@@ -19,7 +19,7 @@ from eqcirc.circuit.turned import turned
 from eqcirc.costs import Cost
 from eqcirc.learning.deviation import Deviation, continued
 from eqcirc.learning.phases import PHASES, Variant
-from eqcirc.learning.rule import PhasedRule
+from eqcirc.learning.rule import Phase, PhasedRule
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.typing import Array, Parameters
 
@@ -51,6 +51,15 @@ class AsymEP(PhasedRule):
         weight = np.divide(1, s, out=np.zeros_like(s), where=s != 0)
         return Nudge(self.cost, targets, self.beta, PHASES[self.variant].factors, weight)
 
+    def phase(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Phase:
+        """See `Rule.phase`: the circuit turned around."""
+        free = solver.solve(parameters, inputs).require().free
+        return self._turned(free, inputs, self.nudge(targets))
+
+    def _turned(self, free: Array, inputs: Array, nudge: Nudge) -> Phase:
+        work = self.turned
+        return Phase("turned", work.circuit, work.inputs(inputs, free), nudge, work.begin(free))
+
     def measure(
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Deviation:
@@ -61,9 +70,8 @@ class AsymEP(PhasedRule):
         free = solver.solve(parameters, inputs)
         good, nudged = free.converged, None
         if good.any():
-            v = free.free[good]
-            nudged = solver.on(self.turned.circuit).solve(
-                parameters, self.turned.inputs(inputs[good], v), nudge.take(good), self.turned.begin(v)
-            )
+            turned = rule._turned(free.free[good], inputs[good], nudge.take(good))
+            there = solver.on(turned.circuit)
+            nudged = there.solve(parameters, turned.inputs, turned.nudge, turned.begin)
         points = continued(free, nudged, len(nudge.factors))
         return Deviation(rule, parameters, points, self.seen(points, parameters, inputs), self.turned.scaling)

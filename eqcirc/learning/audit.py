@@ -3,7 +3,7 @@
 The other solver finds out a solver that is wrong. Both agree where it is beta that is wrong, too large for the update
 to be a gradient: then the update depends on beta. From g(beta) and g(beta/2) the error that is left is about
 
-    |g(beta) − g(beta/2)| · 2^p/(2^p − 1),   p = 2 for centred nudges, 1 for one-sided ones.
+    |g(beta) − g(beta/2)| · 2^p/(2^p − 1),   p = 2 for centred nudges, 1 for one-sided ones (`Rule.order`).
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ class Audit:
         Raises:
             AuditError: a stop threshold is crossed, or no sample converged in both solvers, or with half of beta.
         """
+        rule = rule.with_reading(None, rule.seed)  # what is judged is the circuit, not how it is read
         ours, theirs = (rule.measure(s, parameters, inputs, targets) for s in (solver, self.other))
         both = ours.points.converged & theirs.points.converged
         if not both.any():
@@ -175,7 +176,8 @@ def _bias(order: int, ours: Measurement, halved: Measurement) -> float:
     first, second = flat(ours.gradient()), flat(halved.gradient())
     factor = 2**order
     size = max(float(np.linalg.norm(second)), 1e-300)
-    return float(np.linalg.norm(first - second) / size * factor / (factor - 1))
+    left = factor / (factor - 1) if order else 1.0
+    return float(np.linalg.norm(first - second) / size * left)
 
 
 def _noise(measured: Measurement) -> float:

@@ -20,7 +20,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.doubled import doubled
 from eqcirc.costs import Cost
 from eqcirc.learning.deviation import continued
-from eqcirc.learning.rule import Measurement, Rule
+from eqcirc.learning.rule import Measurement, Phase, Rule
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
@@ -29,7 +29,7 @@ class Dyadic(Rule):
     """The rule for one circuit and cost."""
 
     name = "Dyadic EP"
-    order = 2
+    order = 0
 
     def __init__(self, circuit: Circuit, cost: Cost, beta: float) -> None:
         """Double the circuit.
@@ -54,6 +54,14 @@ class Dyadic(Rule):
         weight = np.divide(1, s, out=np.zeros(len(twice)), where=s != 0)
         return Nudge(self.cost, targets, self.beta, (1.0,), weight)
 
+    def phase(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Phase:
+        """See `Rule.phase`: the circuit doubled."""
+        free = solver.solve(parameters, inputs).require().free
+        return self._doubled(free, inputs, self.nudge(targets))
+
+    def _doubled(self, free: Array, inputs: Array, nudge: Nudge) -> Phase:
+        return Phase("doubled", self.doubled.circuit, inputs, nudge, self.doubled.begin(free))
+
     def measure(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Image:
         """See `Rule.measure`: the free phase of the circuit, then that of the doubled one with its nudge."""
         nudge = self.nudge(targets)
@@ -61,8 +69,8 @@ class Dyadic(Rule):
         free = solver.solve(parameters, inputs)
         good, nudged, image = free.converged, None, np.full_like(free.free, np.nan)
         if good.any():
-            begin = self.doubled.begin(free.free[good])
-            nudged = solver.on(self.doubled.circuit).solve(parameters, inputs[good], nudge.take(good), begin)
+            double = self._doubled(free.free[good], inputs[good], nudge.take(good))
+            nudged = solver.on(double.circuit).solve(parameters, double.inputs, double.nudge, double.begin)
             image[good] = nudged.voltages[1][:, self.doubled.image]
         points = continued(free, nudged, 1)
         both = replace(points, voltages=np.stack([points.voltages[-1], image]))

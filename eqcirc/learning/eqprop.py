@@ -24,7 +24,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
 from eqcirc.learning.phases import PHASES, Variant
-from eqcirc.learning.rule import Measurement, PhasedRule
+from eqcirc.learning.rule import Measurement, Phase, PhasedRule
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
@@ -62,6 +62,11 @@ class EqProp(PhasedRule):
         rule = self.drawn(parameters, inputs)
         points = solver.solve(parameters, inputs, rule.nudge(targets, parameters))
         return Contrast(rule, parameters, points, self.seen(points, parameters, inputs))
+
+    def phase(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Phase:
+        """See `Rule.phase`: the same circuit, nudged."""
+        free = solver.solve(parameters, inputs).require().free
+        return Phase("nudged", self.circuit, inputs, self.nudge(targets, parameters), free)
 
     def scaling(self, parameters: Parameters | None) -> Array:
         """Return s (node,) at `parameters`; None for the circuit's own values.

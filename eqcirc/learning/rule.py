@@ -9,16 +9,17 @@ from __future__ import annotations
 import copy
 import zlib
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
+from eqcirc.errors import SolverError
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.reading import Reading
-from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
 
@@ -45,6 +46,25 @@ class Measurement(ABC):
         """Return dC/dvalue of every trainable element, averaged over the samples that converged."""
 
 
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A learning phase: a circuit, where it is, and how it is nudged.
+
+    Attributes:
+        name: "nudged", "turned" or "doubled".
+        circuit: that is solved.
+        inputs: samples (batch, n_features) of that circuit.
+        nudge: of it.
+        begin: voltages (batch, node) that it is at before the nudge.
+    """
+
+    name: str
+    circuit: Circuit
+    inputs: Array
+    nudge: Nudge
+    begin: Array
+
+
 class Rule(ABC):
     """A way to measure gradients on a circuit.
 
@@ -67,7 +87,15 @@ class Rule(ABC):
     @property
     @abstractmethod
     def order(self) -> int:
-        """Power of beta that the error of the gradient grows with."""
+        """Power of beta that the error of the gradient grows with; 0 if it does not."""
+
+    def phase(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Phase:
+        """Return what is solved after the free phase, for netlists; arguments as those of `measure`.
+
+        Raises:
+            SolverError: a sample has no free phase.
+        """
+        raise SolverError(f"{self.name} has no learning phase to write down")
 
     def with_beta(self, beta: float) -> Self:
         """Return the same rule with another nudging strength."""

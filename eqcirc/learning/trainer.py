@@ -81,8 +81,11 @@ class Trainer:
         optimizer: Optimizer | None = None,
         plan: Plan | None = None,
         audit: Audit | None = None,
+        exact: bool = True,
     ) -> None:
         """Check that circuit and data fit, and start from the circuit's values.
+
+        Rows of the metrics say so where the rule's updates are not `exact`, up to its beta.
 
         Raises:
             ConfigError: wrong number of features or outputs, targets out of reach, a rate for an unknown element or
@@ -93,6 +96,7 @@ class Trainer:
         self.optimizer = optimizer or Adam()
         self.plan = plan or Plan()
         self.audit = audit
+        self.exact = exact
         self.state = State(parameters=self.circuit.parameters)
         self._bounds = {e.name: e.bounds for e in self.circuit.trainable}
         self._rates = base_rates(self.plan, self.circuit.trainable, self.optimizer)
@@ -208,6 +212,8 @@ class Trainer:
             "rate_factor": self._factor((state.epoch + 1) / self.plan.epochs),
             "at_bounds": self._share_at_bounds(),
         }
+        if not self.exact:
+            row["no_gradient"] = self.rule.name
         if self.data.validation is not None:
             score = evaluate(self.solver, state.parameters, self.data.validation, self.rule.cost)
             row |= {"validation_loss": score.loss, "validation_accuracy": score.accuracy}

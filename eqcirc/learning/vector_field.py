@@ -14,7 +14,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
 from eqcirc.learning.deviation import Deviation
 from eqcirc.learning.phases import PHASES, Variant
-from eqcirc.learning.rule import PhasedRule
+from eqcirc.learning.rule import Phase, PhasedRule
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.typing import Array, Parameters
 
@@ -27,6 +27,12 @@ class VectorField(PhasedRule):
     def __init__(self, circuit: Circuit, cost: Cost, beta: float, variant: Variant = "centred") -> None:
         """Take any circuit."""
         super().__init__(circuit, cost, beta, variant)
+
+    def phase(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Phase:
+        """See `Rule.phase`: the same circuit, nudged."""
+        free = solver.solve(parameters, inputs).require().free
+        nudge = Nudge(self.cost, targets, self.beta, PHASES[self.variant].factors)
+        return Phase("nudged", self.circuit, inputs, nudge, free)
 
     def measure(
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array

@@ -13,7 +13,7 @@ from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array, Parameters
 from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random_entries, relative_error
 
-BIAS = {1: 0.1, 2: 1e-3}
+BIAS = {0: 1e-6, 1: 0.1, 2: 1e-3, 4: 1e-3}
 """Largest relative error of a gradient that should train as the exact one does, by the rule's order in beta."""
 
 
@@ -58,7 +58,7 @@ def check(
         CircuitError: the circuit has nothing to train.
         SolverError: a sample did not converge.
     """
-    circuit, cost = rule.circuit, rule.cost
+    circuit, cost, rule = rule.circuit, rule.cost, rule.with_reading(None, rule.seed)
     ideal = IdealSolver(circuit, start=start)
     measured = rule.measure(ideal, parameters, inputs, targets)
     reference = measured.points.require()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import Biases, Layered
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import Biases
 from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecovery
 from eqcirc.costs import SquaredError
 from eqcirc.devices import Bounds, Capacitor, Conductance, CubicDevice, CurrentSource, EsakiDiode, TwoTerminal

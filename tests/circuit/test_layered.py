@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import Biases, LayerDiodes, Layered
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import Biases, LayerDiodes
 from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron
 from eqcirc.costs import SquaredError
 from eqcirc.devices import (

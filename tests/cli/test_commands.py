@@ -341,7 +341,9 @@ def test_check_of_a_good_circuit(eqcirc: Command, trained: str) -> None:
     result = eqcirc("check", trained, "--entries", 4)
     assert result.code == 0, result.out
     lines = result.out.splitlines()
-    assert lines[0] == "symmetry: a scaling s exists, Equilibrium Propagation applies"
+    assert lines[0] == (
+        "rule: a scaling s makes the Jacobian symmetric: Equilibrium Propagation is exact up to its beta"
+    )
     assert [line.split("  ")[0] for line in lines[2:]] == [
         "adjoint against finite differences",
         "EqProp (ideal) against adjoint",

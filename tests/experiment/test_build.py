@@ -47,7 +47,7 @@ def test_the_experiments_that_come_along_can_be_built(file: Path) -> None:
         return
     data, _ = build_data(e)
     circuit = build_circuit(e, data.train.n_features, data.train.n_outputs)
-    trainer = build_trainer(e, data, circuit, IdealSolver(circuit), None)
+    trainer = build_trainer(e, data, build_rule(e, circuit), IdealSolver(circuit), None)
     assert trainer.steps == e.learning.epochs * -(-data.train.n_samples // e.learning.batch_size)
 
 
@@ -151,7 +151,7 @@ def test_the_keys_of_learning_reach_cost_rule_optimizer_and_plan() -> None:
     assert build_cost(e) == SquaredError(0.2, -0.05)
     data, _ = build_data(e)
     circuit = build_circuit(e, 2, 2)
-    trainer = build_trainer(e, data, circuit, IdealSolver(circuit), IdealSolver(circuit))
+    trainer = build_trainer(e, data, build_rule(e, circuit), IdealSolver(circuit), IdealSolver(circuit))
     assert (trainer.rule.beta, trainer.rule.variant) == (3e-8, "positive")
     assert isinstance(trainer.optimizer, SGD)
     assert trainer.optimizer.momentum == 0.5
@@ -176,7 +176,7 @@ def test_defaults_are_adam_and_cross_entropy() -> None:
     assert build_cost(e) == SoftmaxCrossEntropy(3.0)
     assert isinstance(build_optimizer(e), Adam)
     circuit = build_circuit(e, 2, 2)
-    plan = build_trainer(e, build_data(e)[0], circuit, IdealSolver(circuit), None).plan
+    plan = build_trainer(e, build_data(e)[0], build_rule(e, circuit), IdealSolver(circuit), None).plan
     assert (plan.schedule, plan.final) == ("cosine", 0.1)
 
 
@@ -185,7 +185,12 @@ def test_no_audits_if_none_are_wanted_or_possible() -> None:
         e = experiment(audit={"every": every})
         circuit = build_circuit(e, 2, 2)
         solver = IdealSolver(circuit)
-        assert build_trainer(e, build_data(e)[0], circuit, solver, solver if other else None).audit is None
+        assert (
+            build_trainer(
+                e, build_data(e)[0], build_rule(e, circuit), solver, solver if other else None
+            ).audit
+            is None
+        )
 
 
 @pytest.mark.parametrize(

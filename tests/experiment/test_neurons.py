@@ -11,7 +11,7 @@ import pytest
 
 from eqcirc.devices import CubicDevice, Gyrator, RLMesh, TwoTerminal
 from eqcirc.errors import CircuitError, ConfigError, SolverError
-from eqcirc.experiment.build import build_circuit, build_data, build_solver, build_trainer
+from eqcirc.experiment.build import build_circuit, build_data, build_rule, build_solver, build_trainer
 from eqcirc.experiment.load import load_experiment, parse
 from eqcirc.experiment.run import Run
 from eqcirc.experiment.schema import Experiment
@@ -155,7 +155,7 @@ def test_the_device_makes_the_difference_on_the_moons(device: str, low: float, h
     e = parse(content, "test")
     data, _ = build_data(e)
     circuit = build_circuit(e, data.train.n_features, data.train.n_outputs)
-    trainer = build_trainer(e, data, circuit, IdealSolver(circuit), None)
+    trainer = build_trainer(e, data, build_rule(e, circuit), IdealSolver(circuit), None)
     trainer.run()
     assert low <= trainer.score("validation").accuracy <= high
     assert stability_certificate(circuit, trainer.parameters).attracting

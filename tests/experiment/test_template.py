@@ -59,7 +59,9 @@ def test_a_template_mentions_every_key_with_its_meaning(data: str) -> None:
 def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
     for experiment in (Experiment(), starting_point("csv")):
         text = uncommented(template(experiment)).replace('recovery = "rl"', 'recovery = "gyrator"')
-        full = parse(tomllib.loads(text), "template")
+        content = tomllib.loads(text)
+        one_way = {key: content["network"].pop(key) for key in ("feedback", "cells")}
+        full = parse(content, "template")
         assert full.data.limit
         assert full.data.path
         assert full.network.initial
@@ -69,6 +71,14 @@ def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
         assert full.network.neurons
         assert full.network.neurons.inhibition
         assert full.solver.workers
+        assert full.learning.reading
+        assert full.learning.reading.bits
+        for key in ("neurons", "diodes"):
+            del content["network"][key]
+        content["network"] |= one_way | {"weights": "one_way", "bounds": [-1e-5, 1e-5]}
+        other = parse(content, "template")
+        assert other.network.feedback
+        assert other.network.cells
 
 
 def test_unusual_values_are_written_on_one_line_and_read_back() -> None:

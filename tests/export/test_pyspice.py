@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from eqcirc import Circuit, ClampDiode, IdealSolver, LayerDiodes, Layered, ShockleyDiode
-from eqcirc.circuit.layered import Biases
+from eqcirc.circuit.layers import Biases
 from eqcirc.devices import Bounds
 from eqcirc.export import pyspice
 from eqcirc.export.pyspice import to_pyspice

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import Biases, LayerDiodes, Layered, Weights
+from eqcirc.circuit.layered import Layered, Weights
+from eqcirc.circuit.layers import Biases, LayerDiodes
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset, Splits
 from eqcirc.devices import Bounds, ClampDiode, Law, ShockleyDiode

@@ -8,7 +8,8 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import LayerDiodes, Layered, Weights
+from eqcirc.circuit.layered import Layered, Weights
+from eqcirc.circuit.layers import LayerDiodes
 from eqcirc.costs import SquaredError
 from eqcirc.data import Dataset, Splits
 from eqcirc.devices import Bounds, ClampDiode, ShockleyDiode, TwoTerminal

@@ -70,7 +70,7 @@ def test_every_experiment_passes_the_check_with_room(path: Path, spice: Callable
     e = load_experiment(path)
     data, _ = build_data(e)
     circuit = build_circuit(e, data.train.n_features, data.train.n_outputs)
-    rule, some = build_rule(e, circuit), data.train.take(np.arange(4))
+    rule, some = build_rule(e, circuit).rule, data.train.take(np.arange(4))
     targets = targets_of(some, rule.cost)
     found = check(rule, circuit.parameters, some.inputs, targets, spice(circuit), entries=4)
     assert [f for f in found if f.measured > f.bound / 2] == []

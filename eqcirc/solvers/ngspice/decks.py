@@ -16,6 +16,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices.base import number
+from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
@@ -62,6 +63,39 @@ def export_deck(
         siemens = Dynamics.of(circuit, parameters, inputs).holding(u)
         netlist = at_states(netlist, points.free[:, circuit.free_nodes] if form == "full" else u, siemens)
     return replace(netlist, notes=notes).deck(printed)
+
+
+def phase_deck(
+    solver: Solver,
+    circuit: Circuit,
+    parameters: Parameters | None,
+    inputs: Array,
+    nudge: Nudge,
+    begin: Array,
+    note: str,
+) -> str:
+    """Return a deck of a learning phase that prints output voltages of every sample, in the free phase and nudged.
+
+    Args:
+        solver: that the phase is solved with once, to be sure of it.
+        circuit: the circuit of the phase: the original one, turned around, or doubled.
+        parameters: values by element name.
+        inputs: samples (n, n_features) of that circuit.
+        nudge: of the phase.
+        begin: voltages (n, node) that the circuit is at before it.
+        note: a sentence about the phase.
+
+    Raises:
+        SolverError: a sample has no operating point, or none in a nudged phase.
+    """
+    solver.solve(parameters, inputs, nudge, begin).require()
+    netlist = full_netlist(circuit, parameters, circuit.fixed_voltages(inputs), nudge)
+    plan = Reduction(circuit)
+    siemens = Dynamics.of(circuit, parameters, inputs).holding(plan.collect(begin))
+    which = plan.bends[plan.unknown[circuit.free_nodes]]
+    held = netlist.holding(begin[:, circuit.free_nodes], siemens, which, at_rest=True)
+    printed = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
+    return replace(held, notes=(f"* {note}",)).deck(printed)
 
 
 def at_states(netlist: Netlist, voltages: Array, siemens: float) -> Netlist:

@@ -9,7 +9,8 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import LayerDiodes, Layered, Weights
+from eqcirc.circuit.layered import Layered, Weights
+from eqcirc.circuit.layers import LayerDiodes
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError

@@ -10,7 +10,8 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import Biases, Layered
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import Biases
 from eqcirc.circuit.neuron import LayerNeurons, Neuron, RLRecovery
 from eqcirc.devices import Bounds, CubicDevice, ShockleyDiode
 from eqcirc.errors import SolverError

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.layered import LayerDiodes, Layered
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import LayerDiodes
 from eqcirc.costs import SquaredError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.ngspice.klu import LEAST, OPTION, PROBE, has_klu, pays

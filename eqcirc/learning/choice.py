@@ -1,0 +1,98 @@
+"""Which learning rule is exact for a circuit, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.scaling import symmetry
+from eqcirc.costs import Cost
+from eqcirc.errors import SymmetryError
+from eqcirc.learning.asym_ep import AsymEP
+from eqcirc.learning.dyadic import Dyadic
+from eqcirc.learning.eqprop import EqProp
+from eqcirc.learning.phases import Variant
+from eqcirc.learning.reading import Reading
+from eqcirc.learning.rule import Rule
+from eqcirc.learning.vector_field import VectorField
+
+Name = Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A rule for a circuit.
+
+    Attributes:
+        rule: the rule.
+        exact: whether what it measures is the gradient, up to its beta.
+        why: in one sentence.
+    """
+
+    rule: Rule
+    exact: bool
+    why: str
+
+
+def choose_rule(
+    circuit: Circuit,
+    cost: Cost,
+    beta: float,
+    *,
+    name: Name = "auto",
+    variant: Variant = "centred",
+    reading: Reading | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> Choice:
+    """Return a learning rule, by default the simplest one that is exact for the circuit.
+
+    Args:
+        circuit: the circuit.
+        cost: what is minimised.
+        beta: nudging strength, in siemens for the squared error and in amperes for the cross-entropy.
+        name: of the rule; "auto" for `EqProp` where a scaling exists, else `AsymEP`.
+        variant: which phases are contrasted; `Dyadic` has one only.
+        reading: how voltages are read.
+        seed: of what is drawn.
+        force: whether a rule may be one that does not measure the gradient.
+
+    Raises:
+        SymmetryError: the rule does not measure the gradient of this circuit; names the element that is the reason.
+        CircuitError: an element that cannot be turned around, or has no image.
+    """
+    choice = _choice(circuit, cost, beta, name, variant, force)
+    rule = choice.rule.with_reading(reading, seed)
+    return Choice(rule, choice.exact, choice.why)
+
+
+def _choice(circuit: Circuit, cost: Cost, beta: float, name: Name, variant: Variant, force: bool) -> Choice:
+    reason = _obstacle(circuit)
+    if name == "dyadic":
+        why = "Dyadic EP is exact for every circuit whose devices have an image, whatever beta"
+        return Choice(Dyadic(circuit, cost, beta), True, why)
+    if name == "asym_ep" or (name == "auto" and reason):
+        why = reason.reason if reason else "a scaling s exists, so AsymEP is Equilibrium Propagation"
+        return Choice(AsymEP(circuit, cost, beta, variant), True, f"{why}: AsymEP is exact up to its beta")
+    if name != "vector_field" and not reason:
+        why = "a scaling s makes the Jacobian symmetric: Equilibrium Propagation is exact up to its beta"
+        return Choice(EqProp(circuit, cost, beta, variant), True, why)
+    if not force:
+        advice = 'use rule = "auto", "asym_ep" or "dyadic", or force it (learning.force = true, --force)'
+        if reason:
+            raise SymmetryError(reason.reason, f": {name} would not measure the gradient; {advice}")
+        raise SymmetryError("a vector field knows no scaling s", f", and is for comparison; {advice}")
+    why = reason.reason if reason else "it knows no scaling s"
+    return Choice(
+        VectorField(circuit, cost, beta, variant), False, f"{why}: a vector field measures no gradient"
+    )
+
+
+def _obstacle(circuit: Circuit) -> SymmetryError | None:
+    """Return why the circuit has no scaling, if it has none."""
+    try:
+        symmetry(circuit)
+    except SymmetryError as error:
+        return error
+    return None
