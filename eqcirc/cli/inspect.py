@@ -11,6 +11,10 @@ import typer
 
 if TYPE_CHECKING:
     from eqcirc.cli.source import Source
+    from eqcirc.solvers.base import Solver
+    from eqcirc.typing import Array
+
+DRIVEN = 6  # nodes between which reciprocity is measured
 
 SourcePath = Annotated[
     Path,
@@ -129,11 +133,17 @@ def check(
             seed=experiment.seed,
             start=experiment.solver.begins,
         )
+        measured = _reciprocity(opened, part.inputs[:1], solvers)
     if as_json:
-        content = {"rule": rule.name, "exact": choice.exact, "why": choice.why}
+        content = {"rule": rule.name, "exact": choice.exact, "why": choice.why, "reciprocity": measured}
         print_json(content | {"findings": [asdict(f) | {"holds": f.holds} for f in findings]})
     else:
         typer.echo(f"rule: {choice.why}")
+        for engine, (plain, scaled) in measured.items():
+            typer.echo(
+                f"reciprocity, measured by {engine}: from a to b and from b to a differ by {plain:.1e} of the larger, "
+                f"by {scaled:.1e} with the scaling s"
+            )
         rows = [
             (f.name, f"{f.measured:.2e} {f.unit}".strip(), f"{f.bound:g}", "yes" if f.holds else "NO")
             for f in findings
@@ -145,6 +155,20 @@ def check(
             typer.echo(f"the error of the contrast grows with beta: try learning.beta = {better:.0e}")
     if not all(f.holds for f in findings):
         raise typer.Exit(1)
+
+
+def _reciprocity(opened: Source, inputs: Array, solvers: list[Solver]) -> dict[str, tuple[float, float]]:
+    """Return what solvers measure at the operating point of one sample, by their names."""
+    import numpy as np
+
+    from eqcirc.solvers.ideal.solver import IdealSolver
+    from eqcirc.verify.check import reciprocity, some_nodes
+
+    circuit, values = opened.circuit, opened.parameters
+    ideal = IdealSolver(circuit, start=opened.experiment.solver.begins)
+    free = ideal.solve(values, inputs).require().free[0]
+    nodes = some_nodes(circuit, DRIVEN, np.random.default_rng(0))
+    return {s.name: reciprocity(s, values, inputs[0], free, nodes) for s in (*solvers, ideal)}
 
 
 def netlist(

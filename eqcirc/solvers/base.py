@@ -17,7 +17,7 @@ from eqcirc.costs import Cost
 from eqcirc.errors import ConfigError, DataError, SolverError
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.solvers.waveforms import Course, Waveforms
-from eqcirc.typing import Array, Parameters
+from eqcirc.typing import Array, NodeArray, Parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +182,23 @@ class Solver(ABC):
             SolverError: the solver cannot follow it, or gave up on the way.
         """
         raise SolverError(f"the {self.name or type(self).__name__} solver has no transients")
+
+    def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
+        """Return how voltages answer to small currents at an operating point: volts at a node for 1 A into another.
+
+        Args:
+            parameters: values by element name.
+            inputs: (n_features,), one sample.
+            free: (node,) its free phase.
+            nodes: (k,) free nodes.
+
+        Returns:
+            (k, k) ohms; a row for each node that is read, a column for each that is driven.
+
+        Raises:
+            SolverError: the solver cannot say.
+        """
+        raise SolverError(f"the {self.name or type(self).__name__} solver has no small-signal transfer")
 
     def close(self) -> None:  # noqa: B027  a solver without processes has nothing to release
         """Release processes, if there are any."""

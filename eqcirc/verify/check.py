@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.scaling import reciprocal_symmetry, symmetry_or_none
+from eqcirc.errors import SymmetryError
 from eqcirc.learning.rule import Measurement, Rule, flat
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
-from eqcirc.typing import Array, Parameters
+from eqcirc.typing import Array, NodeArray, Parameters
 from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random_entries, relative_error
 
 BIAS = {0: 1e-6, 1: 0.1, 2: 1e-3, 4: 1e-3}
@@ -77,6 +80,45 @@ def check(
         findings.append(Finding(f"{solver.name} against ideal voltages", difference, 1e-9, "V"))
         findings.append(_gradient(solver.name, rule, measured, adjoint))
     return findings
+
+
+def reciprocity(
+    solver: Solver, parameters: Parameters, inputs: Array, free: Array, nodes: NodeArray
+) -> tuple[float, float]:
+    """Return how far transfers from a to b are from those from b to a, in parts of the larger, as a solver measures.
+
+    Args:
+        solver: of the circuit.
+        parameters: values by element name.
+        inputs: (n_features,), one sample.
+        free: (node,) its free phase.
+        nodes: (k,) between which transfers are compared.
+
+    Returns:
+        The largest difference as it is; and with the scaling s that the walk over the graph finds, or, where there is
+        none, with that of the reciprocal parts: Z_ab/s_b against Z_ba/s_a.
+    """
+    circuit = solver.circuit
+    z = solver.transfer(parameters, inputs, free, nodes)
+    s = symmetry_or_none(circuit, parameters)
+    try:
+        s = reciprocal_symmetry(circuit) if s is None else s
+    except SymmetryError:  # amplifiers without a scaling
+        s = circuit.is_free.astype(float)
+    return _apart(z), _apart(z / s[nodes][None, :])
+
+
+def _apart(z: Array) -> float:
+    largest = np.maximum(np.maximum(np.abs(z), np.abs(z.T)), 1e-12 * np.abs(z).max())
+    return float((np.abs(z - z.T) / largest).max())
+
+
+def some_nodes(circuit: Circuit, most: int, rng: np.random.Generator) -> NodeArray:
+    """Return at most so many free nodes, outputs first, the others at random."""
+    outputs = circuit.readout.nodes[circuit.is_free[circuit.readout.nodes]]
+    others = rng.permutation(np.setdiff1d(circuit.free_nodes, outputs))
+    few = outputs[: max(1, most // 2)]
+    return np.concatenate([few, others[: most - len(few)]])
 
 
 def _gradient(name: str, rule: Rule, measured: Measurement, adjoint: Parameters) -> Finding:

@@ -23,7 +23,7 @@ from eqcirc.solvers.precision import ULP, FreeState
 from eqcirc.solvers.response import Response
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
-from eqcirc.typing import Array, Parameters
+from eqcirc.typing import Array, NodeArray, Parameters
 
 RESOLVED = 1e-6  # of the linear response: how precisely nudged states are found
 
@@ -129,6 +129,15 @@ class IdealSolver(Solver):
             wanted=np.tile(wanted, len(nudge.factors)),
         )
         return nudged, response
+
+    def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
+        """See `Solver.transfer`: columns of the inverse Jacobian."""
+        plan, k = self._plan, self._plan.unknown[nodes]
+        equations = Equations(ReducedSystem(plan, parameters), self.circuit.fixed_voltages(inputs[None]))
+        jacobian = equations.jacobian(plan.collect(free[None]))[0]
+        driven = np.zeros((plan.n, len(nodes)))
+        driven[k, np.arange(len(nodes))] = plan.current[nodes]
+        return np.asarray(plan.voltage[nodes][:, None] * np.linalg.solve(jacobian, driven)[k])
 
     def transient(self, course: Course) -> Waveforms:
         """See `Solver.transient`."""

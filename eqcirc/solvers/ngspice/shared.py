@@ -81,6 +81,9 @@ def open_library(path: str) -> Spice:
 
         def vector(self, plot: str, name: str) -> Array:
             info = self._ngspice_shared.ngGet_Vec_Info(f"{plot}.{name}".encode("ascii"))
+            if info and info.v_compdata:  # of an .ac analysis, so slow that there is no imaginary part
+                pairs = np.frombuffer(ffi.buffer(info.v_compdata, info.v_length * 16), np.float64)
+                return pairs[::2].copy()
             if not info or not info.v_realdata:  # null pointers
                 return np.empty(0)
             return np.frombuffer(ffi.buffer(info.v_realdata, info.v_length * 8), np.float64).copy()

@@ -37,6 +37,7 @@ from eqcirc.solvers.ngspice.netlist import (
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
 from eqcirc.solvers.ngspice.session import SweepResult, apart
 from eqcirc.solvers.ngspice.settling import plan_settling
+from eqcirc.solvers.ngspice.transfer import transfer
 from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.solvers.precision import UNCERTAIN, FreeState
@@ -44,7 +45,7 @@ from eqcirc.solvers.response import Response
 from eqcirc.solvers.stability import growth
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
-from eqcirc.typing import Array, Parameters
+from eqcirc.typing import Array, NodeArray, Parameters
 
 MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
 
@@ -157,6 +158,10 @@ class NgspiceSolver(Solver):
     def transient(self, course: Course) -> Waveforms:
         """See `Solver.transient`. It is the full netlist that is followed."""
         return follow(self.circuit, course, self._pool)
+
+    def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
+        """See `Solver.transfer`. It is the full netlist that is asked."""
+        return transfer(self.circuit, parameters, free, inputs, nodes, self._pool)
 
     def _begin(self, initial: InitialState, system: ReducedSystem) -> Array:
         """Return the state (1, size) that is written into the circuit; what a pulse does, ngspice says."""
