@@ -92,6 +92,19 @@ def check(
         float | None, typer.Option(help="Nudging strength (A or S); that of the experiment by default.")
     ] = None,
     entries: Annotated[int, typer.Option(min=1, help="Conductances to check by finite differences.")] = 12,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Random draws of all values: statistics of the gradients, and their error over beta."
+        ),
+    ] = 0,
+    engine: Annotated[
+        Literal["both", "ngspice", "ideal"], typer.Option(help="With --trials: solver.")
+    ] = "both",
+    picture: Annotated[Path | None, typer.Option(help="With --trials: PNG file to draw.")] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="With --trials: put the beta of the least error into the file.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check the choice of the rule, agreement of the solvers, and gradients against adjoint and finite differences.
@@ -113,6 +126,13 @@ def check(
     opened = open_source(source)
     change = [] if beta is None else [f"learning.beta={beta}"]
     experiment = changed(opened.experiment, change, "--beta")
+    if trials:
+        from eqcirc.cli.trials import trials as run_trials
+
+        options: dict[str, Any] = {"engine": engine, "picture": picture, "write": write, "as_json": as_json}
+        if not run_trials(opened, experiment, trials, samples, **options):
+            raise typer.Exit(1)
+        return
     choice = build_rule(experiment, opened.circuit)
     rule = choice.rule
     part = first(opened.data.train, samples)
@@ -139,9 +159,9 @@ def check(
         print_json(content | {"findings": [asdict(f) | {"holds": f.holds} for f in findings]})
     else:
         typer.echo(f"rule: {choice.why}")
-        for engine, (plain, scaled) in measured.items():
+        for by, (plain, scaled) in measured.items():
             typer.echo(
-                f"reciprocity, measured by {engine}: from a to b and from b to a differ by {plain:.1e} of the larger, "
+                f"reciprocity, measured by {by}: from a to b and from b to a differ by {plain:.1e} of the larger, "
                 f"by {scaled:.1e} with the scaling s"
             )
         rows = [

@@ -1,0 +1,90 @@
+"""`eqcirc check --trials`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Command = Callable[..., Any]
+
+SMALL = """
+# my circuit
+name = "small"
+[data]
+name = "xor"
+scaling = "none"
+[network]
+hidden = [4]
+input_gain = 2.0
+initial = [1e-7, 3e-6]
+amplifiers = { gain = 4.0 }
+[learning]  # the rule
+beta = 1e-6  # to be found
+[solver]
+sweep = 4
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_statistics_picture_and_the_beta_that_is_written(
+    eqcirc: Command, small: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "check.png"
+    result = eqcirc("check", small, "--trials", 4, "--samples", 2, "--picture", picture, "--write")
+    assert result.code in (0, 1), result.err
+    for words in (
+        "EqProp (ngspice) against adjoint",
+        "EqProp (ideal) against adjoint",
+        "95 % interval",
+        "slope",
+    ):
+        assert words in result.out
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    text = small.read_text()
+    assert "# my circuit" in text, "the rest stays"
+    assert "  # to be found" in text
+    assert "beta = 1e-6" not in text
+    assert eqcirc("check", small, "--trials", 4, "--samples", 2, "--engine", "ideal").code == 0, (
+        "with what was recommended"
+    )
+
+
+def test_json_has_it_all(eqcirc: Command, small: Path) -> None:
+    result = eqcirc("check", small, "--trials", 3, "--engine", "ideal", "--json")
+    content = json.loads(result.out)
+    assert content["rule"] == "EqProp"
+    assert content["trials"] == 3
+    assert content["adjoint_against_differences"] < 1e-6
+    assert {row["name"] for row in content["statistics"]["ideal"]} >= {"correlation", "slope", "error"}
+    assert len(content["curves"]["ideal"]["beta"]) == len(content["curves"]["ideal"]["median_error"])
+
+
+@pytest.mark.parametrize("learning", ["", "[learning]\nepochs = 3\n"])
+def test_a_file_without_beta_gets_one(eqcirc: Command, tmp_path: Path, learning: str) -> None:
+    path = tmp_path / "plain.toml"
+    path.write_text(
+        'name = "plain"\n[data]\nname = "xor"\nscaling = "none"\n[network]\nhidden = [3]\ninput_gain = 1.0\n'
+        + learning
+    )
+    eqcirc("check", path, "--trials", 2, "--engine", "ideal", "--write")
+    assert path.read_text().count("beta = ") == 1
+    assert eqcirc("check", path, "--trials", 2, "--engine", "ideal").code == 0
+
+
+def test_a_run_is_past(eqcirc: Command, small: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    args = ("--set", "learning.epochs=1", "--set", "solver.engine=ideal", "--set", "audit.every=0")
+    assert eqcirc("train", small, "--out", run, *args).code == 0
+    result = eqcirc("check", run, "--trials", 2, "--engine", "ideal", "--write")
+    assert result.code == 2
+    assert "is a run, whose experiment is past" in result.err
