@@ -39,7 +39,7 @@ def small(tmp_path: Path) -> Path:
 def test_statistics_picture_and_the_beta_that_is_written(
     eqcirc: Command, small: Path, tmp_path: Path
 ) -> None:
-    picture = tmp_path / "check.png"
+    picture, before = tmp_path / "check.png", error(eqcirc, small)
     result = eqcirc("check", small, "--trials", 4, "--samples", 2, "--picture", picture, "--write")
     assert result.code in (0, 1), result.err
     for words in (
@@ -54,9 +54,14 @@ def test_statistics_picture_and_the_beta_that_is_written(
     assert "# my circuit" in text, "the rest stays"
     assert "  # to be found" in text
     assert "beta = 1e-6" not in text
-    assert eqcirc("check", small, "--trials", 4, "--samples", 2, "--engine", "ideal").code == 0, (
-        "with what was recommended"
-    )
+    assert error(eqcirc, small) < before / 10, "with what was recommended"
+
+
+def error(eqcirc: Command, path: Path) -> float:
+    """Mean error of the gradients."""
+    result = eqcirc("check", path, "--trials", 4, "--samples", 2, "--engine", "ideal", "--json")
+    rows = {row["name"]: row for row in json.loads(result.out)["statistics"]["ideal"]}
+    return float(rows["error"]["mean"])
 
 
 def test_json_has_it_all(eqcirc: Command, small: Path) -> None:
