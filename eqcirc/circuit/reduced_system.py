@@ -275,7 +275,9 @@ class ReducedSystem:
         plan = self.plan
         total = np.zeros((len(fixed), plan.n))
         for element in plan.blocks:
-            if plan.unknown[element.rows[0]] < 0:
+            if (
+                plan.unknown[element.rows[0]] < 0 and plan.fixed_index[element.rows].any()
+            ):  # ground pushes nothing
                 held = fixed[:, as_slice(plan.fixed_index[element.rows])]
                 c, k = element.columns, element.coupling(self.values[element.name])
                 total[:, plan.unknown[c]] += (held @ k) * plan.current[c]

@@ -50,7 +50,15 @@ class Outputs:
 
     def draw(self, weight: Array) -> Array | csr_array:
         """Return (n_outputs, m): what 1 A times weight (output node,), leaving for each output, adds to F."""
-        return light(csr_array(self.flow.multiply(weight[None, :]) @ self.place))
+        key = weight.tobytes()
+        if key not in self._drawn:
+            self._drawn.clear()  # one is asked for again and again
+            self._drawn[key] = light(csr_array(self.flow.multiply(weight[None, :]) @ self.place))
+        return self._drawn[key]
+
+    @cached_property
+    def _drawn(self) -> dict[bytes, Array | csr_array]:
+        return {}
 
 
 def _alike(factors: Array, of_region: Array) -> Array:
