@@ -1,0 +1,230 @@
+"""Train the same networks by every rule, at growing asymmetry, and by backpropagation.
+
+    OPENBLAS_NUM_THREADS=1 python scripts/train_rules.py --data digits --engine ideal [--seeds 3]
+
+Networks of one hidden layer: recurrent ones with diodes, whose weights forth and back begin alike (asymmetry 0), half or
+all apart (0.5 and 1, of 90 degrees), and a feedforward one with tanh cells. Rules: AsymEP, Dyadic EP, the vector field,
+and the exact gradient as reference; Equilibrium Propagation does not apply where weights forth and back are apart. Rates are chosen for each rule and network by validation accuracy, with one seed; then all seeds
+are trained. Writes results/train_rules_<data>_<engine>.json and .png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+from common import Report
+from matplotlib.figure import Figure
+
+from eqcirc import (
+    AsymEP,
+    Biases,
+    Bounds,
+    Circuit,
+    Dyadic,
+    Feedback,
+    IdealSolver,
+    LayerCells,
+    LayerDiodes,
+    Layered,
+    NgspiceSolver,
+    Plan,
+    ShockleyDiode,
+    SoftmaxCrossEntropy,
+    Splits,
+    Tanh,
+    Trainer,
+    VectorField,
+    load_splits,
+    scale,
+)
+from eqcirc.errors import SolverError
+from eqcirc.learning.rule import Measurement, Rule
+from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.typing import Array, Parameters
+from eqcirc.verify.gradients import adjoint_gradient
+
+S = 1e-5
+LEAK = 10 * S  # outweighs what comes back, so that there is one operating point
+NETWORKS = ("asymmetry 0", "asymmetry 0.5", "asymmetry 1", "feedforward")
+RULES = ("exact gradient", "AsymEP", "Dyadic EP", "vector field")
+RATES = (1e-7, 3e-7, 1e-6)  # S, steps of Adam
+SHARPNESS, BETA = 10.0, 1e-7
+SIZES: dict[str, dict[str, Any]] = {
+    "digits": {"hidden": 32, "epochs": 10, "batch_size": 32, "limit": None, "gain": 4.0},
+    "mnist": {"hidden": 64, "epochs": 3, "batch_size": 64, "limit": 20_000, "gain": 4.0},
+    "fashion-mnist": {"hidden": 64, "epochs": 3, "batch_size": 64, "limit": 20_000, "gain": 4.0},
+}
+COLOURS = {"exact gradient": "0.3", "AsymEP": "#1f6feb", "Dyadic EP": "#1a7f37", "vector field": "#d1242f"}
+
+
+class Exact(Rule):
+    """The exact gradient at the free state, by the adjoint equations: what backpropagation would give."""
+
+    name, order = "exact gradient", 0
+
+    def __init__(self, circuit: Circuit, cost: SoftmaxCrossEntropy) -> None:
+        """Take circuit and cost."""
+        self.circuit, self.cost, self.beta = circuit, cost, BETA
+
+    def measure(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
+    ) -> Measurement:
+        """See `Rule.measure`."""
+        points, values = solver.solve(parameters, inputs), dict(parameters or self.circuit.parameters)
+        good = points.converged
+        found = adjoint_gradient(
+            self.circuit, values, inputs[good], targets[good], self.cost, points.free[good]
+        )
+        return _Found(points, found)
+
+
+class _Found(Measurement):
+    def __init__(self, points: OperatingPoints, found: dict[str, Array]) -> None:
+        self.points, self._found = points, found
+
+    @property
+    def contrast(self) -> Array:
+        return self.points.free
+
+    def take(self, samples: np.ndarray) -> _Found:
+        return _Found(self.points.take(samples), self._found)
+
+    def gradient(self) -> dict[str, Array]:
+        return self._found
+
+
+def network(kind: str, data: Splits, size: dict[str, Any], seed: int) -> Circuit:
+    """Return a network of one hidden layer."""
+    common: dict[str, Any] = {
+        "weights": "one_way",
+        "gain": None,
+        "input_gain": size["gain"],
+        "biases": Biases("current", current=1e-5),
+        "leak": LEAK,
+        "bounds": Bounds(-2 * S, 2 * S),
+        "initial": (-0.2 * S, 0.2 * S),
+    }
+    if kind == "feedforward":
+        plan = Layered((size["hidden"],), cells=LayerCells(Tanh(2 * LEAK, LEAK), LEAK), **common)
+    else:
+        feedback = Feedback("rotated", float(kind.split()[1]))
+        plan = Layered(
+            (size["hidden"],),
+            feedback=feedback,
+            diodes=LayerDiodes(ShockleyDiode(1e-6, 8.0), rail=0.0),
+            **common,
+        )
+    return plan.build(kind, data.train.n_features, data.train.n_outputs, seed)
+
+
+def rule_of(name: str, circuit: Circuit) -> Rule:
+    """Return a rule by name."""
+    cost = SoftmaxCrossEntropy(SHARPNESS)
+    if name == "exact gradient":
+        return Exact(circuit, cost)
+    if name == "Dyadic EP":
+        return Dyadic(circuit, cost, BETA)
+    return (AsymEP if name == "AsymEP" else VectorField)(circuit, cost, BETA)
+
+
+def trained(job: tuple[str, str, str, float, int, str]) -> dict[str, Any]:
+    """Train one network by one rule; return its curve and scores."""
+    name, kind, rule, rate, seed, engine = job
+    size = SIZES[name]
+    data, _ = scale(load_splits(name, validation=0.1, test=0.2, seed=0, limit=size["limit"]), "unit")
+    circuit = network(kind, data, size, seed)
+    plan = Plan(
+        epochs=size["epochs"],
+        batch_size=size["batch_size"],
+        learning_rate={e.name: rate for e in circuit.trainable},
+        seed=seed,
+        failed_limit=0.5,
+    )
+    row: dict[str, Any] = {"network": kind, "rule": rule, "rate": rate, "seed": seed}
+    with IdealSolver(circuit) if engine == "ideal" else NgspiceSolver(circuit) as solver:
+        trainer = Trainer(solver, rule_of(rule, circuit), data, plan=plan)
+        try:
+            trainer.run()
+        except SolverError as error:
+            return row | {"lost": str(error)[:200], "validation": 0.0, "test": float("nan"), "curve": []}
+        row["curve"] = [m["validation_accuracy"] for m in trainer.state.metrics]
+        row["validation"] = row["curve"][-1]
+        row["test"] = trainer.score("test").accuracy
+    return row
+
+
+def main() -> None:
+    """Choose rates, train, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", choices=tuple(SIZES), default="digits")
+    parser.add_argument("--engine", choices=("ideal", "ngspice"), default="ideal")
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    report = Report(__file__)
+    report.name = f"train_rules_{options.data}_{options.engine}"
+    pairs = [(kind, rule) for kind in NETWORKS for rule in RULES]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        tries = [(options.data, k, r, rate, 100, "ideal") for k, r in pairs for rate in RATES]
+        found = list(pool.map(trained, tries))
+        best = {
+            pair: max((f for f in found if (f["network"], f["rule"]) == pair), key=lambda f: f["validation"])[
+                "rate"
+            ]
+            for pair in pairs
+        }
+        jobs = [
+            (options.data, k, r, best[k, r], s, options.engine)
+            for k, r in pairs
+            for s in range(options.seeds)
+        ]
+        rows = list(pool.map(trained, jobs))
+    report.content |= {"rates tried": found, "runs": rows}
+    table = {pair: [r["test"] for r in rows if (r["network"], r["rule"]) == pair] for pair in pairs}
+    for kind in NETWORKS:
+        print(
+            kind,
+            {rule: f"{100 * np.mean(table[kind, rule]):.2f} % at {best[kind, rule]:g}" for rule in RULES},
+        )
+        reference = np.mean(table[kind, "exact gradient"])
+        for rule in ("AsymEP", "Dyadic EP"):
+            apart = 100 * abs(float(np.mean(table[kind, rule]) - reference))
+            report.claim(
+                f"{options.data}, {kind}: {rule} from the exact gradient (points of test accuracy)",
+                apart,
+                "<= 0.5",
+            )
+        loss = 100 * float(reference - np.nanmean(table[kind, "vector field"]))
+        report.content.setdefault("points that the vector field loses", {})[kind] = loss
+    draw(report, rows, options.data)
+    report.write()
+
+
+def draw(report: Report, rows: list[dict[str, Any]], data: str) -> None:
+    """Draw the learning curves, a panel for each network."""
+    figure = Figure(figsize=(13, 3.4), layout="constrained")
+    panels = figure.subplots(1, len(NETWORKS), sharey=True)
+    for axes, kind in zip(panels, NETWORKS, strict=True):
+        for rule in RULES:
+            curves = [r["curve"] for r in rows if (r["network"], r["rule"]) == (kind, rule) and r["curve"]]
+            if curves:
+                epochs, error = np.arange(1, len(curves[0]) + 1), 100 * (1 - np.array(curves))
+                style = "--" if rule == "Dyadic EP" else "-"
+                axes.plot(epochs, error.mean(axis=0), style, color=COLOURS[rule], label=rule)
+                axes.fill_between(
+                    epochs, error.min(axis=0), error.max(axis=0), color=COLOURS[rule], alpha=0.15, lw=0
+                )
+        axes.set_title(kind, fontsize=10)
+        axes.set_xlabel("epoch")
+        axes.set_yscale("log")
+        axes.grid(alpha=0.25)
+    panels[0].set_ylabel(f"{data}: validation error (%)")
+    panels[-1].legend(frameon=False, fontsize=8)
+    figure.savefig(report.picture(), dpi=130)
+
+
+if __name__ == "__main__":
+    main()
