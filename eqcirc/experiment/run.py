@@ -144,7 +144,12 @@ class Run:
         trained = sum(value.size for value in parameters.values())
         title = f"{self.experiment.name}: {len(self.circuit.free_nodes)} free nodes, {trained} trained values"
         if not self.choice.exact:
-            title += f"\n{trainer.rule.name} was forced: its updates are no gradients"
+            own = (
+                f"it descends {trainer.rule.objective}"
+                if trainer.rule.objective
+                else "its updates are no gradients"
+            )
+            title += f"\n{trainer.rule.name}: {own}"
         picture = io.BytesIO()
         unit = trainer.rule.cost.unit
         learning_figure(picture, trainer.state.metrics, pairs, test=test, title=title, cost_unit=unit)

@@ -77,7 +77,7 @@ class Learning(Section):
     """Cost, learning rule, optimizer."""
 
     branches = (
-        Branch("rule", ("auto", "eqprop", "asym_ep", "vector_field"), ("variant",)),
+        Branch("rule", ("auto", "eqprop", "asym_ep", "vector_field", "coupled"), ("variant",)),
         Branch("cost", ("cross_entropy",), ("sharpness",)),
         Branch("cost", ("squared_error",), ("high", "low")),
         Branch("optimizer", ("sgd",), ("momentum",)),
@@ -91,13 +91,16 @@ class Learning(Section):
     sharpness: Positive = Field(10.0, description="1/V; cross_entropy is that of softmax(sharpness·output)")
     high: Finite = Field(0.1, description="V; squared_error: target of the right class")
     low: Finite = Field(-0.1, description="V; squared_error: target of the other classes")
-    rule: Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field"] = Field(
+    rule: Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled"] = Field(
         "auto",
         description="auto: eqprop where the circuit allows it, else asym_ep; dyadic: a second circuit, exact; "
-        "vector_field: for comparison",
+        "vector_field: for comparison; coupled: an objective of its own",
     )
     force: Switch = Field(False, description="take a rule that does not measure the gradient, and say so")
-    beta: Positive = Field(1e-7, description="nudging strength: A for cross_entropy, S for squared_error")
+    beta: Positive = Field(
+        1e-7,
+        description="nudging strength: A for cross_entropy, S for squared_error; coupled: part of the way, up to 1",
+    )
     variant: Literal["centred", "positive", "negative", "random", "richardson"] = Field(
         "centred",
         description="which nudged phases to contrast: centred, one-sided, of random sign, extrapolated",

@@ -110,6 +110,9 @@ class Audit:
                 f"{ours.points.explain(1)}; {self.other.name}: {theirs.points.explain(1)}"
             )
         seen = _compared(ours.take(both), theirs.take(both))
+        if rule.objective:
+            self._judge(step, seen)
+            return {"step": step, **vars(seen)}
         halved = rule.with_beta(rule.beta / 2).measure(solver, parameters, inputs, targets)
         known = both & halved.points.converged
         if not known.any():

@@ -10,6 +10,7 @@ from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
 from eqcirc.errors import SymmetryError
 from eqcirc.learning.asym_ep import AsymEP
+from eqcirc.learning.coupled import Coupled
 from eqcirc.learning.dyadic import Dyadic
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.phases import Variant
@@ -17,7 +18,7 @@ from eqcirc.learning.reading import Reading
 from eqcirc.learning.rule import Rule
 from eqcirc.learning.vector_field import VectorField
 
-Name = Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field"]
+Name = Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Choice:
 
     Attributes:
         rule: the rule.
-        exact: whether what it measures is the gradient, up to its beta.
+        exact: whether what it measures is the gradient of the cost, up to its beta.
         why: in one sentence.
     """
 
@@ -51,7 +52,8 @@ def choose_rule(
     Args:
         circuit: the circuit.
         cost: what is minimised.
-        beta: nudging strength, in siemens for the squared error and in amperes for the cross-entropy.
+        beta: nudging strength, in siemens for the squared error and in amperes for the cross-entropy; for "coupled" the
+            part of the way to the target.
         name: of the rule; "auto" for `EqProp` where a scaling exists, else `AsymEP`.
         variant: which phases are contrasted; `Dyadic` has one only.
         reading: how voltages are read.
@@ -68,6 +70,9 @@ def choose_rule(
 
 
 def _choice(circuit: Circuit, cost: Cost, beta: float, name: Name, variant: Variant, force: bool) -> Choice:
+    if name == "coupled":
+        rule = Coupled(circuit, cost, beta, variant)
+        return Choice(rule, False, f"coupled learning descends an objective of its own, {rule.objective}")
     reason = _obstacle(circuit)
     if name == "dyadic":
         why = "Dyadic EP is exact for every circuit whose devices have an image, whatever beta"

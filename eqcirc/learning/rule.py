@@ -75,8 +75,10 @@ class Rule(ABC):
         beta: strength of its nudge, in the unit that the cost asks for.
         reading: how it reads voltages; None for perfectly.
         seed: of what it draws.
+        objective: what it descends, if that is not the cost.
     """
 
+    objective: str | None = None
     name: str
     circuit: Circuit
     cost: Cost

@@ -122,6 +122,11 @@ def some_nodes(circuit: Circuit, most: int, rng: np.random.Generator) -> NodeArr
 
 
 def _gradient(name: str, rule: Rule, measured: Measurement, adjoint: Parameters) -> Finding:
-    """Compare a measured gradient with the adjoint one."""
+    """Compare a measured gradient with the adjoint one; of an objective of its own the angle is of interest."""
+    if rule.objective:
+        measured_one, exact = flat(measured.gradient()), flat(adjoint)
+        size = float(np.linalg.norm(measured_one) * np.linalg.norm(exact))
+        cosine = float(measured_one @ exact) / max(size, 1e-300)
+        return Finding(f"{rule.name} ({name}): 1 - cosine with the gradient of the cost", 1 - cosine, 2.0)
     error = relative_error(flat(measured.gradient()), flat(adjoint))
     return Finding(f"{rule.name} ({name}) against adjoint", error, BIAS[rule.order])

@@ -1,0 +1,136 @@
+"""Coupled learning: outputs are clamped nearer to their targets, or further away, instead of being nudged.
+
+    clamped at  v₀ + eta·(y − v₀):    update ∝ [dE/dtheta(clamped) − dE/dtheta(free)]/eta
+
+`positive` clamps towards the target, `negative` away from it, `centred` takes the difference of both; eta = 1 towards
+the target is contrastive learning. For one output the update is the gradient of the squared error, times the output's
+conductance. For several it descends a loss of its own, in which the circuit between the outputs weighs their errors:
+½·eᵀ·Z⁻¹·e, Z the impedance matrix of the outputs; its angle with the gradient may be any.
+
+Source: Stern et al. 2021 (Phys. Rev. X 11, 021045); Movellan 1991, contrastive learning; Scellier et al. 2023
+(arXiv 2312.15103), the variants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.clamped import clamped
+from eqcirc.circuit.scaling import symmetry
+from eqcirc.costs import Cost, SquaredError
+from eqcirc.errors import ConfigError
+from eqcirc.learning.deviation import continued
+from eqcirc.learning.phases import PHASES, Variant
+from eqcirc.learning.rule import Measurement, PhasedRule
+from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.solvers.status import Status
+from eqcirc.typing import Array, Parameters
+
+
+class Coupled(PhasedRule):
+    """The rule for one circuit; `beta` is eta, a number without a unit."""
+
+    name = "coupled learning"
+    objective = "½·eᵀ·Z⁻¹·e, the power that clamps put in"
+
+    def __init__(self, circuit: Circuit, cost: Cost, eta: float, variant: Variant = "positive") -> None:
+        """Clamp the circuit.
+
+        Args:
+            circuit: the circuit.
+            cost: that is reported; the rule descends an objective of its own.
+            eta: part of the way to the target, up to 1.
+            variant: towards the target, away from it, or both.
+
+        Raises:
+            SymmetryError: the circuit has no scaling.
+            CircuitError: outputs that cannot be clamped.
+            ConfigError: eta above 1, or a variant or cost that coupled learning does not know.
+        """
+        super().__init__(circuit, cost, eta, variant)
+        if not 0 < eta <= 1 or variant not in ("positive", "negative", "centred"):
+            raise ConfigError(
+                "coupled learning: expected beta, the part of the way to the target, above 0 and up to 1, and a "
+                f"variant positive, negative or centred; got {eta:g} and {variant!r}"
+            )
+        if not isinstance(cost, SquaredError):
+            raise ConfigError('coupled learning clamps voltages: it needs cost = "squared_error"')
+        self._scaling = symmetry(circuit)
+        self.clamped = clamped(circuit)
+
+    def measure(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
+    ) -> Energies:
+        """See `Rule.measure`: the free phase, then one or two clamped ones."""
+        free = solver.solve(parameters, inputs)
+        good, phases = free.converged, PHASES[self.variant]
+        points = [continued(free, None, 0)]
+        if good.any():
+            outputs = self.circuit.readout.read(free.free[good])
+            for factor in phases.factors:
+                volts = outputs + factor * self.beta * (targets[good] - outputs)
+                points.append(self._clamp(solver, parameters, self.clamped.inputs(inputs[good], volts)))
+        whole = _stacked(free, points[1:], len(phases.factors))
+        scaling = symmetry(self.circuit, parameters) if self.circuit.scaling_varies else self._scaling
+        return Energies(self, parameters, whole, self.seen(whole, parameters, inputs), scaling)
+
+    def _clamp(self, solver: Solver, parameters: Parameters | None, inputs: Array) -> OperatingPoints:
+        """Solve the clamped circuit; where clamps hold all nodes, nothing is left to solve."""
+        circuit = self.clamped.circuit
+        if circuit.free_nodes.size:
+            return solver.on(circuit).solve(parameters, inputs)
+        voltages = np.empty((1, len(inputs), circuit.n_nodes))
+        voltages[:, :, circuit.fixed_nodes] = circuit.fixed_voltages(inputs)
+        return OperatingPoints(voltages, np.full(len(inputs), Status.CONVERGED, np.int8))
+
+
+def _stacked(free: OperatingPoints, clamped: list[OperatingPoints], count: int) -> OperatingPoints:
+    """Return the free phase and the clamped ones of the samples that converged."""
+    if not clamped:
+        return continued(free, None, count)
+    status = np.max([points.status for points in clamped], axis=0)
+    voltages = np.stack([clamped[0].free, *(points.free for points in clamped)])
+    messages = {k: text for points in clamped for k, text in points.messages.items()}
+    return continued(free, replace(clamped[0], voltages=voltages, status=status, messages=messages), count)
+
+
+@dataclass(frozen=True, eq=False)
+class Energies(Measurement):
+    """Free and clamped phases.
+
+    Attributes:
+        rule: that asked for them.
+        parameters: values that they were solved at.
+        points: the free phase, then the clamped ones.
+        seen: the same, as they were read.
+        scaling: s (node,).
+    """
+
+    rule: Coupled
+    parameters: Parameters | None
+    points: OperatingPoints
+    seen: OperatingPoints
+    scaling: Array
+
+    @property
+    def contrast(self) -> Array:
+        """See `Measurement.contrast`."""
+        phases = self.seen.voltages
+        return np.asarray(phases[1] - phases[2 if len(phases) > 2 else 0])
+
+    def take(self, samples: np.ndarray) -> Energies:
+        """See `Measurement.take`."""
+        return replace(self, points=self.points.take(samples), seen=self.seen.take(samples))
+
+    def gradient(self) -> dict[str, Array]:
+        """Return the direction that the rule descends against, as `Measurement.gradient`."""
+        rule, good = self.rule, self.points.converged
+        phases, values = self.seen.voltages[:, good], rule.circuit.values(self.parameters)
+        (weight, plus, minus, span), *_ = PHASES[rule.variant].pairs
+        s = self.scaling * (weight / (span * rule.beta * max(1, int(good.sum()))))
+        return {
+            e.name: e.contrast(values[e.name], s, phases[plus], phases[minus]) for e in rule.circuit.trainable
+        }
