@@ -33,6 +33,9 @@ class Source:
     md5: tuple[str, str, str, str]
 
 
+INSTALLED = Path("/usr/share/datasets")
+"""Where Debian's packages of data sets put them, such as dataset-fashion-mnist."""
+
 SOURCES = {
     "mnist": Source(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -60,7 +63,8 @@ def load_images(name: str, folder: Path | None) -> tuple[Dataset, Dataset]:
 
     Args:
         name: 'mnist' or 'fashion-mnist'.
-        folder: Holds the four files of `FILES`, packed or unpacked; None downloads them.
+        folder: Holds the four files of `FILES`, packed or unpacked; None takes those of an installed Debian package,
+            else downloads them.
 
     Raises:
         ConfigError: `name` is unknown.
@@ -68,6 +72,8 @@ def load_images(name: str, folder: Path | None) -> tuple[Dataset, Dataset]:
     """
     if name not in SOURCES:
         raise ConfigError(f"unknown image set {name!r}; {nearest(name, SOURCES)}")
+    if folder is None and (INSTALLED / name).is_dir():
+        folder = INSTALLED / name
     paths = _download(name) if folder is None else _find(folder)
     return _part(name, *paths[:2]), _part(name, *paths[2:])
 

@@ -127,3 +127,14 @@ def test_without_a_network_the_message_says_which_files_to_put_where(
         load_images("mnist", None)
     assert "mnist: cannot be downloaded from http://127.0.0.1:9/" in str(caught.value)
     assert f"put {', '.join(FILES)} into a folder and give this folder as `path`" in str(caught.value)
+
+
+def test_an_installed_package_is_found(
+    mnist_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's dataset-fashion-mnist has the same four files."""
+    (tmp_path / "installed").mkdir()
+    mnist_folder().rename(tmp_path / "installed" / "fashion-mnist")
+    monkeypatch.setattr(images, "INSTALLED", tmp_path / "installed")
+    train, test = load_images("fashion-mnist", None)
+    assert (train.name, len(train.inputs), len(test.inputs)) == ("fashion-mnist", 40, 20)
