@@ -45,7 +45,9 @@ if TYPE_CHECKING:
     from eqcirc.learning.asym_ep import AsymEP as AsymEP
     from eqcirc.learning.audit import Audit as Audit
     from eqcirc.learning.choice import choose_rule as choose_rule
+    from eqcirc.learning.coupled import Coupled as Coupled
     from eqcirc.learning.dyadic import Dyadic as Dyadic
+    from eqcirc.learning.holomorphic import Holomorphic as Holomorphic
     from eqcirc.learning.eqprop import EqProp as EqProp
     from eqcirc.learning.evaluate import targets_of as targets_of
     from eqcirc.learning.optimizers import SGD as SGD
@@ -129,6 +131,8 @@ _HOME = {
     "Clipped": "devices",
     "DiodeLimited": "devices",
     "AsymEP": "learning.asym_ep",
+    "Coupled": "learning.coupled",
+    "Holomorphic": "learning.holomorphic",
     "Dyadic": "learning.dyadic",
     "VectorField": "learning.vector_field",
     "choose_rule": "learning.choice",

@@ -121,12 +121,12 @@ class SoftmaxCrossEntropy(Cost):
 
     def gradient(self, outputs: Array, targets: Array) -> Array:
         """Return p − y."""
-        return np.asarray(softmax(self.sharpness * outputs, axis=-1) - targets)
+        return np.asarray(_softmax(self.sharpness * outputs) - targets)
 
     def hessian(self, outputs: Array, targets: Array) -> Array:
         """Return K·(diag(p) − p·pᵀ)."""
         del targets
-        p = softmax(self.sharpness * outputs, axis=-1)
+        p = _softmax(self.sharpness * outputs)
         return np.asarray(
             self.sharpness * (p[..., None] * np.eye(p.shape[-1]) - p[..., None] * p[..., None, :])
         )
@@ -167,6 +167,14 @@ class SoftmaxCrossEntropy(Cost):
             f"sharpness = {self.sharpness:g} 1/V times outputs {swing:.3g} V apart is {self.sharpness * swing:.0f}; "
             f"lower the sharpness until that is a few, at most {SATURATED:g}"
         )
+
+
+def _softmax(x: Array) -> Array:
+    """Return exp(x)/sum exp(x) over the last axis; of complex x, which holomorphic nudges lead to, too."""
+    if not np.iscomplexobj(x):
+        return np.asarray(softmax(x, axis=-1))
+    e = np.exp(x - x.real.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def _helper(node: str, volts: str) -> list[str]:

@@ -398,7 +398,7 @@ def draw_all(report: Report, same: list[Any], other: list[Any], curves: list[Any
     middle.set_xlabel("one-way conductance over the others")
     middle.set_ylabel("error of the gradient, relative")
     middle.set_title("circuits that are not reciprocal, by ngspice", fontsize=10)
-    middle.legend(frameon=False, fontsize=7)
+    middle.legend(frameon=False, fontsize=7, loc="upper right", bbox_to_anchor=(1, 0.9))
     errors = np.array([row["over beta"] for row in other])
     right.loglog(TWO_DECADES, errors.T, color=COLOURS["AsymEP"], alpha=0.25, lw=0.7)
     right.loglog(
