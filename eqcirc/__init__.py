@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from eqcirc.learning.choice import choose_rule as choose_rule
     from eqcirc.learning.coupled import Coupled as Coupled
     from eqcirc.learning.dyadic import Dyadic as Dyadic
-    from eqcirc.learning.holomorphic import Holomorphic as Holomorphic
     from eqcirc.learning.eqprop import EqProp as EqProp
     from eqcirc.learning.evaluate import targets_of as targets_of
+    from eqcirc.learning.holomorphic import Holomorphic as Holomorphic
     from eqcirc.learning.optimizers import SGD as SGD
     from eqcirc.learning.optimizers import Adam as Adam
     from eqcirc.learning.plan import Plan as Plan
