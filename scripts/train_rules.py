@@ -57,8 +57,8 @@ RATES = (1e-7, 3e-7, 1e-6)  # S, steps of Adam
 SHARPNESS, BETA = 10.0, 1e-7
 SIZES: dict[str, dict[str, Any]] = {
     "digits": {"hidden": 32, "epochs": 10, "batch_size": 32, "limit": None, "gain": 4.0},
-    "mnist": {"hidden": 64, "epochs": 3, "batch_size": 64, "limit": 20_000, "gain": 4.0},
-    "fashion-mnist": {"hidden": 64, "epochs": 3, "batch_size": 64, "limit": 20_000, "gain": 4.0},
+    "mnist": {"hidden": 64, "epochs": 3, "batch_size": 64, "limit": 10_000, "gain": 4.0},
+    "fashion-mnist": {"hidden": 64, "epochs": 3, "batch_size": 64, "limit": 10_000, "gain": 4.0},
 }
 COLOURS = {"exact gradient": "0.3", "AsymEP": "#1f6feb", "Dyadic EP": "#1a7f37", "vector field": "#d1242f"}
 
@@ -133,11 +133,13 @@ def rule_of(name: str, circuit: Circuit) -> Rule:
     return (AsymEP if name == "AsymEP" else VectorField)(circuit, cost, BETA)
 
 
-def trained(job: tuple[str, str, str, float, int, str]) -> dict[str, Any]:
+def trained(job: tuple[str, str | None, str, str, float, int, str]) -> dict[str, Any]:
     """Train one network by one rule; return its curve and scores."""
-    name, kind, rule, rate, seed, engine = job
+    name, path, kind, rule, rate, seed, engine = job
     size = SIZES[name]
-    data, _ = scale(load_splits(name, validation=0.1, test=0.2, seed=0, limit=size["limit"]), "unit")
+    data, _ = scale(
+        load_splits(name, path=path, validation=0.1, test=0.2, seed=0, limit=size["limit"]), "unit"
+    )
     circuit = network(kind, data, size, seed)
     plan = Plan(
         epochs=size["epochs"],
@@ -164,13 +166,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", choices=tuple(SIZES), default="digits")
     parser.add_argument("--engine", choices=("ideal", "ngspice"), default="ideal")
+    parser.add_argument(
+        "--path", help="folder with the idx files of mnist or fashion-mnist; else they are found or fetched"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     report = Report(__file__)
     report.name = f"train_rules_{options.data}_{options.engine}"
     pairs = [(kind, rule) for kind in NETWORKS for rule in RULES]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        tries = [(options.data, k, r, rate, 100, "ideal") for k, r in pairs for rate in RATES]
+        tries = [(options.data, options.path, k, r, rate, 100, "ideal") for k, r in pairs for rate in RATES]
         found = list(pool.map(trained, tries))
         best = {
             pair: max((f for f in found if (f["network"], f["rule"]) == pair), key=lambda f: f["validation"])[
@@ -179,7 +184,7 @@ def main() -> None:
             for pair in pairs
         }
         jobs = [
-            (options.data, k, r, best[k, r], s, options.engine)
+            (options.data, options.path, k, r, best[k, r], s, options.engine)
             for k, r in pairs
             for s in range(options.seeds)
         ]
