@@ -20,7 +20,7 @@ NAMES = ("xor", "moons", "iris", "digits", "mnist", "fashion-mnist", "csv", "npz
 def load_splits(
     name: str,
     *,
-    path: Path | None = None,
+    path: Path | str | None = None,
     label: str = "label",
     targets: tuple[str, ...] = (),
     validation: float = 0.1,
@@ -50,6 +50,7 @@ def load_splits(
         ConfigError: An argument is unknown, out of range, missing, or has no meaning for this data set.
         DataError: The data are missing, damaged, or too few for the shares.
     """
+    path = None if path is None else Path(path)
     _check_arguments(name, path, targets, seed, limit)
     if name == "xor":
         points = builtin.xor()

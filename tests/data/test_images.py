@@ -12,7 +12,7 @@ import numpy as np
 import pooch
 import pytest
 
-from eqcirc.data import images
+from eqcirc.data import images, load_splits
 from eqcirc.data.idx import read_idx
 from eqcirc.data.images import FILES, SOURCES, Source, load_images
 from eqcirc.errors import ConfigError, DataError
@@ -27,6 +27,7 @@ def test_a_folder_gives_the_official_parts(
 ) -> None:
     folder = mnist_folder(packed=packed)
     train, test = load_images(name, folder)
+    np.testing.assert_array_equal(load_splits(name, path=str(folder)).test.inputs, test.inputs)
     assert (train.name, train.inputs.shape, test.inputs.shape, test.n_classes) == (name, (40, 6), (20, 6), 10)
     pixels = read_idx(folder / (FILES[0] if packed else FILES[0].removesuffix(".gz")), 3)
     np.testing.assert_array_equal(np.rint(train.inputs * 255), pixels.reshape(40, 6))
