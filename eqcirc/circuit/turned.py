@@ -151,7 +151,8 @@ class _Turning:
         label, value = "" if share is None else "b_", element.value
         name = element.name if share is None else f"eq_held_{element.name}"
         held = self._hold((1.0, control[0]), (-1.0, control[1]))
-        yield _gm(name, value, share, out, (held, np.zeros_like(held)))
+        own = element.trainable and share is None
+        yield _gm(name, value, share, out, (held, np.zeros_like(held)), trainable=own)
         for back in self._returns(out, control):
             taken = Share(element.name, back.factor, back.parts)
             size = back.factor * value[back.parts]
@@ -213,7 +214,10 @@ class _Turning:
         yield replace(less, rows=reference) if back else replace(less, columns=reference)
 
 
-def _gm(name: str, value: Array, share: Share | None, out: Ends, control: Ends) -> Transconductor:
+def _gm(
+    name: str, value: Array, share: Share | None, out: Ends, control: Ends, *, trainable: bool = False
+) -> Transconductor:
+    (p, n), (cp, cn) = out, control
     return Transconductor(
-        name=name, value=value, share=share, out_p=out[0], out_n=out[1], cp=control[0], cn=control[1]
+        name=name, value=value, share=share, trainable=trainable, out_p=p, out_n=n, cp=cp, cn=cn
     )

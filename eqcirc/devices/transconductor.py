@@ -46,7 +46,8 @@ class Transconductor(LinearElement):
     def check(self, value: Array) -> None:
         """Raise `CircuitError` for a wrong shape, zero, or a value outside the valid range."""
         super().check(value)
-        bad = (value == 0) & (not self.trainable) | (np.abs(value) > LARGEST)
+        may_be_zero = self.trainable or self.share is not None
+        bad = (value == 0) & (not may_be_zero) | (np.abs(value) > LARGEST)
         if bad.any():
             raise CircuitError(
                 f"transconductor {self.name!r}: {first(bad, value)} S; expected a non-zero value up to "

@@ -197,3 +197,21 @@ def test_decks_of_the_phases_are_circuits_as_others() -> None:
         assert len(set(circuit.node_names)) == circuit.n_nodes
         own = {e.name for e in example.circuit.elements}
         assert all(name.startswith("eq_") for name in names if name not in own)
+
+
+@pytest.mark.parametrize("make", [AsymEP, Dyadic])
+def test_a_trained_transconductance_may_be_zero(make: Callable[..., Rule]) -> None:
+    """It can be driven there, and begin there; its derivative is not zero."""
+    b = CircuitBuilder("zero")
+    x, n = b.input("x", 2), b.nodes("n", 2)
+    b.conductance("series", x, n, 1e-5, trainable=True)
+    b.conductance("load", n, GROUND, 1e-5)
+    b.transconductor("gm", (n[1], GROUND), (n[0], GROUND), 0.0, trainable=True)
+    example = Case(b.build(n[1]), np.array([[1.0, 0.3], [-0.5, 0.2]]))
+    cost, solver = SquaredError(), IdealSolver(example.circuit)
+    wanted = targets(example, cost)
+    values = example.circuit.parameters
+    exact = finite_differences(solver, values, example.inputs, wanted, cost, [("gm", (0,))])
+    found = make(example.circuit, cost, 1e-9).measure(solver, values, example.inputs, wanted).gradient()
+    np.testing.assert_allclose(found["gm"], exact, rtol=1e-6)
+    assert exact[0] != 0
