@@ -28,6 +28,7 @@ from eqcirc.devices import Amplifier, Cell, LinearElement, Tangent
 from eqcirc.errors import SymmetryError
 from eqcirc.typing import Array, Parameters
 
+NEXT_TO_NOTHING = 1e-30  # S
 TOLERANCE = 1e-9  # relative; two walks to one node round differently
 OTHER_RULES = (
     "so Equilibrium Propagation does not apply; train with a rule for circuits that are not reciprocal (AsymEP, "
@@ -165,7 +166,7 @@ def _transconductor_steps(
     """Pair up the transconductors between free nodes, those of gyrators too; refuse the lone one."""
     values = circuit.values(parameters)
     elements = [e for e in circuit.elements if isinstance(e, LinearElement) and not e.reciprocal]
-    entries = [element.branches(values[element.name]).entries for element in elements]
+    entries = [element.branches(_present(element, values[element.name])).entries for element in elements]
     matrix = csr_array((circuit.n_nodes, circuit.n_nodes))
     for row, column, value in entries:
         matrix = matrix + coo_array((value, (row, column)), shape=matrix.shape).tocsr()
@@ -183,6 +184,11 @@ def _transconductor_steps(
                     f": no scaling makes the circuit symmetric, {OTHER_RULES}",
                 )
             yield _Step(int(region[a]), int(region[b]), 1.0, forward / back, name)
+
+
+def _present(element: LinearElement, value: Array) -> Array:
+    """Return values, those that are trained and happen to be 0 as next to nothing: they will carry something."""
+    return np.where(value == 0, NEXT_TO_NOTHING, value) if element.trainable else value
 
 
 def _walk(circuit: Circuit, region: np.ndarray, steps: list[_Step]) -> Scaling:

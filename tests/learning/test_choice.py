@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.costs import SquaredError
 from eqcirc.errors import SymmetryError
 from eqcirc.learning.asym_ep import AsymEP
@@ -38,6 +39,14 @@ def test_the_simplest_rule_that_is_exact_is_chosen(name: str) -> None:
 )
 def test_why_is_said_in_a_sentence_that_names_the_element(name: str, words: str) -> None:
     assert words in choose_rule(case(name).circuit, COST, 1e-7).why
+
+
+def test_what_is_trained_carries_something_even_if_it_begins_at_zero() -> None:
+    b = CircuitBuilder("zero")
+    x, n = b.input("x"), b.nodes("n", 2)
+    b.conductance("series", x, n, 1e-5)
+    b.transconductor("gm", (n[1], GROUND), (n[0], GROUND), 0.0, trainable=True)
+    assert isinstance(choose_rule(b.build(n), COST, 1e-7).rule, AsymEP)
 
 
 def test_rules_can_be_asked_for() -> None:
