@@ -103,7 +103,7 @@ def check(
     ] = "both",
     picture: Annotated[Path | None, typer.Option(help="With --trials: PNG file to draw.")] = None,
     write: Annotated[
-        bool, typer.Option("--write", help="With --trials: put the beta of the least error into the file.")
+        bool, typer.Option("--write", help="With --trials: put the recommended beta into the file.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -118,7 +118,7 @@ def check(
     from eqcirc.cli.output import print_json, print_table
     from eqcirc.cli.overrides import changed
     from eqcirc.cli.source import first, open_source
-    from eqcirc.errors import EngineError
+    from eqcirc.errors import ConfigError, EngineError
     from eqcirc.experiment.build import build_rule, build_solver
     from eqcirc.learning.evaluate import targets_of
     from eqcirc.verify.check import check as run_check
@@ -126,6 +126,10 @@ def check(
     opened = open_source(source)
     change = [] if beta is None else [f"learning.beta={beta}"]
     experiment = changed(opened.experiment, change, "--beta")
+    if not trials and (picture is not None or write):
+        raise ConfigError("--picture and --write are of --trials; say how many, for example --trials 50")
+    if picture is not None and not picture.parent.is_dir():
+        raise ConfigError(f"there is no folder {picture.parent} for the picture")
     if trials:
         from eqcirc.cli.trials import trials as run_trials
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,7 +39,7 @@ def trials(
     from eqcirc.experiment.build import build_rule, build_solver
     from eqcirc.report.gradients import gradient_figure
     from eqcirc.verify.check import BIAS
-    from eqcirc.verify.trials import Trial, curve, measure, statistics
+    from eqcirc.verify.trials import GOOD, Trial, curve, measure, statistics
 
     choice = build_rule(experiment, opened.circuit)
     rule, draws = choice.rule, _draws(opened, experiment, count, samples)
@@ -91,6 +92,11 @@ def trials(
             words = "" if np.isnan(predicted) else f", predicted {predicted:.1e}"
             if rule.order:
                 typer.echo(f"least error at beta = {measured:.1e} {unit}{words}; now {rule.beta:.1e}")
+        if rule.order:
+            typer.echo(
+                f"recommended: beta = {recommended:.2g} {unit}, the largest with errors below {GOOD:g} in all draws, "
+                "or the best one"
+            )
         if picture is not None:
             typer.echo(f"wrote {picture}")
     if write:
@@ -129,12 +135,14 @@ def _write(path: Path, beta: float) -> None:
     if path.is_dir():
         raise ConfigError(f"{path} is a run, whose experiment is past; give --write an experiment file")
     text = path.read_text(encoding="utf-8")
+    wanted = tomllib.loads(text)
+    wanted.setdefault("learning", {})["beta"] = float(f"{beta:.2g}")
     changed, times = re.subn(
         r"^(\s*beta\s*=\s*)[^\s#]+", lambda found: f"{found[1]}{beta:.2g}", text, count=1, flags=re.MULTILINE
     )
     if not times:
         changed, times = re.subn(
-            r"^\[learning\][^\n]*$",
+            r"^\[\s*learning\s*\][^\n]*$",
             lambda found: f"{found[0]}\nbeta = {beta:.2g}",
             text,
             count=1,
@@ -142,5 +150,14 @@ def _write(path: Path, beta: float) -> None:
         )
     if not times:
         changed = f"{text.rstrip()}\n\n[learning]\nbeta = {beta:.2g}\n"
+    try:
+        right = tomllib.loads(changed) == wanted
+    except tomllib.TOMLDecodeError:
+        right = False
+    if not right:
+        raise ConfigError(
+            f"{path}: its table [learning] is written in a way that --write does not know; put beta = {beta:.2g} "
+            "into it"
+        )
     path.write_text(changed, encoding="utf-8")
     typer.echo(f"wrote beta = {beta:.2g} into {path}")

@@ -37,7 +37,9 @@ class Block(LinearElement):
                 f"crossbar {self.name!r}: expected values of shape {self.shape} for {len(self.rows)} rows and "
                 f"{len(self.columns)} columns, got {self.value.shape}"
             )
-        if np.intersect1d(self.rows, self.columns).size:
+        if np.intersect1d(
+            self.rows, self.columns
+        ).any():  # ground may be both, in the image of a doubled circuit
             raise CircuitError(f"crossbar {self.name!r}: a node is both row and column; list it once")
         self.check(self.value)
 
@@ -106,4 +108,5 @@ def resistor_cards(block: Block, conductances: Array, node: Sequence[str]) -> li
         f"r_{block.name}_{i}_{j} {node[r]} {c} {number(1 / g)}"
         for i, (r, line) in enumerate(zip(block.rows.tolist(), conductances.tolist(), strict=True))
         for (j, c), g in zip(columns, line, strict=True)
+        if node[r] != c
     ]

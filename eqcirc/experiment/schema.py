@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
 
 from eqcirc.experiment.network import Network
 from eqcirc.experiment.section import (
@@ -69,7 +69,9 @@ class Reading(Section):
 
     noise: NotNegative = Field(0.0, description="V; standard deviation, every node in every phase by itself")
     phase_noise: NotNegative = Field(0.0, description="V; of what all nodes of one phase have in common")
-    bits: Count | None = Field(None, examples=[12], description="of the converter; left out for no rounding")
+    bits: Annotated[int, Strict(), Field(ge=1, le=52)] | None = Field(
+        None, examples=[12], description="of the converter; left out for no rounding"
+    )
     full_scale: Positive = Field(1.0, description="V; the converter goes from -full_scale to full_scale")
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
-from eqcirc.errors import SymmetryError
+from eqcirc.errors import ConfigError, SymmetryError, nearest
 from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.coupled import Coupled
 from eqcirc.learning.dyadic import Dyadic
 from eqcirc.learning.eqprop import EqProp
-from eqcirc.learning.phases import Variant
+from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.reading import Reading
 from eqcirc.learning.rule import Rule
 from eqcirc.learning.vector_field import VectorField
+from eqcirc.typing import Array
 
 Name = Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled"]
 
@@ -61,9 +64,13 @@ def choose_rule(
         force: whether a rule may be one that does not measure the gradient.
 
     Raises:
+        ConfigError: there is no such rule or variant.
         SymmetryError: the rule does not measure the gradient of this circuit; names the element that is the reason.
         CircuitError: an element that cannot be turned around, or has no image.
     """
+    for what, word, valid in (("rule", name, get_args(Name)), ("variant", variant, tuple(PHASES))):
+        if word not in valid:
+            raise ConfigError(f"unknown {what} {word!r}: {nearest(str(word), valid)}")
     choice = _choice(circuit, cost, beta, name, variant, force)
     rule = choice.rule.with_reading(reading, seed)
     return Choice(rule, choice.exact, choice.why)
@@ -95,9 +102,21 @@ def _choice(circuit: Circuit, cost: Cost, beta: float, name: Name, variant: Vari
 
 
 def _obstacle(circuit: Circuit) -> SymmetryError | None:
-    """Return why the circuit has no scaling, if it has none."""
+    """Return why the circuit has no scaling, or will have none when its values are trained."""
     try:
         symmetry(circuit)
+        if circuit.scaling_varies:
+            symmetry(circuit, _moved(circuit))
     except SymmetryError as error:
         return error
     return None
+
+
+def _moved(circuit: Circuit) -> dict[str, Array]:
+    """Return trained values as training may leave them: each moved by itself."""
+    rng = np.random.default_rng(0)
+    moved = {}
+    for element in circuit.trainable:
+        value = element.value * rng.uniform(0.7, 1.4, element.value.shape)
+        moved[element.name] = np.clip(value, *element.bounds)
+    return moved

@@ -21,12 +21,12 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.clamped import clamped
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost, SquaredError
-from eqcirc.errors import ConfigError
+from eqcirc.errors import ConfigError, SolverError
 from eqcirc.learning.deviation import continued
 from eqcirc.learning.phases import PHASES, Variant
-from eqcirc.learning.rule import Measurement, PhasedRule
-from eqcirc.solvers.base import OperatingPoints, Solver
-from eqcirc.solvers.status import Status
+from eqcirc.learning.rule import Measurement, PhasedRule, arrays
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
+from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array, Parameters
 
 
@@ -64,7 +64,13 @@ class Coupled(PhasedRule):
     def measure(
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Energies:
-        """See `Rule.measure`: the free phase, then one or two clamped ones."""
+        """See `Rule.measure`: the free phase, then one or two clamped ones.
+
+        Raises:
+            SolverError: nothing proves that there is one operating point.
+        """
+        inputs, targets = arrays(inputs, targets)
+        Nudge(self.cost, targets, 1.0).check(len(inputs), self.circuit.readout.n_outputs)
         free = solver.solve(parameters, inputs)
         good, phases = free.converged, PHASES[self.variant]
         points = [continued(free, None, 0)]
@@ -73,6 +79,12 @@ class Coupled(PhasedRule):
             for factor in phases.factors:
                 volts = outputs + factor * self.beta * (targets[good] - outputs)
                 points.append(self._clamp(solver, parameters, self.clamped.inputs(inputs[good], volts)))
+        if any(p.evidence != Evidence.PROVEN for p in (free, *points[1:])):
+            raise SolverError(
+                "coupled learning needs a circuit of which it is proven that there is one operating point, clamped or "
+                "not: clamps are switched on, and might lead to another one; this circuit may have several "
+                "(eqcirc stability), so train it with a nudge (eqprop, asym_ep, dyadic)"
+            )
         whole = _stacked(free, points[1:], len(phases.factors))
         scaling = symmetry(self.circuit, parameters) if self.circuit.scaling_varies else self._scaling
         return Energies(self, parameters, whole, self.seen(whole, parameters, inputs), scaling)

@@ -20,7 +20,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.doubled import doubled
 from eqcirc.costs import Cost
 from eqcirc.learning.deviation import continued
-from eqcirc.learning.rule import Measurement, Phase, Rule
+from eqcirc.learning.rule import Measurement, Phase, Rule, arrays
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
@@ -64,6 +64,7 @@ class Dyadic(Rule):
 
     def measure(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Image:
         """See `Rule.measure`: the free phase of the circuit, then that of the doubled one with its nudge."""
+        inputs, targets = arrays(inputs, targets)
         nudge = self.nudge(targets)
         nudge.check(len(inputs), self.circuit.readout.n_outputs)
         free = solver.solve(parameters, inputs)

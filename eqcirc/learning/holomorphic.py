@@ -19,10 +19,11 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
 from eqcirc.errors import ConfigError, SolverError
-from eqcirc.learning.rule import Measurement, Rule
+from eqcirc.learning.rule import Measurement, Rule, arrays
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.ideal.holomorphic import Complex, nudged
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.response import EVEN_NOISE, NONLINEAR
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array, Parameters
 
@@ -71,6 +72,7 @@ class Holomorphic(Rule):
                 f"holomorphic EqProp has complex voltages, which the {solver.name} solver cannot have; use the ideal "
                 'solver, or variant = "richardson" of eqprop'
             )
+        inputs, targets = arrays(inputs, targets)
         s = symmetry(self.circuit, parameters) if self.circuit.scaling_varies else self._scaling
         at = s[self.circuit.readout.nodes]
         weight = np.divide(1, at, out=np.zeros_like(at), where=at != 0)
@@ -80,10 +82,16 @@ class Holomorphic(Rule):
         good, status = free.converged, free.status.copy()
         phases = np.full((self.nudges, *free.free.shape), np.nan, complex)
         if good.any():
-            phases[:, good], solved = nudged(
+            phases[:, good], solved, expected = nudged(
                 self.circuit, parameters, inputs[good], free.free[good], nudge.take(good), self.factors
             )
             status[np.flatnonzero(good)[~solved]] = Status.NOT_CONVERGED
+            first = np.tensordot(self.factors.conj(), phases[:, good], axes=1).real / self.nudges
+            off = np.linalg.norm((first - expected)[:, self.circuit.free_nodes], axis=1)
+            wrong = ~(
+                off <= NONLINEAR * np.linalg.norm(expected[:, self.circuit.free_nodes], axis=1) + EVEN_NOISE
+            )
+            status[np.flatnonzero(good)[solved & wrong]] = Status.WRONG_BRANCH
         return Circle(self, parameters, replace(free, status=status), phases, s)
 
 

@@ -8,12 +8,17 @@ and the values, so that a run that is resumed goes on with the same noise.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
 from eqcirc.devices.base import in_range
+from eqcirc.errors import CircuitError
 from eqcirc.typing import Array
+
+log = logging.getLogger("eqcirc")
+_SAID: set[Reading] = set()
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,22 @@ class Reading:
         in_range("reading", "phase_noise", self.phase_noise, 0.0, 1e3, "V")
         in_range("reading", "full_scale", self.full_scale, 1e-9, 1e6, "V")
         if self.bits is not None:
+            if not isinstance(self.bits, int) or isinstance(self.bits, bool):
+                raise CircuitError(f"reading: bits = {self.bits!r}: expected a whole number")
             in_range("reading", "bits", self.bits, 1, 52, "")
+
+    def warn(self, voltages: Array) -> None:
+        """Say once, for these settings, that voltages are beyond what the converter can show."""
+        beyond = self.bits is not None and bool((np.abs(voltages) > self.full_scale).any())
+        if beyond and self not in _SAID:
+            _SAID.add(self)
+            largest = float(np.nanmax(np.abs(voltages)))
+            log.warning(
+                "the converter clips at full_scale = %g V, and there are voltages of %.3g V; what is clipped is not "
+                "learnt from",
+                self.full_scale,
+                largest,
+            )
 
     def read(self, voltages: Array, rng: np.random.Generator) -> Array:
         """Return what is seen of voltages (phase, batch, node)."""

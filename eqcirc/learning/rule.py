@@ -16,7 +16,7 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
-from eqcirc.errors import SolverError
+from eqcirc.errors import ConfigError, SolverError, nearest
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.reading import Reading
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
@@ -126,6 +126,7 @@ class Rule(ABC):
             return points
         free = self.circuit.is_free
         voltages = points.voltages.copy()
+        self.reading.warn(voltages[..., free])
         voltages[..., free] = self.reading.read(voltages[..., free], self.draws(parameters, inputs))
         return replace(points, voltages=voltages)
 
@@ -158,7 +159,9 @@ class PhasedRule(Rule):
     variant: Variant
 
     def __init__(self, circuit: Circuit, cost: Cost, beta: float, variant: Variant) -> None:
-        """Take circuit, cost, nudging strength and variant."""
+        """Take circuit, cost, nudging strength and variant; `ConfigError` for a variant that does not exist."""
+        if variant not in PHASES:
+            raise ConfigError(f"unknown variant {variant!r}: {nearest(str(variant), tuple(PHASES))}")
         self.circuit, self.cost, self.beta, self.variant = circuit, cost, beta, variant
 
     @property
@@ -172,6 +175,11 @@ class PhasedRule(Rule):
             return self
         positive = self.draws(parameters, inputs).random() < 0.5
         return self._with(variant="positive" if positive else "negative")
+
+
+def arrays(inputs: Array, targets: Array) -> tuple[Array, Array]:
+    """Return samples and targets as arrays with a row for each sample, whatever they were given as."""
+    return np.atleast_2d(np.asarray(inputs, np.float64)), np.atleast_2d(np.asarray(targets, np.float64))
 
 
 def flat(gradient: Parameters) -> Array:

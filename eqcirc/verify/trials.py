@@ -223,12 +223,17 @@ def curve(rule: Rule, solver: Solver, draws: Sequence[Draw], betas: Array) -> Cu
     for some in draws:
         size = max(float(np.linalg.norm(some.exact)), 1e-300)
         quiet = measure(clean, solver, some)
-        bias.append(np.linalg.norm(quiet - some.exact) / size / rule.beta**rule.order)
-        noise.append(np.linalg.norm(measure(rule, solver, some) - quiet) / size * rule.beta)
+        bias.append(float(np.linalg.norm(quiet - some.exact)) / size / rule.beta**rule.order)
+        noise.append(float(np.linalg.norm(measure(rule, solver, some) - quiet)) / size * rule.beta)
     errors = np.array(
         [
             [relative_error(measure(rule.with_beta(float(b)), solver, some), some.exact) for some in draws]
             for b in betas
         ]
     )
-    return Curve(np.asarray(betas), errors, rule.order, float(np.nanmedian(bias)), float(np.nanmedian(noise)))
+    return Curve(np.asarray(betas), errors, rule.order, _median(bias), _median(noise))
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.median(known)) if known else float("nan")

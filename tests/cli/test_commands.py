@@ -344,19 +344,22 @@ def test_check_of_a_good_circuit(eqcirc: Command, trained: str) -> None:
     assert lines[0] == (
         "rule: a scaling s makes the Jacobian symmetric: Equilibrium Propagation is exact up to its beta"
     )
-    assert [line.split("  ")[0] for line in lines[2:]] == [
+    rows = [line for line in lines if "worst element" not in line and not line.startswith("reciprocity")]
+    assert [line.split("  ")[0] for line in rows[2:]] == [
         "adjoint against finite differences",
         "EqProp (ideal) against adjoint",
         "ngspice against ideal voltages",
         "EqProp (ngspice) against adjoint",
     ]
-    assert all(line.rstrip().endswith("yes") for line in lines[2:])
+    assert all(line.rstrip().endswith("yes") for line in rows[2:])
+    measured = [line for line in lines if line.startswith("reciprocity, measured by")]
+    assert len(measured) == 2, "by both engines"
 
 
 def test_check_fails_where_beta_is_large(eqcirc: Command, trained: str) -> None:
     result = eqcirc("check", trained, "--beta", 3e-7, "--samples", 2, "--json")
     assert result.code == 1
-    holds = {f["name"]: f["holds"] for f in result.json["findings"]}
+    holds = {f["name"]: f["holds"] for f in result.json["findings"] if "worst element" not in f["name"]}
     assert holds == {
         "adjoint against finite differences": True,
         "EqProp (ideal) against adjoint": False,
@@ -373,7 +376,7 @@ def test_check_fails_where_beta_is_large(eqcirc: Command, trained: str) -> None:
 def test_check_without_ngspice_checks_the_rest(eqcirc: Command, no_ngspice: None) -> None:
     result = eqcirc("check", "tiny.toml", "--json")
     assert result.code == 0
-    assert len(result.json["findings"]) == 2
+    assert len(result.json["findings"]) == 3
     assert result.err.startswith(
         "warning: no comparison with ngspice: NGSPICE_LIBRARY_PATH names '/nonexistent'"
     )

@@ -86,6 +86,27 @@ def test_a_file_without_beta_gets_one(eqcirc: Command, tmp_path: Path, learning:
     assert eqcirc("check", path, "--trials", 2, "--engine", "ideal").code == 0
 
 
+@pytest.mark.parametrize(
+    "table", ["learning = { epochs = 2, beta = 1e-8 }", "learning.beta = 1e-8", "[ learning ]"]
+)
+def test_a_file_is_written_right_or_not_at_all(eqcirc: Command, tmp_path: Path, table: str) -> None:
+    path = tmp_path / "other.toml"
+    above, below = (table, "") if not table.startswith("[") else ("", table + "\n")
+    rest = '[data]\nname = "xor"\nscaling = "none"\n[network]\nhidden = [3]\ninput_gain = 1.0\n'
+    path.write_text(f'name = "other"\n{above}\n{rest}{below}')
+    before = path.read_text()
+    result = eqcirc("check", path, "--trials", 2, "--engine", "ideal", "--write")
+    if result.code == 2:
+        assert "put beta = " in result.err
+        assert path.read_text() == before
+    assert eqcirc("check", path, "--trials", 2, "--engine", "ideal").code in (0, 1), "still an experiment"
+
+
+def test_options_of_trials_need_them(eqcirc: Command, small: Path) -> None:
+    assert "are of --trials" in eqcirc("check", small, "--write").err
+    assert "there is no folder" in eqcirc("check", small, "--trials", 2, "--picture", "missing/x.png").err
+
+
 def test_a_run_is_past(eqcirc: Command, small: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     args = ("--set", "learning.epochs=1", "--set", "solver.engine=ideal", "--set", "audit.every=0")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import SquaredError
-from eqcirc.errors import SymmetryError
+from eqcirc.errors import ConfigError, SymmetryError
 from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.choice import choose_rule
 from eqcirc.learning.dyadic import Dyadic
@@ -81,3 +82,29 @@ def test_where_no_rule_applies_the_reason_is_that_of_the_amplifier(name: str) ->
     for rule in ("auto", "asym_ep", "dyadic"):
         with pytest.raises(SymmetryError, match="amplifier"):
             choose_rule(case(name).circuit, COST, 1e-7, name=rule)  # type: ignore[arg-type]
+
+
+def ring(trainable: bool) -> Circuit:
+    """Equal transconductances both ways around a loop: symmetric as long as nobody trains them."""
+    b = CircuitBuilder("ring")
+    x, n = b.input("x"), b.nodes("n", 3)
+    b.conductance("series", x, n[0], 1e-5, trainable=True)
+    b.conductance("load", n, GROUND, 4e-5)
+    for name, ahead in (("forth", [1, 2, 0]), ("back", [2, 0, 1])):
+        b.transconductor(name, (n, GROUND), (n[ahead], GROUND), 1e-5, trainable=trainable)
+    return b.build(n[2])
+
+
+def test_a_scaling_that_training_would_break_is_none() -> None:
+    assert isinstance(choose_rule(ring(False), COST, 1e-7).rule, EqProp)
+    choice = choose_rule(ring(True), COST, 1e-7)
+    assert isinstance(choice.rule, AsymEP)
+    assert "closes a loop that asks for two scalings" in choice.why
+
+
+@pytest.mark.parametrize(("key", "word"), [("name", "dyadc"), ("variant", "centered")])
+def test_misspelt_words_are_refused_with_the_nearest(key: str, word: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown .* '{word}': did you mean"):
+        choose_rule(case("bridge").circuit, COST, 1e-7, **{key: word})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="unknown variant 'centered'"):
+        EqProp(case("bridge").circuit, COST, 1e-7, "centered")  # type: ignore[arg-type]

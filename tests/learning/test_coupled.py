@@ -7,14 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.clamped import clamped
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
-from eqcirc.errors import CircuitError, ConfigError, SymmetryError
+from eqcirc.devices import CubicDevice
+from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, SymmetryError
 from eqcirc.learning.choice import choose_rule
 from eqcirc.learning.coupled import Coupled
 from eqcirc.learning.phases import Variant
 from eqcirc.learning.rule import flat
+from eqcirc.solvers.free_phase import InitialState
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.typing import Array
@@ -119,6 +122,28 @@ def test_what_cannot_be_clamped_is_refused(
 ) -> None:
     with pytest.raises(error, match=words):
         make()
+
+
+def test_a_circuit_that_may_have_several_states_is_refused() -> None:
+    """Clamps are switched on, and might lead to another one."""
+    b = CircuitBuilder("bistable")
+    x, h, o = b.input("x"), b.nodes("h"), b.nodes("o")
+    b.conductance("feed", x, h, 1e-5, trainable=True)
+    b.device("cubic", h, GROUND, CubicDevice(1e-4, 0.5))
+    b.conductance("out", h, o, 1e-5, trainable=True)
+    b.conductance("load", o, GROUND, 1e-5)
+    rule = Coupled(b.build(o), COST, 0.1)
+    solver = IdealSolver(rule.circuit, start=InitialState({"h": -1.0}))
+    with pytest.raises(SolverError, match="proven that there is one operating point"):
+        rule.measure(solver, None, np.array([[0.1]]), np.array([[0.2]]))
+
+
+def test_targets_that_do_not_fit_are_refused() -> None:
+    example = case("signed")
+    rule, solver = Coupled(example.circuit, COST, 0.1), IdealSolver(example.circuit)
+    for targets in (np.zeros((2, 2)), np.full((5, 2), np.nan)):
+        with pytest.raises(DataError, match="expected finite targets"):
+            rule.measure(solver, None, example.inputs, targets)
 
 
 def test_samples_without_a_free_phase_fail_alone() -> None:

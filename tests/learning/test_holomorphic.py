@@ -72,6 +72,14 @@ def test_ten_nudges_bear_a_beta_that_two_do_not() -> None:
     assert errors[1] < 1e-6 * errors[0] or errors[1] < 1e-6
 
 
+def test_a_beta_beyond_the_branch_is_found_out() -> None:
+    """Diodes bend: complex nudges of a third of the output's conductance lead anywhere."""
+    example, cost = case("antiparallel"), SquaredError()
+    rule = Holomorphic(example.circuit, cost, 3e-5, 4)
+    found = rule.measure(IdealSolver(example.circuit), None, example.inputs, example.nudge(cost).targets)
+    assert not found.points.converged.all()
+
+
 def test_it_is_refused_where_it_cannot_be() -> None:
     example, cost = case("signed"), SquaredError()
     with pytest.raises(ConfigError, match="at least 2 nudges"):

@@ -199,6 +199,33 @@ def test_decks_of_the_phases_are_circuits_as_others() -> None:
         assert all(name.startswith("eq_") for name in names if name not in own)
 
 
+@pytest.mark.parametrize("kind", ["crossbar", "one_way_crossbar", "signed_crossbar"])
+@pytest.mark.parametrize("make", [AsymEP, Dyadic])
+def test_blocks_may_have_held_nodes_on_both_sides(make: Callable[..., Rule], kind: str) -> None:
+    b = CircuitBuilder("held on both sides")
+    x, n, o = b.input("x", 2), b.nodes("n", 2), b.nodes("o", 2)
+    b.conductance("series", x, n, 1e-5)
+    weights = 1e-5 * np.array([[1, 0.5], [0.3, 0.8]])
+    getattr(b, kind)("block", [x[0], n[0]], [x[1], o[0]], weights)
+    b.one_way_crossbar("w", n, o, weights)
+    b.conductance("load", np.concatenate([n, o]), GROUND, 1e-5, trainable=True)
+    example = Case(b.build(o), np.array([[1.0, 0.3], [-0.5, 0.2]]), symmetric=False)
+    cost = SquaredError()
+    rule = make(example.circuit, cost, 1e-9)
+    exact = adjoint(example, cost)
+    assert relative_error(measured(rule, example, IdealSolver(example.circuit)), exact) < 1e-6
+    with NgspiceSolver(example.circuit, netlist="full") as solver:
+        assert relative_error(measured(rule, example, solver), exact) < 1e-5
+
+
+@pytest.mark.parametrize("make", [AsymEP, Dyadic])
+def test_samples_may_be_lists(make: Callable[..., Rule]) -> None:
+    example = case("lone_transconductor")
+    rule = make(example.circuit, SquaredError(), 1e-7)
+    found = rule.measure(IdealSolver(example.circuit), None, [[0.3], [0.1]], [[0.1], [0.2]])  # type: ignore[arg-type]
+    assert found.points.converged.all()
+
+
 @pytest.mark.parametrize("make", [AsymEP, Dyadic])
 def test_a_trained_transconductance_may_be_zero(make: Callable[..., Rule]) -> None:
     """It can be driven there, and begin there; its derivative is not zero."""
@@ -207,7 +234,7 @@ def test_a_trained_transconductance_may_be_zero(make: Callable[..., Rule]) -> No
     b.conductance("series", x, n, 1e-5, trainable=True)
     b.conductance("load", n, GROUND, 1e-5)
     b.transconductor("gm", (n[1], GROUND), (n[0], GROUND), 0.0, trainable=True)
-    example = Case(b.build(n[1]), np.array([[1.0, 0.3], [-0.5, 0.2]]))
+    example = Case(b.build(n[1]), np.array([[1.0, 0.3], [-0.5, 0.2]]), symmetric=False)
     cost, solver = SquaredError(), IdealSolver(example.circuit)
     wanted = targets(example, cost)
     values = example.circuit.parameters

@@ -129,13 +129,24 @@ def test_a_converter_rounds_and_clips() -> None:
     np.testing.assert_allclose(reading.read(v, rng), [[[0.0, 0.25, -0.5, 0.75, -1.0]]])
 
 
+def test_voltages_beyond_the_converter_are_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    example = case("signed")
+    rule = EqProp(example.circuit, COST, 1e-6).with_reading(Reading(bits=9, full_scale=0.01))
+    for _ in range(2):
+        measured(rule, example)
+    assert len([r for r in caplog.records if "the converter clips at full_scale = 0.01 V" in r.message]) == 1
+
+
 def test_phase_noise_is_common_to_a_phase() -> None:
     seen = Reading(phase_noise=1e-3).read(np.zeros((3, 2, 4)), np.random.default_rng(0))
     assert (seen == seen[..., :1]).all()
     assert len(np.unique(seen)) == 6
 
 
-@pytest.mark.parametrize("wrong", [{"noise": -1.0}, {"bits": 0}, {"full_scale": float("nan")}, {"bits": 60}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"noise": -1.0}, {"bits": 0}, {"full_scale": float("nan")}, {"bits": 60}, {"bits": 2.5}, {"bits": True}],
+)
 def test_ranges_of_readings_are_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(CircuitError, match=next(iter(wrong))):
         Reading(**wrong)  # type: ignore[arg-type]

@@ -31,8 +31,10 @@ def nudged(
     free: Array,
     nudge: Nudge,
     factors: Complex,
-) -> tuple[Complex, np.ndarray]:
+) -> tuple[Complex, np.ndarray, Array]:
     """Return complex node voltages (phase, batch, node), and whether each sample (batch,) was solved in all phases.
+
+    The third is the linear response (batch, node) to a nudge of factor 1.
 
     Args:
         circuit: the circuit.
@@ -52,7 +54,10 @@ def nudged(
         u, done = rows.newton(plan.collect(free).astype(complex), factor * nudge.beta)
         solved &= done
         voltages[k][:, nodes] = u[:, plan.unknown[nodes]] * plan.voltage[nodes]
-    return voltages, solved
+    moves = rows.response(plan.collect(free))
+    expected = np.zeros_like(free)
+    expected[:, nodes] = moves[:, plan.unknown[nodes]] * plan.voltage[nodes]
+    return voltages, solved, expected
 
 
 class _Rows:
@@ -81,6 +86,14 @@ class _Rows:
                 if (done | broken).all():
                     break
         return u, done
+
+    def response(self, u: Array) -> Array:
+        """Return how unknowns (row, n) move by a nudge of factor 1, by the linearised circuit."""
+        _, jacobian = self._linearise(u.astype(complex), 0.0)
+        k, pull = self._plan.outputs.unknowns, np.zeros_like(u)
+        outputs = u[:, k] @ self._read.T + self._held_outputs
+        pull[:, k] = self._nudge.beta * (self._nudge.cost.gradient(outputs, self._nudge.targets) @ self._draw)
+        return np.asarray(-np.linalg.solve(jacobian.real, pull[:, :, None])[:, :, 0])
 
     def _linearise(self, u: Complex, beta: complex) -> tuple[Complex, Complex]:
         """Return F (row, n) and dF/du (row, n, n)."""
