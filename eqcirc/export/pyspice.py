@@ -36,8 +36,7 @@ from eqcirc.devices import (
 from eqcirc.errors import CircuitError
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
-from eqcirc.solvers.ngspice.decks import nodesets
-from eqcirc.solvers.ngspice.netlist import Tolerances
+from eqcirc.solvers.ngspice.netlist import Tolerances, nodesets
 from eqcirc.solvers.status import Evidence
 from eqcirc.typing import Array, Parameters
 

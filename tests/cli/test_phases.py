@@ -45,6 +45,18 @@ def test_a_learning_phase_is_a_deck_for_plain_ngspice(
     np.testing.assert_allclose(table[:, 4 : 4 + len(outputs)], expected, rtol=1e-5, atol=1e-8)
 
 
+def test_the_nudged_phase_of_a_large_network_runs_too(eqcirc: Command, tmp_path: Path) -> None:
+    """From 0 V ngspice would not find the first point, held by large conductances; the deck says where it is."""
+    deck = tmp_path / "digits.sp"
+    source = Path(__file__).parents[2] / "circuits" / "digits.toml"
+    assert eqcirc("netlist", source, "--phase", "nudged", "--samples", 2, "--out", deck).code == 0
+    printed = subprocess.run(
+        ["ngspice", "-n", "-b", str(deck)], capture_output=True, text=True, check=False, timeout=120
+    ).stdout
+    rows = [line for line in printed.splitlines() if line[:1].isdigit()]
+    assert len(rows) == 2 * 3
+
+
 def test_a_phase_of_a_rule_that_does_not_apply_is_refused(eqcirc: Command, tmp_path: Path) -> None:
     with Run.start(parse(experiment(), "test"), tmp_path / "run") as run:
         run.train()

@@ -13,7 +13,7 @@ from eqcirc.devices.base import number
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array
 
-SAMPLE, PHASE, HOLD = "eq_s", "eq_p", "eq_h"
+SAMPLE, PHASE = "eq_s", "eq_p"
 
 
 def table(values: Array, over: str = SAMPLE) -> str:

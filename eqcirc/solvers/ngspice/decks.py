@@ -10,17 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
-
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.devices.base import number
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
-from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist, reduced_netlist
+from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist, nodesets, reduced_netlist
 from eqcirc.solvers.status import Evidence
 from eqcirc.typing import Array, Parameters
 
@@ -103,11 +100,3 @@ def at_states(netlist: Netlist, voltages: Array, siemens: float) -> Netlist:
     if netlist.samples > 1:
         return netlist.holding(voltages, siemens)
     return replace(netlist, lines=[*netlist.lines, *nodesets(netlist.saved, voltages[0])])
-
-
-def nodesets(names: list[str], voltages: Array) -> list[str]:
-    """Return .nodeset lines of voltages (node,)."""
-    return [
-        f".nodeset v({name})={number(v)}"
-        for name, v in zip(names, np.asarray(voltages).tolist(), strict=True)
-    ]

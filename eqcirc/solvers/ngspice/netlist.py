@@ -25,7 +25,7 @@ from eqcirc.devices.base import number
 from eqcirc.errors import CircuitError
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.ngspice import cards
-from eqcirc.solvers.ngspice.cards import HOLD, PHASE, SAMPLE
+from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
 from eqcirc.sparse import dense
 from eqcirc.typing import Array, Parameters
 
@@ -134,11 +134,15 @@ class Netlist:
                 else it is a phase −1 before it.
         """
         first = 0 if at_rest else -1
-        lines = [f"b_eq_hold {HOLD} 0 v=pwl(v({PHASE}),{first},1,{first + 0.5:g},0,{self.phases},0)"]
+        # in every source, not as the voltage of a node: Newton's method would linearise its product with another one
+        switch = f"pwl(v({PHASE}),{first},1,{first + 0.5:g},0,{self.phases},0)"
+        lines = []
         for k, (name, column) in enumerate(zip(self.saved, np.nan_to_num(voltages).T, strict=True)):
             if which is None or which[k]:
-                lines.append(f"b_eq_hold{k} {name} 0 i={siemens:g}*v({HOLD})*v({name})")
-                lines.append(f"b_eq_feed{k} 0 {name} i={siemens:g}*v({HOLD})*{cards.table(column)}")
+                lines.append(f"b_eq_hold{k} {name} 0 i={siemens:g}*{switch}*v({name})")
+                lines.append(f"b_eq_feed{k} 0 {name} i={siemens:g}*{switch}*{cards.table(column)}")
+        if at_rest:  # the first of all has no point before it
+            lines += nodesets(self.saved, np.nan_to_num(voltages[0]))
         return replace(self, lines=[*self.lines, *lines], held=voltages, first=first)
 
     def sweep(self, first: int = 0, last: int | None = None) -> str:
@@ -156,6 +160,14 @@ class Netlist:
         width = 16 * (len(shown) + 2)  # of one table, instead of one for every few columns
         ends = [f".width out={width}", f".{self.sweep()}", f".print dc {' '.join(shown)}", ".end", ""]
         return "\n".join([title, *self.notes, *parts, *ends])
+
+
+def nodesets(names: Sequence[str], voltages: Array) -> list[str]:
+    """Return .nodeset lines of voltages (node,)."""
+    return [
+        f".nodeset v({name})={number(v)}"
+        for name, v in zip(names, np.asarray(voltages).tolist(), strict=True)
+    ]
 
 
 def charged(lines: list[str], nodes: Sequence[str], inductors: Sequence[str], state: Array) -> list[str]:

@@ -13,8 +13,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices.base import number
 from eqcirc.errors import SolverError
 from eqcirc.solvers.dynamics import Dynamics
-from eqcirc.solvers.ngspice.decks import nodesets
-from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist
+from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist, nodesets
 from eqcirc.solvers.ngspice.pool import Limits, Pool, in_session
 from eqcirc.solvers.ngspice.session import Session
 from eqcirc.typing import Array, NodeArray, Parameters
