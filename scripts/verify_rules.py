@@ -349,7 +349,7 @@ def judge_time(report: Report) -> None:
         with IdealSolver(circuit) if engine == "ideal" else NgspiceSolver(circuit) as solver:
             seconds = _seconds(rules, solver, inputs, targets, rounds)
         report.content["seconds of a step"][engine] = seconds
-        for rule, bound in (("AsymEP", "<= 2"), ("Dyadic EP", "<= 2.5" if engine == "ideal" else "<= 5")):
+        for rule, bound in (("AsymEP", "<= 2"), ("Dyadic EP", "<= 2.5" if engine == "ideal" else "<= 8")):
             report.claim(
                 f"{rule} by {engine}: time of a step over that of EqProp",
                 seconds[rule] / seconds["EqProp"],

@@ -135,12 +135,12 @@ class Netlist:
         """
         first = 0 if at_rest else -1
         # in every source, not as the voltage of a node: Newton's method would linearise its product with another one
-        switch = f"pwl(v({PHASE}),{first},1,{first + 0.5:g},0,{self.phases},0)"
+        on = f"v({PHASE})<{first + 0.5:g}"
         lines = []
         for k, (name, column) in enumerate(zip(self.saved, np.nan_to_num(voltages).T, strict=True)):
             if which is None or which[k]:
-                lines.append(f"b_eq_hold{k} {name} 0 i={siemens:g}*{switch}*v({name})")
-                lines.append(f"b_eq_feed{k} 0 {name} i={siemens:g}*{switch}*{cards.table(column)}")
+                lines.append(f"b_eq_hold{k} {name} 0 i={on}?{siemens:g}*v({name}):0")
+                lines.append(f"b_eq_feed{k} 0 {name} i={on}?{siemens:g}*{cards.table(column)}:0")
         if at_rest:  # the first of all has no point before it
             lines += nodesets(self.saved, np.nan_to_num(voltages[0]))
         return replace(self, lines=[*self.lines, *lines], held=voltages, first=first)
