@@ -13,7 +13,7 @@ Source: Stern et al. 2021 (Phys. Rev. X 11, 021045); Movellan 1991, contrastive 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,9 +22,9 @@ from eqcirc.circuit.clamped import clamped
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost, SquaredError
 from eqcirc.errors import ConfigError, SolverError
-from eqcirc.learning.deviation import continued
+from eqcirc.learning.deviation import Deviation, continued
 from eqcirc.learning.phases import PHASES, Variant
-from eqcirc.learning.rule import Measurement, PhasedRule, arrays
+from eqcirc.learning.rule import PhasedRule, arrays
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array, Parameters
@@ -109,33 +109,8 @@ def _stacked(free: OperatingPoints, clamped: list[OperatingPoints], count: int) 
     return continued(free, replace(clamped[0], voltages=voltages, status=status, messages=messages), count)
 
 
-@dataclass(frozen=True, eq=False)
-class Energies(Measurement):
-    """Free and clamped phases.
-
-    Attributes:
-        rule: that asked for them.
-        parameters: values that they were solved at.
-        points: the free phase, then the clamped ones.
-        seen: the same, as they were read.
-        scaling: s (node,).
-    """
-
-    rule: Coupled
-    parameters: Parameters | None
-    points: OperatingPoints
-    seen: OperatingPoints
-    scaling: Array
-
-    @property
-    def contrast(self) -> Array:
-        """See `Measurement.contrast`."""
-        phases = self.seen.voltages
-        return np.asarray(phases[1] - phases[2 if len(phases) > 2 else 0])
-
-    def take(self, samples: np.ndarray) -> Energies:
-        """See `Measurement.take`."""
-        return replace(self, points=self.points.take(samples), seen=self.seen.take(samples))
+class Energies(Deviation):
+    """Free and clamped phases, whose energies are contrasted."""
 
     def gradient(self) -> dict[str, Array]:
         """Return the direction that the rule descends against, as `Measurement.gradient`."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
-from eqcirc.errors import ConfigError, DataError, SolverError
+from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -158,7 +158,7 @@ class Solver(ABC):
 
         Raises:
             CircuitError: unusable parameters.
-            DataError: unusable inputs.
+            DataError: unusable inputs, or a `begin` of another shape or not finite.
             EngineError: the simulator is missing or refuses the netlist.
         """
 
@@ -183,6 +183,16 @@ class Solver(ABC):
         """
         raise SolverError(f"the {self.name or type(self).__name__} solver has no transients")
 
+    def _moving(self, nodes: NodeArray) -> NodeArray:
+        """Return nodes that a current can be driven into: those whose voltage no source holds."""
+        other = np.setdiff1d(nodes, self.circuit.free_nodes)
+        if other.size:
+            raise CircuitError(
+                f"transfer in {self.circuit.name!r}: expected free nodes, between 0 and {self.circuit.n_nodes - 1} and "
+                f"not held by a source; got {other.tolist()}"
+            )
+        return nodes
+
     def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
         """Return how voltages answer to small currents at an operating point: volts at a node for 1 A into another.
 
@@ -196,6 +206,7 @@ class Solver(ABC):
             (k, k) ohms; a row for each node that is read, a column for each that is driven.
 
         Raises:
+            CircuitError: a node that is held, or none of the circuit's.
             SolverError: the solver cannot say.
         """
         raise SolverError(f"the {self.name or type(self).__name__} solver has no small-signal transfer")

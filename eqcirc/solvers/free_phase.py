@@ -23,7 +23,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.junctions import ROUNDING
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.errors import CircuitError, SolverError, nearest
+from eqcirc.errors import CircuitError, DataError, SolverError, nearest
 from eqcirc.solvers.certificate import certificate
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import LEAST_VOLTAGE, Equations
@@ -128,12 +128,15 @@ class FreePhase:
 
         Raises:
             CircuitError: a node cannot be charged to that voltage.
-            DataError: the pulse is no sample of this circuit.
+            DataError: the pulse is no sample of this circuit, or `begin` is no voltages of it.
             SolverError: a cold start was asked for and cannot be trusted.
         """
         self.relaxes, self.evidence, self.initial, self.begin = False, Evidence.PROVEN, None, None
         if begin is not None:
-            self.begin, self.evidence = equations.plan.collect(begin), Evidence.CONTINUED
+            self.begin, self.evidence = (
+                equations.plan.collect(_voltages(begin, equations)),
+                Evidence.CONTINUED,
+            )
             return
         if isinstance(start, InitialState):
             start.check(equations.plan)  # also where a proof leaves no choice
@@ -180,3 +183,14 @@ class FreePhase:
                 f"the circuit was not at rest where it was said to be: the operating point that was found is "
                 f"{np.abs(u[row] - begin[row]).max():.1e} V away"
             )
+
+
+def _voltages(begin: Array, equations: Equations) -> Array:
+    """Return `begin` if it is a voltage for every node of every sample."""
+    expected = (len(equations.fixed), equations.plan.circuit.n_nodes)
+    if np.shape(begin) != expected or not np.isfinite(begin).all():
+        raise DataError(
+            f"begin: expected finite voltages of shape (batch, node) = {expected}, got shape {np.shape(begin)}, "
+            f"{np.isfinite(begin).sum()} of {np.size(begin)} finite"
+        )
+    return begin

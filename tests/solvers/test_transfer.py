@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eqcirc.errors import SolverError
+from eqcirc.errors import CircuitError, DataError, SolverError
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
@@ -77,3 +77,17 @@ def test_a_solver_that_cannot_says_so() -> None:
         Plain(circuit).transfer(None, np.zeros(2), np.zeros(4), circuit.free_nodes)
     with pytest.raises(SolverError, match="the plain solver solves one circuit only"):
         Plain(circuit).on(circuit)
+
+
+@pytest.mark.parametrize("engine", [IdealSolver, NgspiceSolver])
+def test_nodes_and_voltages_that_are_none_of_the_circuit(engine: type[Solver]) -> None:
+    example = case("bridge")
+    circuit, inputs = example.circuit, example.inputs
+    with engine(circuit) as solver:
+        free = solver.solve(None, inputs).require().free
+        for node in (-1, circuit.n_nodes, int(circuit.fixed_nodes[-1])):
+            with pytest.raises(CircuitError, match="expected free nodes"):
+                solver.transfer(None, inputs[0], free[0], np.array([node]))
+        for begin in (free[:1], free[:, 1:], free[0], np.full_like(free, np.nan)):
+            with pytest.raises(DataError, match="begin: expected finite voltages of shape"):
+                solver.solve(None, inputs, begin=begin)

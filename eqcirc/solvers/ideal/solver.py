@@ -132,7 +132,7 @@ class IdealSolver(Solver):
 
     def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
         """See `Solver.transfer`: columns of the inverse Jacobian."""
-        plan, k = self._plan, self._plan.unknown[nodes]
+        plan, k = self._plan, self._plan.unknown[self._moving(nodes)]
         equations = Equations(ReducedSystem(plan, parameters), self.circuit.fixed_voltages(inputs[None]))
         jacobian = equations.jacobian(plan.collect(free[None]))[0]
         driven = np.zeros((plan.n, len(nodes)))

@@ -161,7 +161,7 @@ class NgspiceSolver(Solver):
 
     def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
         """See `Solver.transfer`. It is the full netlist that is asked."""
-        return transfer(self.circuit, parameters, free, inputs, nodes, self._pool)
+        return transfer(self.circuit, parameters, free, inputs, self._moving(nodes), self._pool)
 
     def _begin(self, initial: InitialState, system: ReducedSystem) -> Array:
         """Return the state (1, size) that is written into the circuit; what a pulse does, ngspice says."""
