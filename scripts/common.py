@@ -19,7 +19,7 @@ class Report:
 
     def __init__(self, script: str) -> None:
         """Name the report after the script's file."""
-        self.name = Path(script).stem
+        self.script = self.name = Path(script).stem
         self.claims: list[dict[str, Any]] = []
         self.content: dict[str, Any] = {}
 
@@ -35,7 +35,7 @@ class Report:
         """Write the JSON file."""
         RESULTS.mkdir(exist_ok=True)
         words = ["PATH" if Path(word).exists() else word for word in sys.argv[1:]]  # a path is nobody else's
-        facts = environment() | {"command": " ".join(["python", f"scripts/{self.name}.py", *words])}
+        facts = environment() | {"command": " ".join(["python", f"scripts/{self.script}.py", *words])}
         text = json.dumps(_plain(facts | {"claims": self.claims} | self.content), indent=1)
         (RESULTS / f"{self.name}.json").write_text(text + "\n", encoding="utf-8")
 

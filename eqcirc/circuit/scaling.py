@@ -20,13 +20,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.validate import components
 from eqcirc.devices import Amplifier, Cell, LinearElement, Tangent
 from eqcirc.errors import SymmetryError
-from eqcirc.typing import Array, Parameters
+from eqcirc.typing import Array, NodeArray, Parameters
 
 NEXT_TO_NOTHING = 1e-30  # S
 TOLERANCE = 1e-9  # relative; two walks to one node round differently
@@ -166,24 +165,50 @@ def _transconductor_steps(
     """Pair up the transconductors between free nodes, those of gyrators too; refuse the lone one."""
     values = circuit.values(parameters)
     elements = [e for e in circuit.elements if isinstance(e, LinearElement) and not e.reciprocal]
-    entries = [element.branches(_present(element, values[element.name])).entries for element in elements]
-    matrix = csr_array((circuit.n_nodes, circuit.n_nodes))
-    for row, column, value in entries:
-        matrix = matrix + coo_array((value, (row, column)), shape=matrix.shape).tocsr()
-    for element, (row, column, value) in zip(elements, entries, strict=True):
+    entries = [
+        _between(circuit, *element.branches(_present(element, values[element.name])).entries)
+        for element in elements
+    ]
+    total = _Sum(circuit.n_nodes, entries)
+    for element, (a, b, _) in zip(elements, entries, strict=True):
         name = f"{type(element).__name__.lower()} {element.name!r}"
-        between = circuit.is_free[row] & circuit.is_free[column] & (row != column) & (value != 0)
-        for a, b in zip(row[between].tolist(), column[between].tolist(), strict=True):
-            forward, back = matrix[a, b], matrix[b, a]
-            if forward == 0:
-                continue  # two transconductors cancel
-            if back == 0:
-                raise SymmetryError(
-                    f"{name} carries {circuit.node_names[b]!r} to {circuit.node_names[a]!r} and nothing carries it "
-                    "back",
-                    f": no scaling makes the circuit symmetric, {OTHER_RULES}",
-                )
-            yield _Step(int(region[a]), int(region[b]), 1.0, forward / back, name)
+        forward, back = total.at(a, b), total.at(b, a)
+        lone = np.flatnonzero((back == 0) & (forward != 0))
+        if lone.size:
+            start, end = (circuit.node_names[nodes[lone[0]]] for nodes in (b, a))
+            raise SymmetryError(
+                f"{name} carries {start!r} to {end!r} and nothing carries it back",
+                f": no scaling makes the circuit symmetric, {OTHER_RULES}",
+            )
+        carries = forward != 0  # else two transconductors cancel
+        joined = (region[a[carries]], region[b[carries]], forward[carries] / back[carries])
+        for start, end, factor in zip(*(column.tolist() for column in joined), strict=True):
+            yield _Step(start, end, 1.0, factor, name)
+
+
+def _between(
+    circuit: Circuit, row: NodeArray, column: NodeArray, value: Array
+) -> tuple[NodeArray, NodeArray, Array]:
+    """Pick the entries between two free nodes."""
+    picked = circuit.is_free[row] & circuit.is_free[column] & (row != column) & (value != 0)
+    return row[picked], column[picked], value[picked]
+
+
+class _Sum:
+    """Entries of a sparse matrix, those at the same place added up, to be looked up by place."""
+
+    def __init__(self, n: int, entries: list[tuple[NodeArray, NodeArray, Array]]) -> None:
+        self._n = n
+        places = [row * n + column for row, column, _ in entries]
+        values = [value for _, _, value in entries]
+        self._places, index = np.unique(np.concatenate([[0], *places]).astype(np.intp), return_inverse=True)
+        self._values = np.bincount(index, np.concatenate([[0.0], *values]))
+
+    def at(self, row: NodeArray, column: NodeArray) -> Array:
+        """Return the entries at rows and columns; 0 where there are none."""
+        place = row * self._n + column
+        index = np.searchsorted(self._places, place).clip(max=len(self._places) - 1)
+        return np.where(self._places[index] == place, self._values[index], 0.0)
 
 
 def _present(element: LinearElement, value: Array) -> Array:
