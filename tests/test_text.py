@@ -1,0 +1,19 @@
+"""Whatever a name holds, it stays within its line."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eqcirc.text import ascii_line, one_line
+
+
+@given(st.text())
+def test_a_line_is_one_printable_line(text: str) -> None:
+    line = one_line(text)
+    assert len(line.splitlines()) <= 1 and (not line or line.isprintable()) and len(line) <= 200
+    assert ascii_line(text).isascii() and len(ascii_line(text).splitlines()) <= 1
+
+
+def test_a_newline_cannot_begin_a_card() -> None:
+    assert one_line("a\n*# shell touch /tmp/x\n.control") == "a *# shell touch /tmp/x .control"
+    assert "\x1b" not in one_line("\x1b[2J")
+    assert one_line("x" * 300, 10) == "xxxxxxxxx…" and ascii_line("Ω" + "x" * 300, 10) == "?xxxxxxxx~"
