@@ -15,15 +15,12 @@ import numpy as np
 
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.errors import AuditError
-from eqcirc.learning.rule import Measurement, Rule, flat
+from eqcirc.learning.rule import NOISE, Measurement, Rule, flat
 from eqcirc.solvers.base import Solver
 from eqcirc.typing import Array, Parameters
 
 log = logging.getLogger("eqcirc")
 
-NOISE = 1e-10
-"""Of the largest voltage: contrasts that differ by less differ by what solvers round, whatever the angle between two
-updates of that size."""
 _SEVERAL_STATES = (
     "Neither need be wrong: with active devices there may be several operating points, see 'eqcirc stability'; a "
     "smaller recovery resistance or device area leaves only one. "
@@ -165,7 +162,7 @@ def _compared(ours: Measurement, theirs: Measurement) -> Comparison:
     """Compare what two solvers measured."""
     max_dv = float(np.abs(ours.points.voltages - theirs.points.voltages).max())
     samples = len(ours.points.status)
-    if np.abs(ours.contrast - theirs.contrast).max() <= _noise(ours):
+    if np.abs(ours.contrast - theirs.contrast).max() <= NOISE * np.abs(ours.points.voltages).max():
         return Comparison(max_dv, 1.0, 0.0, 0.0, samples)
     first, second = (flat(measured.gradient()) for measured in (ours, theirs))
     one, other = (max(float(np.linalg.norm(g)), 1e-300) for g in (first, second))
@@ -174,14 +171,10 @@ def _compared(ours: Measurement, theirs: Measurement) -> Comparison:
 
 def _bias(order: int, ours: Measurement, halved: Measurement) -> float:
     """Return the relative error of an update for its beta; 0 where nothing is left to learn."""
-    if np.abs(ours.contrast).max() <= _noise(ours):
+    if ours.strength <= NOISE:
         return 0.0
     first, second = flat(ours.gradient()), flat(halved.gradient())
     factor = 2**order
     size = max(float(np.linalg.norm(second)), 1e-300)
     left = factor / (factor - 1) if order else 1.0
     return float(np.linalg.norm(first - second) / size * left)
-
-
-def _noise(measured: Measurement) -> float:
-    return NOISE * float(np.abs(measured.points.voltages).max())

@@ -33,6 +33,7 @@ class Plan:
         final: factor of the rate at the end of a cosine schedule.
         decay: factor from epoch to epoch of an exponential schedule.
         keep: "last" keeps the parameters of the last epoch, "best" those of the best validation accuracy.
+        patience: epochs without a better score of the validation part before the run ends early; None for never.
         failed_limit: share of a batch that may fail to converge; such samples are left out of the update.
         seed: of the order of samples.
     """
@@ -44,13 +45,16 @@ class Plan:
     final: float = 0.0
     decay: float = 0.99
     keep: Keep = "last"
+    patience: int | None = None
     failed_limit: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` for a value that no training could follow."""
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("patience", 1)):
             value = getattr(self, name)
+            if name == "patience" and value is None:
+                continue
             whole = isinstance(value, Integral) and _number(value) >= least
             _require(name, value, whole, f"a whole number from {least}")
         rate = self.learning_rate

@@ -22,6 +22,10 @@ from eqcirc.learning.reading import Reading
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
+NOISE = 1e-10
+"""Of the largest voltage: contrasts that differ by less differ by what solvers round, whatever the angle between two
+updates of that size."""
+
 
 class Measurement(ABC):
     """What a rule measured on a batch.
@@ -36,6 +40,13 @@ class Measurement(ABC):
     @abstractmethod
     def contrast(self) -> Array:
         """(batch, node) volts that the gradient is made of: how far its phases are apart."""
+
+    @property
+    def strength(self) -> float:
+        """Largest contrast of the samples that converged, in parts of their largest voltage; `NOISE` is little."""
+        good = self.points.converged
+        largest = float(np.abs(self.points.voltages[:, good]).max(initial=0.0))
+        return float(np.abs(self.contrast[good]).max(initial=0.0)) / max(largest, 1e-300)
 
     @abstractmethod
     def take(self, samples: np.ndarray) -> Self:

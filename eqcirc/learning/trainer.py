@@ -22,12 +22,19 @@ from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.optimizers import Adam, Optimizer
 from eqcirc.learning.plan import Plan, base_rates, warn_of_large_steps
 from eqcirc.learning.reach import check_targets
-from eqcirc.learning.rule import Rule
+from eqcirc.learning.rule import NOISE, Measurement, Rule
 from eqcirc.learning.schedules import factor
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array
 
-SUMS = ("loss", "right", "seen", "failed")  # of an epoch; beside them stand the rungs of the retries that won
+SUMS = (
+    "loss",
+    "right",
+    "seen",
+    "failed",
+    "open",
+)  # of an epoch; beside them stand the rungs of retries that won
+FITTED = 1e-6  # of an ordinary error; what is left of it then, where its contrast is noise, is noise
 RETRIED_BY = "retried by "  # before the name of a rung in a row of the metrics
 
 
@@ -39,12 +46,14 @@ class State:
         parameters: present values by element name.
         epoch: epochs completed.
         batch: batches of the present epoch completed.
-        sums: running loss, right answers, samples seen and failed of the present epoch; and samples that only a
-            retry solved, by the rung that won.
+        sums: running loss, right answers, samples seen and failed of the present epoch, and batches that left
+            something to learn; and samples that only a retry solved, by the rung that won.
         metrics: a row for each completed epoch.
         audits: a row for each audit.
         best: parameters of the best epoch so far.
         best_score: its validation accuracy and negated loss.
+        best_epoch: its number; 0 for none.
+        ended: why the run ended before its last epoch; empty if it has not.
     """
 
     parameters: dict[str, Array]
@@ -55,6 +64,8 @@ class State:
     audits: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Array] = field(default_factory=dict)
     best_score: tuple[float, float] = (-math.inf, -math.inf)
+    best_epoch: int = 0
+    ended: str = ""
 
 
 class Observer(Protocol):
@@ -120,6 +131,11 @@ class Trainer:
         return math.ceil(self.data.train.n_samples / self.plan.batch_size)
 
     @property
+    def done(self) -> bool:
+        """Whether nothing is left to train."""
+        return bool(self.state.ended) or self.state.epoch >= self.plan.epochs
+
+    @property
     def parameters(self) -> dict[str, Array]:
         """The trained values: present ones, or the best ones if the plan keeps those."""
         if self.plan.keep == "best" and self.state.best:
@@ -129,13 +145,16 @@ class Trainer:
     def run(self, observer: Observer | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
         """Train until the plan is done or `stop()` is true after a batch; return whether the plan is done.
 
+        It is done early, and `State.ended` says why, when all that is left to learn is rounding noise, or when the
+        plan's patience has come to its end.
+
         Raises:
             SolverError: too many samples of a batch failed.
             AuditError: the solvers disagree beyond the stop threshold.
         """
         warn_of_large_steps(self._rates, self.circuit.trainable, self.optimizer)
         state = self.state
-        while state.epoch < self.plan.epochs:
+        while not self.done:
             order = self._order(state.epoch)
             while state.batch < self.n_batches:
                 if stop():
@@ -163,6 +182,7 @@ class Trainer:
         measured = self.rule.measure(self.solver, state.parameters, inputs, targets)
         points = measured.points
         self._check_failures(points, step)
+        still_open = self._leaves_something(measured, targets)
         audits = [*state.audits, *self._audited(inputs, targets)]
         gradient = measured.gradient()
         scale = self._factor(step / self.steps)
@@ -172,8 +192,18 @@ class Trainer:
             for name, value in state.parameters.items()
         }
         self._count(points, rows)
+        state.sums["open"] += still_open
         state.audits = audits
         state.batch += 1
+
+    def _leaves_something(self, measured: Measurement, targets: Array) -> bool:
+        """Return whether a batch leaves something to learn: a contrast that can be measured, or an error."""
+        good, cost = measured.points.converged, self.rule.cost
+        if measured.strength > NOISE or not good.all():
+            return True
+        outputs = self.circuit.readout.read(measured.points.free)
+        error = np.abs(cost.gradient(outputs, targets)).max(axis=1)
+        return bool((error > FITTED * cost.typical(outputs, targets)).any())
 
     def _audited(self, inputs: Array, targets: Array) -> list[dict[str, float]]:
         """Return the row of an audit of some samples, if one is due; batches are in random order already."""
@@ -220,10 +250,21 @@ class Trainer:
             rank = (0.0 if math.isnan(score.accuracy) else score.accuracy, -score.loss)
             if rank > state.best_score:
                 state.best_score, state.best = rank, state.parameters
+                state.best_epoch = state.epoch + 1
         state.metrics.append(row)
+        state.ended = self._reason_to_end()
         state.sums = dict.fromkeys(SUMS, 0.0)
         state.epoch, state.batch = state.epoch + 1, 0
         return row
+
+    def _reason_to_end(self) -> str:
+        """Say why nothing more is to be expected after the present epoch; nothing if there is no reason."""
+        state, patience = self.state, self.plan.patience
+        if not state.sums["open"]:
+            return "converged: what is left to learn is rounding noise"
+        if patience is not None and state.epoch + 1 - state.best_epoch >= patience:
+            return f"no better score of the validation part for {patience} epochs"
+        return ""
 
     def _check_failures(self, points: OperatingPoints, step: int) -> None:
         failed = int((~points.converged).sum())
@@ -254,6 +295,8 @@ class Trainer:
             raise ConfigError(f"circuit {self.circuit.name!r} has no trainable element")
         if self.plan.keep == "best" and self.data.validation is None:
             raise ConfigError('keep = "best" needs a validation part; give data.validation a share above 0')
+        if self.plan.patience is not None and self.data.validation is None:
+            raise ConfigError("patience needs a validation part; give data.validation a share above 0")
         wanted = (self.circuit.inputs.n_features, self.circuit.readout.n_outputs)
         given = (self.data.train.n_features, self.data.train.n_outputs)
         if wanted != given:

@@ -9,7 +9,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import reciprocal_symmetry, symmetry_or_none
 from eqcirc.errors import SymmetryError
-from eqcirc.learning.rule import Measurement, Rule, flat
+from eqcirc.learning.rule import NOISE, Measurement, Rule, flat
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
@@ -18,6 +18,9 @@ from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random
 
 BIAS = {0: 1e-6, 1: 0.1, 2: 1e-3, 4: 1e-3}
 """Largest relative error of a gradient that should train as the exact one does, by the rule's order in beta."""
+
+MEASURABLE = 10 * NOISE
+"""Contrast, in parts of the largest voltage, that rounding leaves the first digits of."""
 
 ELEMENT = 0.1
 """The same for every element by itself: saturated layers may bend at a beta that the outputs do not feel."""
@@ -50,6 +53,9 @@ def check(
 ) -> list[Finding]:
     """Measure agreement and gradients on a few samples.
 
+    Errors are relative to the gradient, or, where a circuit has next to nothing left to learn, to the gradient of the
+    least contrast that can be measured (`MEASURABLE`).
+
     Args:
         rule: the learning rule, with its circuit, cost and beta.
         parameters: values by element name.
@@ -72,8 +78,9 @@ def check(
     chosen = random_entries(parameters, entries, np.random.default_rng(seed))
     differences = finite_differences(ideal, parameters, inputs, targets, cost, chosen)
     exact = np.array([adjoint[name][index] for name, index in chosen])
+    apart = relative_error(differences, exact) / _excused(measured)
     findings = [
-        Finding("adjoint against finite differences", relative_error(differences, exact), 1e-6),
+        Finding("adjoint against finite differences", apart, 1e-6),
         *_gradients("ideal", rule, measured, adjoint),
     ]
     for solver in solvers:
@@ -124,13 +131,21 @@ def some_nodes(circuit: Circuit, most: int, rng: np.random.Generator) -> NodeArr
     return np.concatenate([few, others[: most - len(few)]])
 
 
+def _excused(measured: Measurement) -> float:
+    """Return how much of an error is rounding: 1, or more where so little is left to learn that contrasts are noise."""
+    return max(1.0, MEASURABLE / max(measured.strength, 1e-300))
+
+
 def _gradients(name: str, rule: Rule, measured: Measurement, adjoint: Parameters) -> list[Finding]:
     """Compare a measured gradient with the adjoint one, as a whole and element by element."""
     whole = _gradient(name, rule, measured, adjoint)
     if rule.objective:
         return [whole]
     found = measured.gradient()
-    errors = {e: relative_error(found[e], adjoint[e]) for e in adjoint if np.linalg.norm(adjoint[e]) > 0}
+    excused = _excused(measured)
+    errors = {
+        e: relative_error(found[e], adjoint[e]) / excused for e in adjoint if np.linalg.norm(adjoint[e]) > 0
+    }
     if len(errors) < 2:
         return [whole]
     worst = max(errors, key=lambda e: errors[e])
@@ -144,5 +159,5 @@ def _gradient(name: str, rule: Rule, measured: Measurement, adjoint: Parameters)
         size = float(np.linalg.norm(measured_one) * np.linalg.norm(exact))
         cosine = float(measured_one @ exact) / max(size, 1e-300)
         return Finding(f"{rule.name} ({name}): 1 - cosine with the gradient of the cost", 1 - cosine, 2.0)
-    error = relative_error(flat(measured.gradient()), flat(adjoint))
+    error = relative_error(flat(measured.gradient()), flat(adjoint)) / _excused(measured)
     return Finding(f"{rule.name} ({name}) against adjoint", error, BIAS[rule.order])
