@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from eqcirc.circuit.neuron import Neuron as Neuron
     from eqcirc.circuit.neuron import RLRecovery as RLRecovery
     from eqcirc.circuit.scaling import symmetry as symmetry
+    from eqcirc.circuit.store import load_circuit as load_circuit
+    from eqcirc.circuit.store import save_circuit as save_circuit
     from eqcirc.costs import SoftmaxCrossEntropy as SoftmaxCrossEntropy
     from eqcirc.costs import SquaredError as SquaredError
     from eqcirc.data import Dataset as Dataset
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from eqcirc.devices.tunnel_diode import TunnelDiode as TunnelDiode
     from eqcirc.errors import EqcircError as EqcircError
     from eqcirc.experiment.load import load_experiment as load_experiment
+    from eqcirc.experiment.opened import Opened as Opened
+    from eqcirc.experiment.opened import open_run as open_run
+    from eqcirc.experiment.predict import Prediction as Prediction
+    from eqcirc.experiment.python import train as train
     from eqcirc.experiment.run import Run as Run
     from eqcirc.learning.asym_ep import AsymEP as AsymEP
     from eqcirc.learning.audit import Audit as Audit
@@ -100,6 +106,12 @@ _HOME = {
     "EqcircError": "errors",
     "load_experiment": "experiment.load",
     "Run": "experiment.run",
+    "Opened": "experiment.opened",
+    "open_run": "experiment.opened",
+    "Prediction": "experiment.predict",
+    "train": "experiment.python",
+    "load_circuit": "circuit.store",
+    "save_circuit": "circuit.store",
     "Audit": "learning.audit",
     "SoftmaxCrossEntropy": "costs",
     "SquaredError": "costs",

@@ -8,6 +8,7 @@ the sum with weights g and −g, for that is how hardware reads currents, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +41,15 @@ class Readout:
     def pulls(self) -> csr_array:
         """(n_outputs, m): what 1 A that is drawn for an output draws from the nodes."""
         return self.weights if self.elsewhere is None else self.elsewhere
+
+    def words(self, output: int, node_names: Sequence[str]) -> str:
+        """Say what an output is a sum of, such as ``v(op_0) - v(on_0)``."""
+        row = self.weights[[output]]
+        terms = []
+        for k, weight in zip(row.indices.tolist(), row.data.tolist(), strict=True):
+            factor = "" if abs(weight) == 1 else f"{abs(weight):g} "
+            terms.append(f"{'-' if weight < 0 else '+'} {factor}v({node_names[self.nodes[k]]})")
+        return " ".join(terms).removeprefix("+ ")
 
     @classmethod
     def of(cls, positive: NodeArray, negative: NodeArray | None = None) -> Readout:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from eqcirc import devices
+from eqcirc.circuit.arguments import SPICE_WORDS
 from eqcirc.circuit.circuit import Circuit, Inputs
 from eqcirc.circuit.readout import Readout
 from eqcirc.circuit.validate import validate
@@ -154,7 +155,7 @@ def _restored(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
 def _check_names(circuit: Circuit) -> None:
     """Refuse names that would end or change a line of a netlist."""
     for name in (*circuit.node_names, *(e.name for e in circuit.elements)):
-        if not (isinstance(name, str) and NAME.fullmatch(name)):
+        if not (isinstance(name, str) and NAME.fullmatch(name)) or name in SPICE_WORDS:
             raise CircuitError(f"{one_line(repr(name))} is no name of a node or element")
     if len(set(circuit.node_names)) < circuit.n_nodes or circuit.node_names[0] != "0":
         raise CircuitError("expected node 0 to be ground, and all nodes to have different names")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from eqcirc.cli import inspect, runs
+from eqcirc.cli import inspect, runs, scores
 from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
@@ -51,7 +51,9 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     runs.init,
     runs.train,
     runs.resume,
-    runs.evaluate,
+    runs.finish,
+    scores.evaluate,
+    scores.predict,
     inspect.solve,
     inspect.check,
     inspect.netlist,

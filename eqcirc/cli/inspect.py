@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from eqcirc.cli.source import Source
+    from eqcirc.experiment.opened import Opened
     from eqcirc.solvers.base import Solver
     from eqcirc.typing import Array
 
@@ -45,15 +45,19 @@ def solve(
     csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Solve operating points and print node voltages in volts, by both solvers side by side.
+    """Solve operating points: node voltages in volts by both solvers side by side, outputs, and what they mean.
+
+    A sample that fails costs only itself; exit code 1 if there is one.
 
     Example: `eqcirc solve runs/digits --samples 2 --nodes all --csv voltages.csv`
     """
+    import numpy as np
     import pandas as pd
 
     from eqcirc.cli.output import print_json, print_table, write_text
-    from eqcirc.cli.source import open_source
-    from eqcirc.experiment.build import build_solver
+    from eqcirc.experiment.build import build_cost, build_solver
+    from eqcirc.experiment.opened import open_source
+    from eqcirc.experiment.predict import meaning
 
     opened = open_source(source)
     x = opened.samples(inputs, samples, scaled=scaled)
@@ -65,24 +69,41 @@ def solve(
         "node": [circuit.node_names[n] for _ in x for n in shown],
     }
     rungs: dict[int, str] = {}
+    problems: dict[str, dict[int, str]] = {}
     for name in engines:
         with build_solver(opened.experiment, circuit, name) as solver:
-            points = solver.solve(opened.parameters, x).require()
-        columns[f"{name} (V)"] = points.free[:, shown].ravel().tolist()
+            points = solver.solve(opened.parameters, x)
+        shown_voltages = np.where(points.converged[:, None], points.free, np.nan)
+        columns[f"{name} (V)"] = shown_voltages[:, shown].ravel().tolist()
         rungs |= points.rungs  # of ngspice, the one that has them
+        problems[name] = points.problems
     if engine == "both":
         pairs = zip(columns["ngspice (V)"], columns["ideal (V)"], strict=True)
         columns["difference (V)"] = [a - b for a, b in pairs]
     table = pd.DataFrame(columns)
+    read, cost = circuit.readout.read(shown_voltages), build_cost(opened.experiment)
+    meant = meaning(read, cost, opened.known, problems[engines[-1]]).frame()
     if csv is not None:
         write_text(csv, table.to_csv(index=False))
     if as_json:
         content = {"columns": list(table.columns), "rows": table.to_numpy().tolist()}
+        content |= {"outputs": {"columns": list(meant.columns), "rows": meant.to_numpy().tolist()}}
         print_json(content | {"retried": {str(k): rung for k, rung in sorted(rungs.items())}})
     else:
         print_table(list(table.columns), table.to_numpy().tolist())
+        typer.echo(
+            f"\noutputs, by {engines[-1]}; output 0 is {circuit.readout.words(0, circuit.node_names)}, and so on"
+        )
+        print_table(
+            ["sample", *meant.columns], [[k, *row] for k, row in enumerate(meant.to_numpy().tolist())]
+        )
         for k, rung in sorted(rungs.items()):
             typer.echo(f"sample {k} needed {rung} before ngspice found an operating point", err=True)
+    for name, some in problems.items():
+        for k, why in some.items():
+            typer.secho(f"sample {k}, by {name}: {why}", fg=typer.colors.YELLOW, err=True)
+    if any(problems.values()):
+        raise typer.Exit(1)
 
 
 def check(
@@ -117,9 +138,9 @@ def check(
 
     from eqcirc.cli.output import print_json, print_table
     from eqcirc.cli.overrides import changed
-    from eqcirc.cli.source import first, open_source
     from eqcirc.errors import ConfigError, EngineError
     from eqcirc.experiment.build import build_rule, build_solver
+    from eqcirc.experiment.opened import first, open_source
     from eqcirc.learning.evaluate import targets_of
     from eqcirc.verify.check import check as run_check
 
@@ -181,7 +202,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _reciprocity(opened: Source, inputs: Array, solvers: list[Solver]) -> dict[str, tuple[float, float]]:
+def _reciprocity(opened: Opened, inputs: Array, solvers: list[Solver]) -> dict[str, tuple[float, float]]:
     """Return what solvers measure at the operating point of one sample, by their names."""
     import numpy as np
 
@@ -222,8 +243,8 @@ def netlist(
     Example: `eqcirc netlist runs/digits --out digits.sp && ngspice -b digits.sp`
     """
     from eqcirc.cli.output import write_text
-    from eqcirc.cli.source import open_source
     from eqcirc.errors import ConfigError
+    from eqcirc.experiment.opened import open_source
     from eqcirc.solvers.ngspice.decks import export_deck
 
     opened = open_source(source)
@@ -244,10 +265,10 @@ def netlist(
     typer.echo(f"wrote {out} ({len(text.splitlines())} lines); run it with: ngspice -b {out}")
 
 
-def _phase_deck(opened: Source, phase: str, samples: int) -> str:
+def _phase_deck(opened: Opened, phase: str, samples: int) -> str:
     """Return the deck of a learning phase, by the rule that has it."""
-    from eqcirc.cli.source import first
     from eqcirc.experiment.build import build_rule
+    from eqcirc.experiment.opened import first
     from eqcirc.learning.evaluate import targets_of
     from eqcirc.solvers.ideal.solver import IdealSolver
     from eqcirc.solvers.ngspice.decks import phase_deck

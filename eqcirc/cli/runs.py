@@ -1,9 +1,10 @@
-"""Commands that make, continue and score training runs."""
+"""Commands that make, continue and finish training runs."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +25,7 @@ Cluster = Annotated[
     str | None,
     typer.Option(help="Dask scheduler to run on: tcp://host:8786 or a scheduler file. Changes no result."),
 ]
+RunFolder = Annotated[Path, typer.Argument(help="Run directory.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -66,6 +68,13 @@ def train(
             "in the file it counts from the folder of the file.",
         ),
     ] = None,
+    begin: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Begin with the values of another run, or of an npz file (fine-tuning); it is recorded.",
+        ),
+    ] = None,
     force: Annotated[
         bool,
         typer.Option("--force", help="Take a rule that does not measure the gradient; all results say so."),
@@ -88,67 +97,73 @@ def train(
     experiment = changed(experiment, [] if seed is None else [f"seed={seed}"], "--seed")
     experiment = changed(experiment, ["learning.force=true"] if force else [], "--force")
     folder = out or Path("runs") / experiment.name
-    with Run.start(_on(experiment, workers, cluster), folder, overwrite=overwrite) as run:
+    with Run.start(on(experiment, workers, cluster), folder, overwrite=overwrite, begin=begin) as run:
         _drive(run, as_json)
 
 
 def resume(
-    folder: Annotated[Path, typer.Argument(help="Run directory.", show_default=False)],
+    folder: RunFolder,
     config: Annotated[
         Path | None, typer.Option(help="Experiment file that the run must match; differing keys are named.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Go on with another value of audit.*, learning.epochs, patience, keep or failed_limit: "
+            "`--set audit.every=0` (repeatable). The run records it.",
+        ),
     ] = None,
     workers: Workers = None,
     cluster: Cluster = None,
     as_json: Json = False,
 ) -> None:
-    """Continue an interrupted run; the result has the same bits as that of an undisturbed one.
+    """Continue a run that was interrupted, or that an audit or failing samples stopped.
+
+    With unchanged keys the result has the same bits as that of an undisturbed run.
 
     Example: `eqcirc resume runs/digits`
     """
+    with _taken_up(folder, config, change, workers, cluster) as run:
+        _drive(run, as_json)
+
+
+def finish(
+    folder: RunFolder,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="As for `resume`: `--set learning.keep=best` takes the best epoch so far."
+        ),
+    ] = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    as_json: Json = False,
+) -> None:
+    """Score a run as it is, without training: summary, picture and netlist of its last or best values.
+
+    `eqcirc resume` can still take it up afterwards.
+
+    Example: `eqcirc finish runs/digits --set learning.keep=best`
+    """
+    with _taken_up(folder, None, change, workers, cluster) as run:
+        _report(run, as_json)
+
+
+def _taken_up(
+    folder: Path, config: Path | None, change: list[str] | None, workers: int | None, cluster: str | None
+) -> Run:
+    """Return a run at its last checkpoint, with some keys changed."""
+    from eqcirc.cli.overrides import changed
     from eqcirc.experiment.directory import RunDirectory
     from eqcirc.experiment.load import load_experiment
     from eqcirc.experiment.run import Run
 
     experiment = load_experiment(config) if config else RunDirectory(folder).config()
-    with Run.resume(folder, _on(experiment, workers, cluster)) as run:
-        _drive(run, as_json)
+    return Run.resume(folder, on(changed(experiment, change or []), workers, cluster))
 
 
-def evaluate(
-    folder: Annotated[Path, typer.Argument(help="Run directory.", show_default=False)],
-    part: Annotated[Literal["train", "validation", "test"], typer.Option(help="Part of the data.")] = "test",
-    engine: Annotated[
-        Literal["ngspice", "ideal"] | None, typer.Option(help="Solver; that of the run by default.")
-    ] = None,
-    workers: Workers = None,
-    cluster: Cluster = None,
-    as_json: Json = False,
-) -> None:
-    """Score a trained circuit.
-
-    Example: `eqcirc evaluate runs/digits --part test --engine ideal`
-    """
-    from dataclasses import asdict
-
-    from eqcirc.cli.output import print_json, print_pairs, score_pairs
-    from eqcirc.cli.source import open_source
-    from eqcirc.errors import DataError
-    from eqcirc.experiment.build import build_cost, build_solver
-    from eqcirc.learning.evaluate import evaluate as score
-
-    source = open_source(folder, must_be_run=True)
-    experiment = _on(source.experiment, workers, cluster)
-    dataset = getattr(source.data, part)
-    if dataset is None:
-        raise DataError(f"the run has no {part} part: data.{part} = 0 in its experiment")
-    cost = build_cost(experiment)
-    with build_solver(experiment, source.circuit, engine) as solver:
-        result = asdict(score(solver, source.parameters, dataset, cost))
-    where = {"part": part, "engine": solver.name}
-    print_json(where | result) if as_json else print_pairs(where | score_pairs(**result, unit=cost.unit))
-
-
-def _on(experiment: Experiment, workers: int | None, cluster: str | None) -> Experiment:
+def on(experiment: Experiment, workers: int | None, cluster: str | None) -> Experiment:
     """Return the experiment with other workers, if any are given."""
     given = {"workers": workers, "cluster": cluster}
     update = {key: value for key, value in given.items() if value is not None}
@@ -157,26 +172,46 @@ def _on(experiment: Experiment, workers: int | None, cluster: str | None) -> Exp
 
 def _drive(run: Run, as_json: bool) -> None:
     """Train with a progress bar, until done or interrupted, and report."""
-    from eqcirc.cli.output import ProgressBar, print_json, print_pairs
+    from eqcirc.cli.output import ProgressBar
     from eqcirc.cli.stopping import Stopping
+    from eqcirc.errors import SolverError
 
-    state, again = run.trainer.state, f"go on with: eqcirc resume {run.folder.path}"
-    if state.epoch == run.trainer.plan.epochs:
-        typer.secho("nothing left to train: all epochs are done; the run is scored once more", err=True)
+    trainer = run.trainer
+    state, where = trainer.state, shlex.quote(str(run.folder.path))
+    again = f"go on with: eqcirc resume {where}"
+    if trainer.done:
+        why = state.ended or "all epochs are done"
+        typer.secho(f"nothing left to train: {why}; the run is scored once more", err=True)
     try:
         with Stopping() as stopping:
-            with ProgressBar(run.trainer, quiet=as_json) as bar:
-                done = run.train(bar, stopping.asked)
+            with ProgressBar(trainer, quiet=as_json) as bar:
+                try:
+                    done = run.train(bar, stopping.asked)
+                except SolverError:
+                    typer.secho(
+                        f"the run was saved after step {trainer.step} of {trainer.steps}: score it as it is with: "
+                        f"eqcirc finish {where}; or {again}, if need be with --set audit.every=0 or "
+                        "--set learning.failed_limit=0.5",
+                        err=True,
+                    )
+                    raise
             if not done:
                 typer.secho(
                     f"stopped in epoch {state.epoch + 1} after batch {state.batch}; {again}", err=True
                 )
                 raise typer.Exit(130)
             stopping.at_once()
-            summary: dict[str, Any] = run.finish()
+            _report(run, as_json)
     except KeyboardInterrupt:
         typer.secho(f"stopped at once; the last checkpoint is whole, {again}", err=True)
         raise typer.Exit(130) from None
+
+
+def _report(run: Run, as_json: bool) -> None:
+    """Score a run, write what it leaves behind, and say so."""
+    from eqcirc.cli.output import print_json, print_pairs
+
+    summary = run.finish()
     summary |= {"run": str(run.folder.path), "picture": str(run.folder.path / "run.png")}
     print_json(summary) if as_json else print_pairs(_summary_pairs(summary, run.trainer.rule.cost.unit))
 
@@ -199,4 +234,5 @@ def _summary_pairs(summary: dict[str, Any], unit: str) -> dict[str, str]:
         )
     steps, epochs = counted(summary["steps"], "step"), counted(summary["epochs"], "epoch")
     trained = f"{steps}, {epochs}, by {summary['engine']}"
-    return {"trained": trained, **pairs, "run": summary["run"], "picture": summary["picture"]}
+    ending = {} if summary["ended"] == "all epochs done" else {"ended": summary["ended"]}
+    return {"trained": trained, **ending, **pairs, "run": summary["run"], "picture": summary["picture"]}

@@ -9,7 +9,7 @@ import typer
 from eqcirc.cli.inspect import Inputs, Json, Samples, Scaled, SourcePath
 
 if TYPE_CHECKING:
-    from eqcirc.cli.source import Source
+    from eqcirc.experiment.opened import Opened
     from eqcirc.typing import Array
 
 COLUMNS = ["sample", "growth (1/s)", "frequency (Hz)", "curvature (S)", "degenerate", "verdict"]
@@ -35,7 +35,7 @@ def stability(
     Example: `eqcirc stability runs/moons-fhn --samples 8`
     """
     from eqcirc.cli.output import print_json, print_table
-    from eqcirc.cli.source import open_source
+    from eqcirc.experiment.opened import open_source
     from eqcirc.solvers.dynamics import EQUAL, Dynamics
     from eqcirc.verify.stability import stability_certificate
 
@@ -64,7 +64,7 @@ def stability(
         raise typer.Exit(1)
 
 
-def _reached(opened: Source, x: Array, engine: str) -> tuple[list[list[Any]], bool]:
+def _reached(opened: Opened, x: Array, engine: str) -> tuple[list[list[Any]], bool]:
     """Return a row for each sample, about the state where the circuit comes to rest, and whether all have one."""
     from eqcirc.experiment.build import build_solver
     from eqcirc.solvers.status import Status
@@ -88,7 +88,7 @@ def _reached(opened: Source, x: Array, engine: str) -> tuple[list[list[Any]], bo
     return rows, all(row[-1] == "stable" for row in rows)
 
 
-def _only_point(opened: Source, x: Array) -> str:
+def _only_point(opened: Opened, x: Array) -> str:
     """Return what is wrong with the operating point of a sample (1, n_features), if there is but one; else nothing."""
     from eqcirc.errors import SolverError
     from eqcirc.solvers.ideal.solver import IdealSolver
@@ -105,7 +105,7 @@ def _only_point(opened: Source, x: Array) -> str:
     return f"; its only operating point is {found.explain(0)}"
 
 
-def _all_points(opened: Source, x: Array) -> tuple[list[str], list[list[Any]], bool, list[str]]:
+def _all_points(opened: Opened, x: Array) -> tuple[list[str], list[list[Any]], bool, list[str]]:
     """Return columns and rows for all operating points, whether every sample comes to rest, and notes."""
     import numpy as np
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from eqcirc.cli.source import Source
+    from eqcirc.experiment.opened import Opened
     from eqcirc.experiment.schema import Experiment
     from eqcirc.verify.trials import Curve, Statistic
 
@@ -20,7 +20,7 @@ CURVE_DRAWS = 8
 
 
 def trials(
-    opened: Source,
+    opened: Opened,
     experiment: Experiment,
     count: int,
     samples: int,
@@ -104,7 +104,7 @@ def trials(
     return all(next(s.mean for s in rows if s.name == "error") <= BIAS[rule.order] for rows in found.values())
 
 
-def _draws(opened: Source, experiment: Experiment, count: int, samples: int) -> list[Any]:
+def _draws(opened: Opened, experiment: Experiment, count: int, samples: int) -> list[Any]:
     """Return draws of all values as the experiment would begin with them, and of samples of the training part."""
     import numpy as np
 

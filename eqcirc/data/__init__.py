@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eqcirc.data import builtin, images, tables
+from eqcirc.data import archive, builtin, images, tables
 from eqcirc.data.dataset import Dataset, Splits
 from eqcirc.data.scaling import Scaler, Scaling, scale
 from eqcirc.data.split import hold_out, stratified_order
@@ -39,7 +39,8 @@ def load_splits(
             None to download them once; None for the others.
         label: Column with the classes; only for 'csv' without `targets`.
         targets: Columns to be predicted by a regression; only for 'csv'.
-        validation: Share in [0, 1) of the whole (of the official training part for the image sets).
+        validation: Share in [0, 1) of the whole (of the official training part for the image sets; of no
+            meaning for 'npz' that says itself which part each sample is of).
         test: Share in (0, 1) of the whole.
         seed: Non-negative.
         limit: Train on this many samples at most, drawn with the class proportions of the training part.
@@ -55,6 +56,8 @@ def load_splits(
     if name == "xor":
         points = builtin.xor()
         splits = Splits(points, points, points)
+    elif name == "npz" and path is not None and (given := archive.read_splits(path)) is not None:
+        splits = given
     elif name in images.SOURCES:
         official, test_part = images.load_images(name, path)
         train, (validation_part,) = hold_out(official, {"validation": validation}, seed)

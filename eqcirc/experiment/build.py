@@ -11,6 +11,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Layered
 from eqcirc.circuit.layers import Biases, Feedback, LayerCells, LayerDiodes
 from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecovery
+from eqcirc.circuit.store import load_circuit
 from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Scaler, Splits, load_splits, scale
 from eqcirc.devices import (
@@ -50,9 +51,18 @@ def build_data(experiment: Experiment) -> tuple[Splits, Scaler]:
     Raises:
         DataError, ConfigError: see `eqcirc.data.load_splits`.
     """
+    return scale(raw_data(experiment), experiment.data.scaling)
+
+
+def raw_data(experiment: Experiment) -> Splits:
+    """Load and split the data.
+
+    Raises:
+        DataError, ConfigError: see `eqcirc.data.load_splits`.
+    """
     d = experiment.data
     try:
-        splits = load_splits(
+        return load_splits(
             d.name,
             path=d.path,
             label=d.label,
@@ -66,16 +76,17 @@ def build_data(experiment: Experiment) -> tuple[Splits, Scaler]:
         )
     except ConfigError as error:  # its messages begin with the key
         raise ConfigError(f"data.{error}") from error
-    return scale(splits, d.scaling)
 
 
 def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Circuit:
-    """Build the circuit with its initial conductances.
+    """Build the circuit with its initial conductances, or read it from its file.
 
     Raises:
         CircuitError: a value is out of range.
         ConfigError: the file of a diode cannot be used.
     """
+    if experiment.circuit is not None:
+        return load_circuit(experiment.circuit)
     n = experiment.network
     plan = Layered(
         hidden=n.hidden,
@@ -179,6 +190,7 @@ def build_trainer(
         final=learning.final,
         decay=learning.decay,
         keep=learning.keep,
+        patience=learning.patience,
         failed_limit=learning.failed_limit,
         seed=experiment.seed,
     )

@@ -1,36 +1,87 @@
-"""What a run remembers of its data: names and scaling of the features, and a checksum of the file.
+"""What a run remembers of its data, so that it can be used when they are gone, and nobody mistakes others for them.
 
-Without them a trained circuit could not be given new raw values, and nobody would notice that a file has changed.
+data.json    names, scaling and number of the features, classes, checksum of the data file
+samples.csv  the first samples of the test part, raw: something to solve, and an example of a file to predict
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eqcirc.data import Scaler
+from eqcirc.data import Dataset, Scaler, Splits
 from eqcirc.errors import CheckpointError, DataError
 from eqcirc.experiment.schema import Experiment
 
 NAME = "data.json"
+SAMPLES = "samples.csv"
+KEPT = 16  # samples
 
 
-def data_record(experiment: Experiment, scaler: Scaler) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Known:
+    """What a run knows of its data.
+
+    Attributes:
+        n_features: of a sample.
+        n_outputs: of the circuit: classes, or columns of targets.
+        is_regression: whether outputs are predicted values, not classes.
+        classes: their names, by output; () where they are just numbers.
+        targets: names of the columns that are predicted; () where they have none.
+    """
+
+    n_features: int
+    n_outputs: int
+    is_regression: bool = False
+    classes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, experiment: Experiment, part: Dataset) -> Known:
+        """Return what a part of the data says."""
+        classes = tuple(getattr(part, "classes", ()))
+        regression = part.targets is not None
+        return cls(part.n_features, part.n_outputs, regression, classes, experiment.data.targets)
+
+    def output_names(self) -> list[str]:
+        """Return a name for each output: of its class or target, or its number."""
+        return list(self.classes or self.targets) or [str(k) for k in range(self.n_outputs)]
+
+
+def data_record(experiment: Experiment, scaler: Scaler, train: Dataset) -> dict[str, Any]:
     """Return the content of `NAME`: inputs are (raw value - centre)·factor, feature by feature.
 
     Raises:
         DataError: the data file cannot be read.
     """
+    known = Known.of(experiment, train)
     return {
         "names": list(scaler.names) or None,
         "centre": scaler.offset.tolist(),
         "factor": scaler.factor.tolist(),
+        "outputs": known.n_outputs,
+        "regression": known.is_regression,
+        "classes": list(known.classes) or None,
         "sha256": _checksum(experiment),
     }
+
+
+def samples_table(raw: Splits) -> str:
+    """Return the content of `SAMPLES`; numbers read back to the same bits."""
+    part = raw.test.take(range(min(KEPT, raw.test.n_samples)))
+    names = [*(part.names or (f"x{k}" for k in range(part.n_features)))]
+    lines = [",".join(_quoted(name) for name in names)]
+    lines += [",".join(map(repr, row)) for row in part.inputs.tolist()]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name.replace(chr(34), chr(34) * 2)}"' if set(name) & set(',"\n;\t ') else name
 
 
 def recorded_scaler(folder: Path) -> Scaler:
@@ -48,6 +99,24 @@ def recorded_scaler(folder: Path) -> Scaler:
     try:
         centre, factor = (np.array(content[key], dtype=np.float64) for key in ("centre", "factor"))
         return Scaler(centre, factor, tuple(content["names"] or ()))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / NAME} is damaged ({error!r}); restore it from a backup") from error
+
+
+def recorded_shape(folder: Path, experiment: Experiment) -> Known | None:
+    """Return what a run knows of its data; None for a run of a version that did not write it down.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    content = _read(folder)
+    if content is None or "outputs" not in content:
+        return None
+    try:
+        classes = tuple(str(name) for name in content["classes"] or ())
+        outputs = int(content["outputs"])
+        regression = bool(content["regression"])
+        return Known(len(content["centre"]), outputs, regression, classes, experiment.data.targets)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / NAME} is damaged ({error!r}); restore it from a backup") from error
 

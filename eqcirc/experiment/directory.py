@@ -2,8 +2,11 @@
 
 config.toml        resolved experiment, all defaults written out
 diode.toml         copy of the file that network.neurons.device names, if it names one
-run.json           versions, machine, command, seed, fingerprint of the circuit
-data.json          names and scaling of the features, checksum of the data file
+circuit.npz        the circuit, if it was built in Python, and data.npz its data
+run.json           versions, machine, command, seed, fingerprint of the circuit; what the values began with, and which
+                   keys were changed later
+data.json          names and scaling of the features, classes, checksum of the data file
+samples.csv        some samples of the test part, raw
 checkpoint.json, checkpoint-*.npz
 metrics.csv        a row for each epoch; the same bits on every machine of one kind and after a resume
 audit.csv          a row for each audit
@@ -21,17 +24,20 @@ import fcntl
 import io
 import json
 import logging
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.data import Scaler
 from eqcirc.errors import CheckpointError, ConfigError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.load import (
+    CHANGEABLE,
+    CIRCUIT,
     DIODE,
+    changeable,
     decisive,
     differences,
     diode_file,
@@ -43,15 +49,19 @@ from eqcirc.experiment.load import (
 from eqcirc.experiment.provenance import environment, fingerprint
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning import checkpoint
-from eqcirc.learning.trainer import State, Trainer
+from eqcirc.learning.trainer import SUMS, State, Trainer
 from eqcirc.typing import Array
 
+DATA = "data.npz"
+"""What a run calls its copy of data that came from Python."""
+
 FILES = (
-    *("config.toml", "run.json", data_record.NAME, checkpoint.JSON_NAME),
+    *("config.toml", "run.json", CIRCUIT, DATA, data_record.NAME, data_record.SAMPLES, checkpoint.JSON_NAME),
     *("metrics.csv", "audit.csv", "timing.csv", "netlist.sp", "run.png", "summary.json"),
 )
 LOCK = ".lock"
 _PROGRESS = ("epoch", "batch", "sums", "metrics", "audits")  # fields of State that go into the JSON
+_ENDING = ("best_epoch", "ended")  # further ones, which older versions did not write
 
 log = logging.getLogger("eqcirc")
 
@@ -63,8 +73,13 @@ class RunDirectory:
         """Refer to a folder, which need not exist yet."""
         self.path = Path(path)
 
-    def create(self, experiment: Experiment, circuit: Circuit, scaler: Scaler) -> None:
+    def create(self, experiment: Experiment, files: Mapping[str, str | bytes], facts: dict[str, Any]) -> None:
         """Write what is known before training into a claimed folder.
+
+        Args:
+            experiment: for config.toml.
+            files: further ones, by name.
+            facts: for run.json, beside those of the machine.
 
         Raises:
             CheckpointError: it cannot be written.
@@ -74,11 +89,10 @@ class RunDirectory:
             (self.path / DIODE).unlink(missing_ok=True)
         else:
             self.write(DIODE, diode.read_bytes())
-        self.write("config.toml", to_toml(experiment))
-        self.write_json(
-            "run.json", environment() | {"seed": experiment.seed, "circuit": fingerprint(circuit)}
-        )
-        self.write_json(data_record.NAME, data_record.data_record(experiment, scaler))
+        for name, content in files.items():
+            self.write(name, content)
+        self.write("config.toml", to_toml(experiment, self.path))
+        self.write_json("run.json", environment() | {"seed": experiment.seed} | facts)
 
     @contextmanager
     def claimed(self, *, overwrite: bool = False) -> Iterator[None]:
@@ -144,33 +158,50 @@ class RunDirectory:
             raise CheckpointError(f"{self.path} is not a run directory: it has no config.toml")
         return load_experiment(path)
 
-    def experiment(self, given: Experiment | None = None) -> Experiment:
-        """Return the experiment that the run goes on with: that of config.toml, or the same one as `given`.
+    def experiment(self, given: Experiment | None = None) -> tuple[Experiment, Changes]:
+        """Return the experiment that the run goes on with, that of config.toml or `given`, and what is new in it.
 
         Args:
-            given: may differ in what changes no result, such as the place of the data.
+            given: may differ in what changes no result, such as the place of the data, and in `load.CHANGEABLE` keys.
 
         Raises:
-            CheckpointError: this is not a run directory, its checkpoint is damaged, config.toml was edited, `given` or
-                its data are others than those that the run began with.
-            DataError: the data file cannot be read.
+            CheckpointError: this is not a run directory, its checkpoint is damaged, or config.toml was edited, or
+                `given` is another one, in keys that no run may change.
         """
         config = self.config()
-        if changes := differences(self._made_with() or config, config):
+        made_with = self._made_with() or config
+        if forbidden := _forbidden(differences(made_with, config)):
             path = self.path / "config.toml"
             raise CheckpointError(
-                f"{path} was edited after the run had begun: {in_words(changes)}. A run goes on with the "
-                f"experiment it began with: put the old values back, or train anew ('eqcirc train {path} "
-                "--out FOLDER')"
+                f"{path} was edited after the run had begun: {in_words(forbidden)}. A run goes on with the "
+                f"experiment it began with, but for {_CHANGEABLE}: put the old values back, or train anew "
+                f"({shlex.join(['eqcirc', 'train', str(path), '--out'])} FOLDER)"
             )
         experiment = given or config
-        if changes := differences(config, experiment):
+        changes = differences(made_with, experiment)
+        if forbidden := _forbidden(changes):
             raise CheckpointError(
-                f"the experiment does not match the run in {self.path}: {in_words(changes)}. "
-                "Resume with the run's own config, or start a new run"
+                f"the experiment does not match the run in {self.path}: {in_words(forbidden)}. A run may change "
+                f"{_CHANGEABLE}; resume with its own config, or start a new run"
             )
-        data_record.check_data(self.path, experiment)
-        return experiment
+        return experiment, changes
+
+    def note_changes(self, experiment: Experiment, changes: Changes, trainer: Trainer) -> None:
+        """Write down that the run goes on with other values of some keys.
+
+        Raises:
+            CheckpointError: it cannot be written, or run.json is damaged.
+        """
+        path = self.path / "run.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            known = list(content.get("changes", []))
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise CheckpointError(f"{path} is damaged ({error!r}); restore it from a backup") from error
+        state = trainer.state
+        row = {"epoch": state.epoch, "batch": state.batch, "keys": changes}
+        self.write_json("run.json", content | {"changes": [*known, row]})
+        self.write("config.toml", to_toml(experiment, self.path))
 
     def _made_with(self) -> Experiment | None:
         """Return the experiment that the checkpoint was made with; those of an older version do not say."""
@@ -192,7 +223,7 @@ class RunDirectory:
         arrays = {f"parameter.{k}": v for k, v in state.parameters.items()}
         arrays |= {f"best.{k}": v for k, v in state.best.items()}
         arrays |= {f"optimizer.{k}": v for k, v in trainer.optimizer.state.items()}
-        meta = {key: getattr(state, key) for key in _PROGRESS}
+        meta = {key: getattr(state, key) for key in (*_PROGRESS, *_ENDING)}
         meta |= {"best_score": list(state.best_score), "circuit": fingerprint(trainer.circuit)}
         checkpoint.save(self.path, arrays, meta | {"experiment": decisive(experiment)})
         for name, text in _tables(state).items():
@@ -210,8 +241,9 @@ class RunDirectory:
             parameters=groups["parameter"],
             best=groups["best"],
             best_score=(meta["best_score"][0], meta["best_score"][1]),
-            **{key: meta[key] for key in _PROGRESS},
+            **{key: meta[key] for key in (*_PROGRESS, *_ENDING) if key in meta},
         )
+        trainer.state.sums = dict.fromkeys(SUMS, 0.0) | trainer.state.sums
         for name, text in _tables(trainer.state).items():
             path = self.path / name
             if not path.exists() or path.read_bytes() != text.encode():
@@ -226,7 +258,7 @@ class RunDirectory:
         """
         groups, meta = self._read(circuit)
         done, epochs = meta["epoch"], experiment.learning.epochs
-        if done < epochs:
+        if done < epochs and not meta.get("ended"):
             log.warning(
                 "the run is unfinished: %d of %d epochs; go on with: eqcirc resume %s",
                 done,
@@ -281,6 +313,16 @@ class RunDirectory:
             raise CheckpointError(
                 f"cannot write {path}: {error.strerror}; free some space and resume"
             ) from error
+
+
+Changes = dict[str, tuple[Any, Any]]
+"""Old and new values by dotted key."""
+
+_CHANGEABLE = ", ".join(f"{key}*" if key.endswith(".") else key for key in CHANGEABLE)
+
+
+def _forbidden(changes: Changes) -> Changes:
+    return {key: values for key, values in changes.items() if not changeable(key)}
 
 
 def _tables(state: State) -> dict[str, str]:

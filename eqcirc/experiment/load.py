@@ -19,6 +19,12 @@ from eqcirc.experiment.schema import Experiment
 DIODE = "diode.toml"
 """What a run calls its copy of the file that network.neurons.device names."""
 
+CIRCUIT = "circuit.npz"
+"""What a run calls its copy of the file that `circuit` names."""
+
+CHANGEABLE = ("audit.", "learning.epochs", "learning.patience", "learning.keep", "learning.failed_limit")
+"""Beginnings of keys that a run may go on with other values of; what it did until then stays as it is."""
+
 _WITHOUT_EFFECT = ("data.path", "solver.workers", "solver.cluster", "solver.deadline", "solver.memory")
 """Keys that change no result: where data lie and where sweeps run. (What is in the data is checked elsewhere.)"""
 
@@ -74,19 +80,25 @@ def diode_file(experiment: Experiment) -> Path | None:
 
 
 def recorded(experiment: Experiment) -> dict[str, Any]:
-    """Return the experiment as a run keeps it: plain values with all defaults, and `DIODE` for the file of a diode.
+    """Return the experiment as a run keeps it: plain values with all defaults, and its own names for files it copies.
 
     Keys without a value are left out.
     """
     content = experiment.model_dump(mode="json", exclude_none=True)
+    if experiment.circuit is not None:
+        content["circuit"] = CIRCUIT
+        del content["network"]
     if diode_file(experiment) is not None:
         content["network"]["neurons"]["device"] = DIODE
     return content
 
 
-def to_toml(experiment: Experiment) -> str:
-    """Return `recorded(experiment)` as TOML."""
-    return tomli_w.dumps(recorded(experiment))
+def to_toml(experiment: Experiment, folder: Path | None = None) -> str:
+    """Return `recorded(experiment)` as TOML; data in `folder`, where it will lie, are named as seen from there."""
+    content, data = recorded(experiment), experiment.data.path
+    if folder is not None and data is not None and data.is_relative_to(folder.absolute()):
+        content["data"]["path"] = str(data.relative_to(folder.absolute()))
+    return tomli_w.dumps(content)
 
 
 def decisive(experiment: Experiment) -> dict[str, Any]:
@@ -94,7 +106,7 @@ def decisive(experiment: Experiment) -> dict[str, Any]:
     content = recorded(experiment)
     for key in _WITHOUT_EFFECT:
         section, _, name = key.partition(".")
-        content[section].pop(name, None)
+        content.get(section, {}).pop(name, None)
     return content
 
 
@@ -103,6 +115,11 @@ def differences(one: Experiment, other: Experiment) -> dict[str, tuple[Any, Any]
     first, second = flatten(decisive(one)), flatten(decisive(other))
     pairs = {k: (first.get(k), second.get(k)) for k in sorted(first.keys() | second.keys())}
     return {k: (old, new) for k, (old, new) in pairs.items() if old != new}
+
+
+def changeable(key: str) -> bool:
+    """Whether a run may go on with another value of a dotted key."""
+    return key.startswith(CHANGEABLE)
 
 
 def in_words(changes: dict[str, tuple[Any, Any]]) -> str:

@@ -14,10 +14,16 @@ from typing import Any
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.store import circuit_bytes, load_circuit
+from eqcirc.data import Splits, scale
+from eqcirc.data.archive import splits_bytes
 from eqcirc.errors import CheckpointError, EngineError, EqcircError, SolverError
 from eqcirc.experiment import data_record
-from eqcirc.experiment.build import build_circuit, build_data, build_rule, build_solver, build_trainer
-from eqcirc.experiment.directory import RunDirectory
+from eqcirc.experiment.beginning import values_from
+from eqcirc.experiment.build import build_circuit, build_rule, build_solver, build_trainer, raw_data
+from eqcirc.experiment.directory import DATA, RunDirectory
+from eqcirc.experiment.load import CIRCUIT
+from eqcirc.experiment.provenance import fingerprint
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
 from eqcirc.learning.trainer import Observer, Trainer
@@ -33,18 +39,31 @@ COMPARED = 64  # test samples whose SPICE and ideal voltages are compared at the
 class Run:
     """One training run: the objects of an experiment, bound to a run directory. Use as a context manager."""
 
-    def __init__(self, experiment: Experiment, folder: Path | str) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        folder: Path | str,
+        *,
+        circuit: Circuit | None = None,
+        data: Splits | None = None,
+    ) -> None:
         """Build data, circuit, solvers and trainer.
+
+        Args:
+            experiment: what to build and how to train it.
+            folder: run directory.
+            circuit: the circuit, if it is not to be built as the experiment says.
+            data: the same for the data, raw.
 
         Raises:
             EqcircError: anything in the experiment that does not work, see `experiment.build`.
         """
         self.experiment = experiment
         self.folder = RunDirectory(folder)
-        self.data, self.scaler = build_data(experiment)
-        self.circuit: Circuit = build_circuit(
-            experiment, self.data.train.n_features, self.data.train.n_outputs
-        )
+        self.raw = raw_data(experiment) if data is None else data
+        self.data, self.scaler = scale(self.raw, experiment.data.scaling)
+        train = self.data.train
+        self.circuit = circuit or build_circuit(experiment, train.n_features, train.n_outputs)
         self._stack = ExitStack()
         self.solver = self._stack.enter_context(
             build_solver(experiment, self.circuit, quarantine=self.folder.path / "quarantine")
@@ -56,15 +75,48 @@ class Run:
         self.trainer: Trainer = build_trainer(experiment, self.data, self.choice, self.solver, self.other)
 
     @classmethod
-    def start(cls, experiment: Experiment, folder: Path | str, *, overwrite: bool = False) -> Run:
+    def start(
+        cls,
+        experiment: Experiment,
+        folder: Path | str,
+        *,
+        overwrite: bool = False,
+        begin: Path | str | None = None,
+        circuit: Circuit | None = None,
+        data: Splits | None = None,
+    ) -> Run:
         """Begin a new run.
 
+        Args:
+            experiment: what to build and how to train it.
+            folder: run directory.
+            overwrite: replace a run that is there.
+            begin: run directory or file whose values to begin with (fine-tuning), see `experiment.beginning`.
+            circuit: a circuit built in Python, which the run keeps a copy of; values to begin with are its own.
+            data: data from Python, raw, which the run keeps a copy of.
+
         Raises:
-            ConfigError: the folder is in use.
+            ConfigError: the folder is in use, or the values of `begin` do not fit.
+            CircuitError: `circuit` has a law of somebody else's own, which no file can hold.
         """
-        run = cls(experiment, folder)
+        files: dict[str, bytes] = {}
+        home = Path(folder).absolute()
+        if circuit is not None:
+            files[CIRCUIT] = circuit_bytes(circuit)
+            experiment = experiment.model_copy(update={"circuit": home / CIRCUIT})
+        elif experiment.circuit is not None:
+            files[CIRCUIT] = circuit_bytes(load_circuit(experiment.circuit))
+        if data is not None:
+            files[DATA] = splits_bytes(data)
+            section = experiment.data.model_copy(update={"name": "npz", "path": home / DATA})
+            experiment = experiment.model_copy(update={"data": section})
+        run = cls(experiment, folder, circuit=circuit, data=data)
+        facts: dict[str, Any] = {"circuit": fingerprint(run.circuit)}
+        if begin is not None:
+            run.trainer.state.parameters, facts["begun_from"] = values_from(begin, run.circuit)
         run._stack.enter_context(run.folder.claimed(overwrite=overwrite))
-        run.folder.create(experiment, run.circuit, run.scaler)
+        run.folder.create(experiment, files, facts)
+        run._record_data()
         run.save()
         return run
 
@@ -74,19 +126,32 @@ class Run:
 
         Args:
             folder: run directory.
-            experiment: if given, must be the one that the run was started with, on the same data.
+            experiment: if given, must be the one that the run was started with, on the same data, but for keys that a
+                run may change (`experiment.load.CHANGEABLE`): more epochs, other audits. What changed is recorded.
 
         Raises:
             CheckpointError: no run, damaged, another circuit, other data, or another experiment (names the keys that
                 differ).
             DataError: the data file cannot be read.
         """
-        run = cls(RunDirectory(folder).experiment(experiment), folder)
+        experiment, changes = RunDirectory(folder).experiment(experiment)
+        data_record.check_data(Path(folder), experiment)
+        run = cls(experiment, folder)
         run._stack.enter_context(run.folder.locked())
         run.folder.restore(run.trainer)
-        if not (run.folder.path / data_record.NAME).exists():  # a run of an older version
-            run.folder.write_json(data_record.NAME, data_record.data_record(run.experiment, run.scaler))
+        if changes:
+            run.trainer.state.ended = ""
+            run.folder.note_changes(experiment, changes, run.trainer)
+            run.save()
+        if data_record.recorded_shape(run.folder.path, experiment) is None:  # a run of an older version
+            run._record_data()
         return run
+
+    def _record_data(self) -> None:
+        """Write down what the run has to know when the data are gone."""
+        record = data_record.data_record(self.experiment, self.scaler, self.data.train)
+        self.folder.write(data_record.SAMPLES, data_record.samples_table(self.raw))
+        self.folder.write_json(data_record.NAME, record)
 
     def save(self) -> None:
         """Write a checkpoint and the tables.
@@ -130,7 +195,8 @@ class Run:
             "test_failed": test.failed,
             "test_samples": test.samples,
             "epochs": trainer.state.epoch,
-            "steps": trainer.state.epoch * trainer.n_batches,
+            "steps": trainer.step,
+            "ended": self._ending(),
         }
         inputs = self.data.test.inputs[:COMPARED]
         pairs = self._agreement(inputs)
@@ -156,6 +222,15 @@ class Run:
         self.folder.write("run.png", picture.getvalue())
         self.folder.write_json("summary.json", {k: _plain(v) for k, v in summary.items()})
         return summary
+
+    def _ending(self) -> str:
+        """Say why the run ended when it did."""
+        trainer = self.trainer
+        if trainer.state.ended:
+            return trainer.state.ended
+        if trainer.done:
+            return "all epochs done"
+        return f"finished early, after {trainer.step} of {trainer.steps} steps"
 
     def _write_netlist(self, inputs: np.ndarray) -> None:
         """Write the deck of the first sample, unless it has no operating point to export."""

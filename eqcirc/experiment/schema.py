@@ -129,6 +129,9 @@ class Learning(Section):
     keep: Literal["last", "best"] = Field(
         "last", description="last epoch, or the best by validation accuracy"
     )
+    patience: Count | None = Field(
+        None, examples=[10], description="epochs without a better validation score that end the run early"
+    )
     failed_limit: Share = Field(
         0.1, description="share of a batch that may fail to converge before the run stops"
     )
@@ -206,10 +209,17 @@ class AuditSection(Section):
 class Experiment(Section):
     """An experiment: what to build, on which data, how to train it."""
 
+    branches = (Branch("circuit", (None,), ("network",)),)
+
     name: str = Field(
         "digits", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="title of circuit and run"
     )
     seed: Whole = Field(0, description="of split, initial conductances and order of samples")
+    circuit: Annotated[Path, AfterValidator(from_folder)] | None = Field(
+        None,
+        examples=["circuit.npz"],
+        description="file that eqcirc.save_circuit wrote, in place of [network]",
+    )
     data: Data = Field(Data(), description="")
     network: Network = Field(Network(), description="")
     learning: Learning = Field(Learning(), description="")

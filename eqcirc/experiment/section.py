@@ -63,5 +63,5 @@ class Section(BaseModel):
 def _said(choice: str, value: Any) -> str:
     """Return a choice as a reader of the file would say it."""
     if value is None:
-        return f"no table {choice}"
+        return f"no {choice}"
     return f"a table {choice}" if isinstance(value, BaseModel) else f'{choice} = "{value}"'

@@ -120,13 +120,15 @@ class OperatingPoints:
             raise SolverError(f"{bad.size} of {len(self.status)} samples failed: {self.explain()}")
         return self
 
+    @property
+    def problems(self) -> dict[int, str]:
+        """Why samples failed, by their numbers."""
+        failed = np.flatnonzero(~self.converged).tolist()
+        return {k: self.messages.get(k, Status(int(self.status[k])).words) for k in failed}
+
     def explain(self, most: int = 3) -> str:
         """Describe the first few failures."""
-        lines = []
-        for k in np.flatnonzero(~self.converged)[:most].tolist():
-            words = Status(int(self.status[k])).words
-            lines.append(f"sample {k}: {self.messages.get(k, words)}")
-        return "; ".join(lines)
+        return "; ".join(f"sample {k}: {why}" for k, why in list(self.problems.items())[:most])
 
 
 class Solver(ABC):

@@ -159,15 +159,22 @@ def test_resume_of_a_finished_run_reports_it_again(eqcirc: Command, trained: str
 
 
 def test_a_resume_with_another_experiment_names_the_keys(eqcirc: Command, trained: str) -> None:
-    result = eqcirc("resume", trained, "--config", "tiny.toml")  # audit.every differs
+    text = Path("tiny.toml").read_text()
+    Path("other.toml").write_text(text.replace("batch_size = 2", "batch_size = 4"))
+    result = eqcirc("resume", trained, "--config", "other.toml")
     assert result.code == 6
-    assert "does not match the run in run: audit.every = 4 (was 0). Resume with the run's own" in result.err
+    assert (
+        "does not match the run in run: learning.batch_size = 4 (was 2). A run may change audit.*"
+        in result.err
+    )
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 def test_evaluate_scores_a_part(eqcirc: Command, trained: str, part: str) -> None:
     content = eqcirc("evaluate", trained, "--part", part, "--json").json
-    assert content.keys() == {"part", "engine", "loss", "accuracy", "failed", "samples"}
+    assert content.keys() == {"part", "engine", "loss", "accuracy", "failed", "samples", "columns", "rows"}
+    assert content["columns"] == ["class", "precision", "recall", "F1", "samples"]
+    assert sum(row[2] * row[4] for row in content["rows"]) == pytest.approx(4 * content["accuracy"])
     assert (content["part"], content["engine"], content["samples"], content["failed"]) == (
         part,
         "ideal",
@@ -191,10 +198,18 @@ def test_evaluate_gives_the_same_with_both_engines(eqcirc: Command, trained: str
 def test_solve_shows_both_solvers_side_by_side(eqcirc: Command, trained: str) -> None:
     lines = eqcirc("solve", trained, "--samples", 2).out.splitlines()
     assert lines[0].split() == ["sample", "node", "ngspice", "(V)", "ideal", "(V)", "difference", "(V)"]
-    assert [line.split()[:2] for line in lines[1:]] == [
+    nodes, outputs = lines[1 : lines.index("")], lines[lines.index("") + 1 :]
+    assert outputs[0] == "outputs, by ideal; output 0 is v(op_0) - v(on_0), and so on"
+    assert outputs[1].split() == [
+        *["sample", "class", "probability", "output", "0", "(V)", "output", "1", "(V)"]
+    ]
+    for line in outputs[2:]:
+        _, winner, probability, first, second = line.split()
+        assert int(winner) == (float(second) > float(first)) and 0.5 <= float(probability) <= 1
+    assert [line.split()[:2] for line in nodes] == [
         [str(k), node] for k in range(2) for node in ("op_0", "op_1", "on_0", "on_1")
     ]
-    for line in lines[1:]:
+    for line in nodes:
         spice, ideal, difference = map(float, line.split()[2:])
         assert spice == pytest.approx(ideal, rel=1e-5)
         assert abs(difference) < 1e-9
@@ -310,10 +325,10 @@ def test_a_run_without_its_scaling_asks_for_it(eqcirc: Command, scaled_run: str)
 @pytest.mark.parametrize("command", ["resume", "evaluate", "solve", "check", "netlist", "stability"])
 def test_an_edited_run_is_refused(eqcirc: Command, trained: str, command: str) -> None:
     path = Path(trained, "config.toml")
-    path.write_text(path.read_text().replace("epochs = 3", "epochs = 2"))
+    path.write_text(path.read_text().replace("batch_size = 2", "batch_size = 4"))
     result = eqcirc(command, trained)
     assert result.code == 6
-    assert "config.toml was edited after the run had begun: learning.epochs = 2 (was 3)." in result.err
+    assert "config.toml was edited after the run had begun: learning.batch_size = 4 (was 2)." in result.err
 
 
 def test_a_path_given_as_an_option_counts_from_the_working_directory(
@@ -468,8 +483,9 @@ def test_a_regression_from_a_csv_file(
     assert result.json["test_accuracy"] is None
     assert result.json["test_loss"] < 0.1 * 0.5 * np.var(y)
     lines = eqcirc("evaluate", "runs/line").out.splitlines()
-    assert [line.split()[0] for line in lines] == ["part", "engine", "cost"]
-    assert lines[-1].endswith(" V², mean of 8 samples")
+    assert [line.split()[0] for line in lines] == ["part", "engine", "cost", "output", "y"]
+    assert lines[2].endswith(" V², mean of 8 samples")
+    assert float(lines[4].split()[1]) > 0.9  # R²
     assert eqcirc("evaluate", "runs/line", "--json").json["accuracy"] is None
     assert eqcirc("check", "runs/line").code == 0
     monkeypatch.chdir("/")  # the run knows where its data are

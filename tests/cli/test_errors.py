@@ -252,7 +252,7 @@ def test_running_out_of_memory_is_one_message(eqcirc: Command, monkeypatch: pyte
     def too_large(*_: object, **__: object) -> None:
         np.empty(2**52)
 
-    monkeypatch.setattr("eqcirc.cli.source.build_circuit", too_large)
+    monkeypatch.setattr("eqcirc.experiment.opened.build_circuit", too_large)
     result = eqcirc("check", "tiny.toml")
     assert result.code == 5
     assert re.search(

@@ -24,8 +24,8 @@ SIGNED = {"bounds": [-1e-5, 1e-5], "initial": [-1e-6, 1e-6]}
             'weights = "signed"',
             'weights = "conductance"',
         ),
-        ({"neurons": {}, "diodes": {"rail": 0.1}}, "diodes", "a table neurons", "no table neurons"),
-        ({"neurons": {}, "diodes": []}, "diodes", "a table neurons", "no table neurons"),
+        ({"neurons": {}, "diodes": {"rail": 0.1}}, "diodes", "a table neurons", "no neurons"),
+        ({"neurons": {}, "diodes": []}, "diodes", "a table neurons", "no neurons"),
         (
             {"neurons": {"device": "mbd1057", "g1": 5e-3}},
             "neurons.g1",

@@ -60,6 +60,7 @@ def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
     for experiment in (Experiment(), starting_point("csv")):
         text = uncommented(template(experiment)).replace('recovery = "rl"', 'recovery = "gyrator"')
         content = tomllib.loads(text)
+        assert content.pop("circuit")  # in place of the network
         one_way = {key: content["network"].pop(key) for key in ("feedback", "cells")}
         full = parse(content, "template")
         assert full.data.limit

@@ -1,0 +1,200 @@
+"""A run or an experiment, opened to be looked at: its circuit with values, its data if they are needed, predictions.
+
+A run needs nothing outside its folder, but for what truly asks for the training data. Opening one takes no lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.data import Dataset, Scaler, Splits
+from eqcirc.data.tables import read_samples
+from eqcirc.errors import CheckpointError, ConfigError, DataError
+from eqcirc.experiment import data_record
+from eqcirc.experiment.build import build_circuit, build_cost, build_data, build_solver
+from eqcirc.experiment.data_record import Known
+from eqcirc.experiment.directory import RunDirectory
+from eqcirc.experiment.load import load_experiment
+from eqcirc.experiment.predict import Prediction, predict
+from eqcirc.experiment.schema import Experiment
+from eqcirc.learning.evaluate import Score, evaluate
+from eqcirc.solvers.base import Solver
+from eqcirc.typing import Array
+
+log = logging.getLogger("eqcirc")
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A circuit with values, and the experiment that it comes from.
+
+    Attributes:
+        path: what was opened.
+        experiment: of the run, or as the file says.
+        circuit: the circuit.
+        parameters: trained values by element name, or initial ones.
+        known: what is known of the data without them.
+    """
+
+    path: Path
+    experiment: Experiment
+    circuit: Circuit
+    parameters: dict[str, Array]
+    known: Known
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this is a run, not an experiment file."""
+        return self.path.is_dir()
+
+    @cached_property
+    def _data(self) -> tuple[Splits, Scaler]:
+        if self.is_run:
+            data_record.check_data(self.path, self.experiment)
+        return build_data(self.experiment)
+
+    @property
+    def data(self) -> Splits:
+        """The parts of the data, scaled.
+
+        Raises:
+            DataError: the file is gone.
+            CheckpointError: its content is another one than the run was trained on.
+        """
+        return self._data[0]
+
+    @property
+    def scaler(self) -> Scaler:
+        """What makes inputs of raw values.
+
+        Raises:
+            CheckpointError: the run does not say.
+        """
+        return data_record.recorded_scaler(self.path) if self.is_run else self._data[1]
+
+    def solver(self, engine: str | None = None) -> Solver:
+        """Return the solver of the experiment, or "ngspice" or "ideal"; a context manager.
+
+        Raises:
+            EngineError: libngspice is missing.
+        """
+        return build_solver(self.experiment, self.circuit, engine)
+
+    def part(self, name: str) -> Dataset:
+        """Return "train", "validation" or "test", scaled.
+
+        Raises:
+            DataError: there is no such part, or the data are gone.
+        """
+        if name not in ("train", "validation", "test"):
+            raise ConfigError(f"expected the part train, validation or test of the data, got {name!r}")
+        found: Dataset | None = getattr(self.data, name)
+        if found is None:
+            raise DataError(f"the run has no {name} part: data.{name} = 0 in its experiment")
+        return found
+
+    def samples(self, inputs: Path | None, count: int, *, scaled: bool = False) -> Array:
+        """Return inputs of the circuit (n, n_features).
+
+        Args:
+            inputs: CSV file of raw values, or of inputs if `scaled`; None takes the test part.
+            count: how many samples of the test part; fewer, with a warning, if it has fewer.
+            scaled: whether the values of the file are scaled already.
+
+        Raises:
+            ConfigError: `scaled`, but no file.
+            DataError: the file cannot be used, or the data are gone and the run keeps fewer samples.
+            CheckpointError: the run does not say how raw values are scaled.
+        """
+        if inputs is not None:
+            return read_samples(inputs, self._nothing() if scaled else self.scaler, scaled=scaled)
+        if scaled:
+            raise ConfigError(
+                "--scaled says that the values of --inputs are scaled already; name the file, too"
+            )
+        own = self.path / data_record.SAMPLES
+        if self.is_run and own.exists() and count <= data_record.KEPT:
+            kept = read_samples(own, self.scaler)
+            if count <= len(kept):
+                return kept[:count]
+        return first(self.data.test, count).inputs
+
+    def _nothing(self) -> Scaler:
+        """Return a scaling that changes nothing, with the names of the features if they are known."""
+        try:
+            names = self.scaler.names
+        except CheckpointError:
+            names = ()
+        n = self.known.n_features
+        return Scaler(np.zeros(n), np.ones(n), names)
+
+    def predict(self, raw: ArrayLike, engine: str | None = None, *, scaled: bool = False) -> Prediction:
+        """Solve samples and say what the outputs mean; a sample that fails costs only itself.
+
+        Args:
+            raw: (n, n_features) values as in the data file.
+            engine: "ngspice" or "ideal"; that of the experiment by default.
+            scaled: whether the values are inputs of the circuit already.
+
+        Raises:
+            DataError: the wrong number of features, or values that are not finite.
+        """
+        values = np.atleast_2d(np.asarray(raw, np.float64))
+        inputs = values if scaled else self.scaler.apply(values)
+        with self.solver(engine) as solver:
+            return predict(solver, self.parameters, inputs, build_cost(self.experiment), self.known)
+
+    def score(self, part: str = "test", engine: str | None = None) -> Score:
+        """Score the circuit on a part of its data."""
+        dataset = self.part(part)
+        with self.solver(engine) as solver:
+            return evaluate(solver, self.parameters, dataset, build_cost(self.experiment))
+
+
+def first(part: Dataset, count: int) -> Dataset:
+    """Return the first samples of a part of the data; say so if there are fewer than were asked for."""
+    if count > part.n_samples:
+        log.warning("%d samples were asked for, this part of %s has %d", count, part.name, part.n_samples)
+    return part.take(range(min(count, part.n_samples)))
+
+
+def open_run(path: Path | str) -> Opened:
+    """Open a run directory: its circuit with the trained values.
+
+    Raises:
+        CheckpointError: not a run directory, or its checkpoint is damaged or of another experiment.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise CheckpointError(f"{path} is not a run directory; train one with 'eqcirc train'")
+    return open_source(path)
+
+
+def open_source(path: Path) -> Opened:
+    """Open a run directory (trained values) or an experiment file (initial ones).
+
+    Raises:
+        CheckpointError: not a run directory, or its checkpoint is damaged or of another experiment.
+        ConfigError: not an experiment file.
+    """
+    if not path.exists():
+        raise ConfigError(
+            f"no run directory and no experiment file {path}; 'eqcirc train' makes the one, 'eqcirc init' the other"
+        )
+    folder, is_run = RunDirectory(path), path.is_dir()
+    experiment = folder.experiment()[0] if is_run else load_experiment(path)
+    known = data_record.recorded_shape(path, experiment) if is_run else None
+    if known is None:
+        if is_run:
+            data_record.check_data(path, experiment)
+        known = Known.of(experiment, build_data(experiment)[0].train)
+    circuit = build_circuit(experiment, known.n_features, known.n_outputs)
+    parameters = folder.trained(circuit, experiment) if is_run else circuit.parameters
+    return Opened(path, experiment, circuit, parameters, known)

@@ -1,0 +1,71 @@
+"""Circuits and data built in Python get what experiment files get: a run directory, and all commands that take one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.data import Scaling, Splits
+from eqcirc.experiment.load import parse
+from eqcirc.experiment.opened import Opened, open_run
+from eqcirc.experiment.run import Run
+from eqcirc.learning.trainer import Observer
+
+Table = Mapping[str, Any]
+"""Keys of a table of the experiment file, and their values."""
+
+
+def train(
+    circuit: Circuit,
+    data: Splits,
+    folder: Path | str,
+    *,
+    seed: int = 0,
+    scaling: Scaling = "none",
+    learning: Table | None = None,
+    solver: Table | None = None,
+    audit: Table | None = None,
+    begin: Path | str | None = None,
+    overwrite: bool = False,
+    observer: Observer | None = None,
+) -> Opened:
+    """Train a circuit on data, leave a run directory, and return it opened.
+
+    The directory holds a copy of circuit and data, so `eqcirc resume`, `check`, `netlist`, `stability`, `predict` and
+    the others work on it, and `open_run` opens it again. Interrupted, it is taken up by `eqcirc resume` or
+    `Run.resume`, to the same bits.
+
+    Args:
+        circuit: with the values to begin with.
+        data: raw; `scaling` says how inputs are made of it.
+        folder: run directory to make.
+        seed: of the order of samples, and of all that a rule draws.
+        scaling: of the features, from the training part.
+        learning: keys of [learning], such as ``{"epochs": 10, "learning_rate": 1e-7}``.
+        solver: keys of [solver], such as ``{"engine": "ideal"}``.
+        audit: keys of [audit].
+        begin: run directory or npz file whose values to begin with instead.
+        overwrite: replace a run that is there.
+        observer: is told how it goes.
+
+    Raises:
+        ConfigError: an unknown key, a value out of range, or the folder is in use.
+        CircuitError: the circuit has a law of somebody else's own, which no file can hold.
+        SolverError: too many samples failed; the state is kept in the folder.
+    """
+    tables = {"learning": learning, "solver": solver, "audit": audit}
+    content: dict[str, Any] = {key: dict(table) for key, table in tables.items() if table is not None}
+    content |= {"name": _title(circuit.name), "seed": seed, "data": {"name": "npz", "scaling": scaling}}
+    experiment = parse(content, "eqcirc.train")
+    with Run.start(experiment, folder, overwrite=overwrite, begin=begin, circuit=circuit, data=data) as run:
+        run.train(observer)
+        run.finish()
+    return open_run(folder)
+
+
+def _title(name: str) -> str:
+    """Return a circuit's name as experiments may be called."""
+    letters = "".join(c if (c.isascii() and c.isalnum()) or c in "._-" else "-" for c in name).lstrip("._-")
+    return letters or "circuit"

@@ -1,0 +1,69 @@
+"""Figures of a circuit on labelled data, class by class or output by output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import precision_recall_fscore_support, r2_score, root_mean_squared_error
+
+from eqcirc.data import Dataset
+from eqcirc.data.tables import load_csv
+from eqcirc.errors import DataError
+from eqcirc.experiment.data_record import Known
+from eqcirc.experiment.opened import Opened
+from eqcirc.typing import Array
+
+
+def details(
+    outputs: Array, converged: np.ndarray, dataset: Dataset, known: Known
+) -> tuple[list[str], list[list[Any]]]:
+    """Return columns and rows of a table: precision, recall and F1 of each class, or R² and RMSE of each output.
+
+    Args:
+        outputs: (n, n_outputs) in volts.
+        converged: (n,) whether each sample has an operating point; one without is no prediction of any class.
+        dataset: the samples, with labels or targets.
+        known: names.
+    """
+    names = known.output_names()
+    if dataset.targets is not None:
+        true, found = dataset.targets[converged], outputs[converged]
+        rows: list[list[Any]] = []
+        for k, name in enumerate(names):
+            enough = len(found) > 1
+            r2 = float(r2_score(true[:, k], found[:, k])) if enough else float("nan")
+            rmse = float(root_mean_squared_error(true[:, k], found[:, k])) if len(found) else float("nan")
+            rows.append([name, r2, rmse])
+        return ["output", "R²", "RMSE (V)"], rows
+    assert dataset.labels is not None
+    winner = np.where(converged, np.nan_to_num(outputs).argmax(axis=1), -1)
+    order = np.arange(known.n_outputs)
+    figures = precision_recall_fscore_support(dataset.labels, winner, labels=order, zero_division=0.0)
+    precision, recall, f1, support = (np.asarray(column).tolist() for column in figures)
+    rows = [list(row) for row in zip(names, precision, recall, f1, map(int, support), strict=True)]
+    return ["class", "precision", "recall", "F1", "samples"], rows
+
+
+def read_labelled(opened: Opened, path: Path) -> Dataset:
+    """Return new samples with their labels or targets, scaled as the training data were.
+
+    Raises:
+        DataError: the file cannot be used, has other features, or classes that the circuit was not trained on.
+        ConfigError: the run's data had no columns with names.
+    """
+    section, known = opened.experiment.data, opened.known
+    given = load_csv(path, section.label, section.targets)
+    scaler = opened.scaler
+    if given.n_features != known.n_features or (scaler.names and set(given.names) != set(scaler.names)):
+        wanted = ", ".join(scaler.names) or f"{known.n_features} features"
+        raise DataError(f"{path}: expected the features {wanted}, got {', '.join(given.names)}")
+    order = (
+        [given.names.index(name) for name in scaler.names] if scaler.names else list(range(known.n_features))
+    )
+    inputs = scaler.apply(given.inputs[:, order])
+    if known.is_regression:
+        return replace(given, inputs=inputs, names=scaler.names)
+    return replace(given, inputs=inputs, names=scaler.names, n_classes=known.n_outputs)

@@ -1,0 +1,118 @@
+"""Commands that use, end and go on with a run."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Result
+
+Command = Callable[..., Result]
+
+pytestmark = pytest.mark.usefixtures("one_worker")
+
+
+def blobs(path: str, first: int = 0) -> None:
+    """Write two classes that a circuit can tell apart."""
+    rows = [f"{(-1) ** k * 5 + k % 3},{20 + k % 4},{k % 2}" for k in range(first, first + 40)]
+    Path(path).write_text("\n".join(["warm,thin,label", *rows]) + "\n")
+
+
+@pytest.fixture
+def run(eqcirc: Command) -> str:
+    """A run on raw values, whose data are gone."""
+    blobs("mine.csv")
+    Path("mine.toml").write_text(
+        """
+        data = { name = "csv", path = "mine.csv", scaling = "standard" }
+        network = { hidden = [3], initial = [1e-7, 3e-6], diodes = { rail = 0.0 } }
+        learning = { epochs = 12, batch_size = 7, learning_rate = 4e-7 }
+        solver = { engine = "ideal" }
+        audit = { every = 0 }
+        """
+    )
+    assert eqcirc("train", "mine.toml", "--out", "run").code == 0
+    Path("mine.csv").unlink()
+    return "run"
+
+
+def test_predictions_of_a_new_file(eqcirc: Command, run: str) -> None:
+    Path("new.csv").write_text("thin,warm\n21,5\n22,-4\n20,7\n")
+    result = eqcirc("predict", run, "new.csv", "-o", "out.csv")
+    assert (result.code, result.out) == (0, "wrote out.csv (3 samples, by ideal)\n")
+    with Path("out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class"] for row in rows] == ["0", "1", "0"]
+    assert all(float(row["probability"]) > 0.5 for row in rows)
+    shown = eqcirc("predict", run, "new.csv").out.splitlines()
+    assert shown[0].split()[:3] == ["sample", "class", "probability"] and len(shown) == 4
+    content = eqcirc("predict", run, "new.csv", "--engine", "ngspice", "--json").json
+    assert content["engine"] == "ngspice" and [row[0] for row in content["rows"]] == ["0", "1", "0"]
+
+
+def test_a_sample_that_cannot_be_solved_costs_only_itself(eqcirc: Command, run: str) -> None:
+    Path("new.csv").write_text("warm,thin\n5,21\n1e300,0\n")
+    result = eqcirc("predict", run, "new.csv", "-o", "out.csv")
+    assert result.code == 1
+    assert "1 of 2 samples have no operating point; sample 1: " in result.err
+    assert Path("out.csv").read_text().splitlines()[1].startswith("0,")
+    solved = eqcirc("solve", run, "--inputs", "new.csv", "--engine", "ideal")
+    assert solved.code == 1 and "sample 1, by ideal: " in solved.err
+
+
+@pytest.mark.parametrize("command", ["solve", "netlist", "stability"])
+def test_what_needs_no_data_works_without_them(eqcirc: Command, run: str, command: str) -> None:
+    assert eqcirc(command, run).code == 0
+
+
+def test_what_needs_data_asks_for_them(eqcirc: Command, run: str) -> None:
+    result = eqcirc("evaluate", run)
+    assert result.code == 3 and "mine.csv: expected the data file of the run here" in result.err
+
+
+def test_a_new_labelled_file_is_scored(eqcirc: Command, run: str) -> None:
+    blobs("new.csv", first=6)
+    content = eqcirc("evaluate", run, "--data", "new.csv", "--json").json
+    assert content["samples"] == 40 and content["accuracy"] > 0.9 and content["part"] == "new.csv"
+    assert [row[0] for row in content["rows"]] == ["0", "1"]
+    Path("other.csv").write_text("warm,cold,label\n1,2,0\n1,2,1\n")
+    result = eqcirc("evaluate", run, "--data", "other.csv")
+    assert result.code == 3 and "expected the features warm, thin" in result.err
+
+
+def test_a_run_goes_on_with_other_audits_and_more_epochs(eqcirc: Command, run: str) -> None:
+    blobs("mine.csv")
+    result = eqcirc("resume", run, "--set", "learning.epochs=14", "--set", "audit.every=5", "--json")
+    assert result.code == 0 and result.json["epochs"] == 14
+    assert json.loads(Path(run, "run.json").read_text())["changes"][0]["keys"] == {
+        "audit.every": [0, 5],
+        "learning.epochs": [12, 14],
+    }
+    refused = eqcirc("resume", run, "--set", "learning.beta=1e-9")
+    assert refused.code == 6 and "learning.beta = 1e-09 (was 1e-07). A run may change audit.*" in refused.err
+
+
+def test_a_run_that_an_audit_stops_says_how_to_go_on_and_can_be_finished(eqcirc: Command, run: str) -> None:
+    blobs("mine.csv")
+    strict = ("--set", "audit.every=1", "--set", "audit.warn_bias=1e-30", "--set", "audit.stop_bias=1e-30")
+    stopped = eqcirc("train", "mine.toml", "--out", "strict", *strict)
+    assert stopped.code == 5
+    assert "score it as it is with: eqcirc finish strict; or go on with: eqcirc resume strict" in stopped.err
+    finished = eqcirc("finish", "strict")
+    assert finished.code == 0 and "finished early, after 0 of " in finished.out
+    assert eqcirc("resume", "strict", "--set", "audit.every=0").code == 0
+
+
+def test_fine_tuning_begins_with_the_values_of_another_run(eqcirc: Command, run: str) -> None:
+    blobs("mine.csv")
+    tuned = eqcirc(
+        "train", "mine.toml", "--out", "fine", "--from", run, "--set", "learning.epochs=1", "--json"
+    )
+    fresh = eqcirc("train", "mine.toml", "--out", "new", "--set", "learning.epochs=1", "--json")
+    assert tuned.json["test_loss"] < fresh.json["test_loss"]
+    missing = eqcirc("train", "mine.toml", "--out", "x", "--from", "nowhere")
+    assert missing.code == 2 and "there is no nowhere" in missing.err and not Path("x").exists()
