@@ -29,8 +29,8 @@ def run(eqcirc: Command) -> str:
     Path("mine.toml").write_text(
         """
         data = { name = "csv", path = "mine.csv", scaling = "standard" }
-        network = { hidden = [3], initial = [1e-7, 3e-6], diodes = { rail = 0.0 } }
-        learning = { epochs = 12, batch_size = 7, learning_rate = 4e-7 }
+        network = { hidden = [8], input_gain = 2.0, biases = { voltage = 2.0 }, amplifiers = { gain = 4.0 } }
+        learning = { epochs = 12, batch_size = 4, learning_rate = 1e-6 }
         solver = { engine = "ideal" }
         audit = { every = 0 }
         """
