@@ -56,7 +56,7 @@ class Source:
         if inputs is not None:
             is_run = self.path.is_dir()
             scaler = recorded_scaler(self.path) if is_run and not scaled else self.fitted
-            return read_samples(inputs, scaler, scaled=scaled)
+            return read_samples(inputs, scaler, scaled=scaled, label=self.experiment.data.label)
         if scaled:
             raise ConfigError(
                 "--scaled says that the values of --inputs are scaled already; name the file, too"

@@ -57,6 +57,8 @@ def build_data(experiment: Experiment) -> tuple[Splits, Scaler]:
             path=d.path,
             label=d.label,
             targets=d.targets,
+            columns=d.columns,
+            drop=d.drop,
             validation=d.validation,
             test=d.test,
             seed=experiment.seed,
