@@ -35,6 +35,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _COMMENT = re.compile(r"(?m)^[ \t]*#(.*)$")
+_WORDS = re.compile(
+    r"\s+(?![\[(/])(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)"
+)  # white space, but not before a unit nor in quotes
 _BINARY = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 
@@ -67,8 +70,12 @@ class TextTable:
             raise DataError(f"{self.path}: expected rows of cells: {error}; is a quote open?") from error
 
     def cells(self, line: str) -> list[str]:
-        """Return the cells of one line, such as a header in a comment."""
-        return next((cells for _, cells in _rows(line, self.separator)), [])
+        """Return the cells of one line, such as a header in a comment; that may have another separator."""
+        for sign in dict.fromkeys((self.separator, *SEPARATORS)):
+            cells = next((cells for _, cells in _rows(line, sign)), [])
+            if len(cells) > 1 and sign != " ":
+                return cells
+        return [cell.strip('"') for cell in _WORDS.split(line.strip()) if cell]
 
     def number(self, cell: str) -> float | None:
         """Return the number in a cell, or None."""
