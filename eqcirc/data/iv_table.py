@@ -206,8 +206,8 @@ def _choose(
 
 
 def _named(path: Path, width: int, names: Sequence[str], asked: str) -> tuple[float, int]:
-    asked, lower = one_line(asked).lower(), [name.lower() for name in names]
-    for sign, name in ((1.0, asked), (-1.0, asked.removeprefix("-"))):
+    asked, lower = one_line(asked), [name.lower() for name in names]
+    for sign, name in ((1.0, asked.lower()), (-1.0, asked.lower().removeprefix("-"))):
         if name in lower:
             return sign, lower.index(name)
         if name.isdecimal() and 1 <= int(name) <= width:
