@@ -134,7 +134,7 @@ def _write(path: Path, beta: float) -> None:
 
     if path.is_dir():
         raise ConfigError(f"{path} is a run, whose experiment is past; give --write an experiment file")
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     wanted = tomllib.loads(text)
     wanted.setdefault("learning", {})["beta"] = float(f"{beta:.2g}")
     changed, times = re.subn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from eqcirc.data import archive, builtin, images, tables
 from eqcirc.data.dataset import Dataset, Splits
@@ -23,6 +24,8 @@ def load_splits(
     path: Path | str | None = None,
     label: str = "label",
     targets: tuple[str, ...] = (),
+    columns: tuple[str, ...] = (),
+    drop: tuple[str, ...] = (),
     validation: float = 0.1,
     test: float = 0.2,
     seed: int = 0,
@@ -39,6 +42,8 @@ def load_splits(
             None to download them once; None for the others.
         label: Column with the classes; only for 'csv' without `targets`.
         targets: Columns to be predicted by a regression; only for 'csv'.
+        columns: Columns that are the features, in this order; () for all others. Only for 'csv'.
+        drop: Columns that are no features; only for 'csv' without `columns`.
         validation: Share in [0, 1) of the whole (of the official training part for the image sets; of no
             meaning for 'npz' that says itself which part each sample is of).
         test: Share in (0, 1) of the whole.
@@ -52,7 +57,8 @@ def load_splits(
         DataError: The data are missing, damaged, or too few for the shares.
     """
     path = None if path is None else Path(path)
-    _check_arguments(name, path, targets, seed, limit)
+    _check_arguments(name, path, seed, limit)
+    _check_columns(name, {"targets": targets, "columns": columns, "drop": drop})
     if name == "xor":
         points = builtin.xor()
         splits = Splits(points, points, points)
@@ -64,7 +70,10 @@ def load_splits(
         splits = Splits(train, validation_part, test_part)
     else:
         is_file = name in ("csv", "npz")
-        dataset = _read(name, path, label, targets) if is_file else _make(name, samples, noise, seed)
+        if is_file:
+            dataset = _read(name, path, label=label, targets=targets, columns=columns, drop=drop)
+        else:
+            dataset = _make(name, samples, noise, seed)
         splits = _split(dataset, validation, test, seed)
     return splits if limit is None else _limited(splits, limit, seed)
 
@@ -75,10 +84,10 @@ def _make(name: str, samples: int, noise: float, seed: int) -> Dataset:
     return builtin.iris() if name == "iris" else builtin.digits()
 
 
-def _read(name: str, path: Path | None, label: str, targets: tuple[str, ...]) -> Dataset:
+def _read(name: str, path: Path | None, **choice: Any) -> Dataset:
     if path is None:
         raise ConfigError(f"path: expected the file to read for data {name!r}, got nothing")
-    return tables.load_npz(path) if name == "npz" else tables.load_csv(path, label, targets)
+    return tables.load_npz(path) if name == "npz" else tables.load_csv(path, **choice)
 
 
 def _limited(splits: Splits, limit: int, seed: int) -> Splits:
@@ -86,16 +95,22 @@ def _limited(splits: Splits, limit: int, seed: int) -> Splits:
     return Splits(splits.train.take(rows), splits.validation, splits.test)
 
 
-def _check_arguments(
-    name: str, path: Path | None, targets: tuple[str, ...], seed: int, limit: int | None
-) -> None:
+def _check_arguments(name: str, path: Path | None, seed: int, limit: int | None) -> None:
     if name not in NAMES:
         raise ConfigError(f"unknown data {name!r}; {nearest(name, NAMES)}")
     if path is not None and name in ("xor", "moons", "iris", "digits"):
         raise ConfigError(f"path: data {name!r} is built in and reads no file, got {path}; remove it")
-    if targets and name != "csv":
-        raise ConfigError(f"targets: names columns of 'csv' data, got {targets} for {name!r}; remove it")
     if seed < 0:
         raise ConfigError(f"seed: expected at least 0, got {seed}")
     if limit is not None and limit < 1:
         raise ConfigError(f"limit: expected at least 1 training sample, got {limit}")
+
+
+def _check_columns(name: str, chosen: dict[str, tuple[str, ...]]) -> None:
+    for key, columns in chosen.items():
+        if columns and name != "csv":
+            raise ConfigError(f"{key}: names columns of 'csv' data, got {columns} for {name!r}; remove it")
+    if chosen["columns"] and chosen["drop"]:
+        raise ConfigError(
+            "drop: all but the chosen columns are dropped already; name columns or drop, not both"
+        )

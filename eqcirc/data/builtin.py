@@ -45,7 +45,7 @@ def iris() -> Dataset:
     from sklearn.datasets import load_iris
 
     inputs, labels = load_iris(return_X_y=True)
-    return Dataset("iris", inputs, labels=labels, n_classes=3)
+    return Dataset("iris", inputs, labels=labels, n_classes=3, classes=("setosa", "versicolor", "virginica"))
 
 
 def digits() -> Dataset:

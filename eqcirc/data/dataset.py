@@ -25,6 +25,7 @@ class Dataset:
         targets: (n_samples, n_outputs), finite, dimensionless; None for classification.
         n_classes: Number of classes, at least 2; 0 for regression.
         names: What each input column is called in its file; () where columns have no names.
+        classes: What each class is called; their numbers where nothing is given; () for regression.
 
     Raises:
         DataError: The arrays are empty, not numeric, not finite, of unequal length or of a wrong shape; a
@@ -37,6 +38,7 @@ class Dataset:
     targets: Array | None = None
     n_classes: int = 0
     names: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check and convert the arrays."""
@@ -51,6 +53,7 @@ class Dataset:
         if self.labels is not None:
             object.__setattr__(self, "labels", class_numbers(self.name, self.labels, self.n_classes))
             equal_length(self.name, self.inputs, "labels", self.labels)
+            object.__setattr__(self, "classes", self.classes or tuple(map(str, range(self.n_classes))))
         if self.targets is not None:
             if self.n_classes != 0:
                 raise DataError(
@@ -58,6 +61,10 @@ class Dataset:
                 )
             object.__setattr__(self, "targets", matrix(self.name, "targets", self.targets))
             equal_length(self.name, self.inputs, "targets", self.targets)
+        if len(self.classes) != self.n_classes:
+            raise DataError(
+                f"{self.name}: expected a name for each of {self.n_classes} classes, got {len(self.classes)}"
+            )
 
     @property
     def n_samples(self) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import io
+import logging
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,47 +15,65 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eqcirc.data.classes import number_classes
 from eqcirc.data.dataset import Dataset
 from eqcirc.data.scaling import Scaler
+from eqcirc.data.text_table import TextTable, read_table
 from eqcirc.errors import DataError, nearest
+from eqcirc.text import one_line
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# utf-8-sig skips the mark that spreadsheet programs put at the start of a file.
-_DIALECT: dict[str, Any] = {"skipinitialspace": True, "encoding": "utf-8-sig", "compression": None}
+log = logging.getLogger("eqcirc")
+
+MANY_CLASSES, FEW_SAMPLES = 10, 5  # more classes with fewer samples each are likely no classes
 _MOST_LISTED = 20  # columns; an image has hundreds
-_NUMBER_THEM = "number the classes 0, 1, 2, … without gaps"
 
 
-def load_csv(path: Path, label: str = "label", targets: tuple[str, ...] = ()) -> Dataset:
-    """Read a comma-separated UTF-8 file with a header; every column that is not asked for is a feature.
+def load_csv(
+    path: Path,
+    label: str = "label",
+    targets: tuple[str, ...] = (),
+    *,
+    columns: tuple[str, ...] = (),
+    drop: tuple[str, ...] = (),
+    classes: tuple[str, ...] = (),
+) -> Dataset:
+    """Read a table of text with a header (see `text_table`); every column that is not asked for is a feature.
 
     Args:
         path: The file.
-        label: Column with the class of each row: 0, 1, … without gaps. Not looked at when `targets` is given.
+        label: Column with the class of each row, whole numbers or text. Not looked at when `targets` is given.
         targets: Columns to be predicted by a regression.
+        columns: The features, in this order; () for all other columns.
+        drop: Columns that are no features, such as a number of the sample; only without `columns`.
+        classes: Names of classes, in their order, if they are known, as those of a trained circuit are; () for those
+            of the file.
 
     Raises:
-        DataError: The file is missing, empty or ragged, a column is missing, unnamed or named twice, or a
-            cell is not a finite number.
+        DataError: The file is missing, empty or ragged, a column is missing, unnamed or named twice, a
+            cell is not a finite number, or there are not at least 2 classes.
     """
-    frame = _read_frame(path)
+    table = _read_frame(path)
     wanted = list(targets) or [label]
-    for column in wanted:
-        if column not in frame.columns:
-            raise DataError(
-                f"{path}: expected a column {column!r} in the header; {nearest(column, frame.columns)}"
-            )
-    features = [column for column in frame.columns if column not in wanted]
+    _require_columns(path, table.names, [*wanted, *columns, *drop])
+    features = list(columns) or [name for name in table.names if name not in (*wanted, *drop)]
+    if twice := [name for name in features if name in wanted]:
+        raise DataError(f"{path}: expected columns beside {', '.join(wanted)} as features, got {twice[0]!r}")
     if not features:
         raise DataError(f"{path}: expected at least 1 feature column beside {', '.join(wanted)}, got none")
-    inputs, names = _numbers(path, frame, features), tuple(features)
+    inputs, names = table.numbers(features), tuple(features)
     if targets:
-        return Dataset(path.name, inputs, targets=_numbers(path, frame, wanted), names=names)
-    labels = _numbers(path, frame, wanted, _NUMBER_THEM)[:, 0]
-    return _classification(path, inputs, labels, names)
+        return Dataset(path.name, inputs, targets=table.numbers(wanted), names=names)
+    labels, called = number_classes(path, f"column {label!r}", table.texts(label), classes)
+    if len(labels) < FEW_SAMPLES * len(called) and len(called) > MANY_CLASSES and not classes:
+        log.warning(
+            "%s: column %r has %d classes in %d rows; if it holds numbers to predict, name it as a target instead",
+            *(path, label, len(called), len(labels)),
+        )
+    return Dataset(path.name, inputs, labels=labels, n_classes=len(called), names=names, classes=called)
 
 
 def load_npz(path: Path) -> Dataset:
@@ -68,33 +88,38 @@ def load_npz(path: Path) -> Dataset:
         raise DataError(f"{path}: expected the arrays inputs and one of labels and targets, got {found}")
     if "targets" in arrays:
         return Dataset(path.name, arrays["inputs"], targets=arrays["targets"])
-    return _classification(path, arrays["inputs"], arrays["labels"])
+    labels, classes = number_classes(path, "labels", _flat(path, arrays["labels"]))
+    return Dataset(path.name, arrays["inputs"], labels=labels, n_classes=len(classes), classes=classes)
 
 
-def read_samples(path: Path, scaler: Scaler, *, scaled: bool = False) -> Array:
-    """Read samples (n, n_features) without labels from a CSV file with a header.
+def read_samples(path: Path, scaler: Scaler, *, scaled: bool = False, label: str = "label") -> Array:
+    """Read samples (n, n_features) from a table of text with a header; what they belong to may stand there, too.
 
     Args:
         path: The file.
-        scaler: Its names, if it has any, say which column is which feature; else they go by position.
+        scaler: Its names, if it has any, say which column is which feature, and other columns are not looked at;
+            else features go by position.
         scaled: The values are inputs already; else they are raw, and the scaler is applied to them.
+        label: Column that is no feature, if it is there; only where features go by position.
 
     Raises:
         DataError: The file is missing or damaged, a cell is not a finite number, or the columns are others.
     """
-    frame = _read_frame(path)
-    given, n_features = list(frame.columns), len(scaler.offset)
-    if len(given) != n_features:
+    table = _read_frame(path)
+    given, n_features = list(table.names), len(scaler.offset)
+    if missing := [name for name in scaler.names if name not in given]:
         raise DataError(
-            f"{path}: expected {n_features} columns, one for each feature{_called(scaler.names)}, "
-            f"got {len(given)}: {_listed(given)}"
+            f"{path}: expected the features that the circuit was made for{_called(scaler.names)}, no column is "
+            f"called {_listed(missing)}; got {_listed(given)}; rename or add it (order and other columns do not matter)"
         )
-    if scaler.names and set(given) != set(scaler.names):
+    chosen = list(scaler.names) or given
+    if not scaler.names and len(given) == n_features + 1:
+        chosen = [name for name in given if name != label]
+    if len(chosen) != n_features:
         raise DataError(
-            f"{path}: expected the features that the circuit was made for{_called(scaler.names)}, "
-            f"got {_listed(given)}; rename or replace the columns (their order does not matter)"
+            f"{path}: expected {n_features} columns, one for each feature, got {len(given)}: {_listed(given)}"
         )
-    values = _numbers(path, frame, list(scaler.names) or given)
+    values = table.numbers(chosen)
     return values if scaled else scaler.apply(values)
 
 
@@ -107,89 +132,141 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_LISTED]) + rest
 
 
-def _classification(path: Path, inputs: Array, labels: NDArray[Any], names: tuple[str, ...] = ()) -> Dataset:
-    # With as many classes as different labels, a gap in the numbering leaves some label out of range.
-    return Dataset(path.name, inputs, labels=labels, n_classes=len(np.unique(labels)), names=names)
+def _flat(path: Path, labels: NDArray[Any]) -> NDArray[Any]:
+    if labels.ndim != 1:
+        raise DataError(f"{path}: expected labels of shape (samples,), got {labels.shape}; reshape them")
+    return labels
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """Cells under a header.
+
+    Attributes:
+        names: of the columns.
+        frame: whose columns go by position; numbers where pandas found only such, else text.
+        source: the text that it was read from.
+    """
+
+    names: tuple[str, ...]
+    frame: pd.DataFrame
+    source: TextTable
+
+    def texts(self, column: str) -> list[str]:
+        """Return the cells of a column as text.
+
+        Raises:
+            DataError: One is empty.
+        """
+        cells = [str(cell).strip() for cell in self._column(column)]
+        empty = [row for row, cell in enumerate(cells) if cell.lower() in ("", "nan")]
+        if empty:
+            raise self._unusable(column, empty[0], len(empty), "a class", "")
+        return cells
+
+    def numbers(self, columns: Sequence[str]) -> Array:
+        """Return the numbers in columns (n, columns).
+
+        Raises:
+            DataError: A cell is not a finite number.
+        """
+        values = np.stack([self._values(column) for column in columns], axis=1)
+        wrong = np.argwhere(~np.isfinite(values))
+        if len(wrong):
+            row, k = wrong[0].tolist()
+            cell = str(self._column(columns[k]).iloc[row]).strip()
+            raise self._unusable(columns[k], row, len(wrong), "a finite number", cell)
+        return values
+
+    def _column(self, name: str) -> pd.Series[Any]:
+        return self.frame.iloc[:, self.names.index(name)]
+
+    def _values(self, name: str) -> Array:
+        column = self._column(name)
+        if column.dtype.kind in "iuf":
+            return column.to_numpy(dtype=np.float64)
+        numbers = (self.source.number(str(cell)) for cell in column)
+        return np.array([np.nan if number is None else number for number in numbers])
+
+    def _unusable(self, column: str, row: int, count: int, expected: str, cell: str) -> DataError:
+        found = "an empty cell or NaN" if cell.lower() in ("", "nan") else repr(one_line(cell))
+        line = next(islice(self.source.rows(), row + 1, None), (row + 2, []))[0]
+        return DataError(
+            f"{self.source.path}: expected {expected}, got {found} in column {column!r}, line {line}, "
+            f"{count} such cell(s) in all; repair or drop these rows"
+        )
+
+
+def _read_frame(path: Path) -> _Frame:
     import pandas as pd
 
-    _require_file(path)
+    table = _with_header(read_table(path))
+    names = [one_line(cell) for cell in next(table.rows(), (0, []))[1]]
     try:
-        # pandas renames columns that are named twice or not at all; the header as written shows them.
-        header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **_DIALECT)
-        names = [str(name) for name in header.iloc[0]]
-        _check_header(path, names)
-        frame: pd.DataFrame = pd.read_csv(path, low_memory=False, **_DIALECT)
-    except (ValueError, OSError) as error:  # ValueError includes empty, ragged and wrongly encoded files
-        raise DataError(f"{path}: expected comma-separated UTF-8 text with a header: {error}") from error
-    if frame.empty:
-        raise DataError(f"{path}: expected at least 1 row below the header, got none")
-    # pandas takes surplus cells at the start of each row for a row index.
+        # the header is read apart: pandas renames columns that are named twice or not at all
+        frame: pd.DataFrame = pd.read_csv(
+            io.StringIO(table.text),
+            sep=r"\s+" if table.separator == " " else table.separator,
+            keep_default_na=False,
+            skipinitialspace=True,
+            low_memory=False,
+        )
+    except ValueError as error:  # empty or ragged
+        raise DataError(f"{path}: expected a table with a header: {one_line(error)}") from error
+    # pandas takes surplus cells at the start of each row for a row index
     if not isinstance(frame.index, pd.RangeIndex):
         raise DataError(f"{path}: expected {len(names)} cells in each row, as in the header, got more")
-    frame.columns = pd.Index(names)
-    return frame
+    used = [k for k, name in enumerate(names) if name or not _idle(frame.iloc[:, k], k, len(names))]
+    names, frame = [names[k] for k in used], frame.iloc[:, used]
+    _check_header(table, names)
+    if frame.empty:
+        raise DataError(f"{path}: expected at least 1 row below the header, got none")
+    return _Frame(tuple(names), frame, table)
 
 
-def _check_header(path: Path, names: list[str]) -> None:
-    separators = [sign for sign in (";", "\t", "|") if sign in names[0]]
-    if len(names) == 1 and separators:
+def _with_header(table: TextTable) -> TextTable:
+    """Return a table that begins with its header, which some programs write as a comment above numbers."""
+    line, first = next(table.rows(), (0, []))
+    above = [(k, text) for k, text in table.comments if k < line]
+    if not above or any(table.number(cell) is None for cell in first):
+        return table
+    k, text = above[-1]
+    if len(table.cells(text)) != len(first):
+        return table
+    lines = table.text.split("\n")
+    lines[k - 1] = text
+    return replace(table, text="\n".join(lines))
+
+
+def _idle(column: pd.Series[Any], k: int, width: int) -> bool:
+    """Return whether a column without a name holds nothing: the number of its row, or what follows a last separator."""
+    if k == 0 and column.dtype.kind == "i" and len(column):
+        return bool((column - column.iloc[0] == np.arange(len(column))).all() and column.iloc[0] in (0, 1))
+    return k == width - 1 and all(str(cell) in ("", "nan") for cell in column)
+
+
+def _check_header(table: TextTable, names: list[str]) -> None:
+    if all(table.number(name) is not None for name in names):
         raise DataError(
-            f"{path}: expected commas between the cells, got {names[0]!r} as the first line; separate the cells "
-            f"by commas instead of {separators[0]!r}, and write numbers with a point"
-        )
-    if all(_is_number(name) for name in names):
-        raise DataError(
-            f"{path}: expected a first line that names the columns, got only numbers: {_listed(names)}; "
+            f"{table.path}: expected a first line that names the columns, got only numbers: {_listed(names)}; "
             f"put a line of names above them"
         )
     if "" in names:
         raise DataError(
-            f"{path}: expected a name for each column, column {names.index('')} (counted from 0) has none; "
+            f"{table.path}: expected a name for each column, column {names.index('')} (counted from 0) has none; "
             f"name or remove it (a row index is not a feature)"
         )
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise DataError(
-            f"{path}: expected different column names, got {twice[0]!r} {names.count(twice[0])} times"
+            f"{table.path}: expected different column names, got {twice[0]!r} {names.count(twice[0])} times"
         )
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _numbers(
-    path: Path, frame: pd.DataFrame, columns: list[str], remedy: str = "repair or drop these rows"
-) -> Array:
-    import pandas as pd
-
-    chosen = frame[columns]
-    values: Array = chosen.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    wrong = np.argwhere(~np.isfinite(values))
-    if len(wrong):
-        row, column = wrong[0]
-        cell = str(chosen.iat[row, column])
-        found = "an empty cell or NaN" if cell == "nan" else repr(cell)
-        raise DataError(
-            f"{path}: expected a finite number, got {found} in column {columns[column]!r}, "
-            f"line {_line(path, int(row))}, {len(wrong)} such cell(s) in all; {remedy}"
-        )
-    return values
-
-
-def _line(path: Path, row: int) -> int:
-    """Return the line of the file, counted from 1, where a row below the header ends; pandas skips blank lines."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, skipinitialspace=True)
-        filled = (reader.line_num for cells in reader if "".join(cells).strip() or len(cells) > 1)
-        return next(islice(filled, row + 1, None), row + 2)
+def _require_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    for column in wanted:
+        if column not in names:
+            raise DataError(f"{path}: expected a column {column!r} in the header; {nearest(column, names)}")
 
 
 def _read_archive(path: Path) -> dict[str, NDArray[Any]]:

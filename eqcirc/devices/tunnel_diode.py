@@ -148,7 +148,7 @@ def read_diode(path: Path) -> TunnelDiode:
         CircuitError: a value is out of range.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             f"no file of a diode {path}: {error.strerror}; write one with 'eqcirc fit'"

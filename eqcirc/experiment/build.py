@@ -67,6 +67,8 @@ def raw_data(experiment: Experiment) -> Splits:
             path=d.path,
             label=d.label,
             targets=d.targets,
+            columns=d.columns,
+            drop=d.drop,
             validation=d.validation,
             test=d.test,
             seed=experiment.seed,

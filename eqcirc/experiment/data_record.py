@@ -44,9 +44,8 @@ class Known:
     @classmethod
     def of(cls, experiment: Experiment, part: Dataset) -> Known:
         """Return what a part of the data says."""
-        classes = tuple(getattr(part, "classes", ()))
         regression = part.targets is not None
-        return cls(part.n_features, part.n_outputs, regression, classes, experiment.data.targets)
+        return cls(part.n_features, part.n_outputs, regression, part.classes, experiment.data.targets)
 
     def output_names(self) -> list[str]:
         """Return a name for each output: of its class or target, or its number."""

@@ -37,7 +37,7 @@ def load_experiment(path: Path | str) -> Experiment:
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
     except FileNotFoundError as error:
         raise ConfigError(
             f"no experiment file {path}; write one with 'eqcirc init', or see circuits/*.toml"

@@ -114,7 +114,8 @@ class Opened:
             CheckpointError: the run does not say how raw values are scaled.
         """
         if inputs is not None:
-            return read_samples(inputs, self._nothing() if scaled else self.scaler, scaled=scaled)
+            scaler = self._nothing() if scaled else self.scaler
+            return read_samples(inputs, scaler, scaled=scaled, label=self.experiment.data.label)
         if scaled:
             raise ConfigError(
                 "--scaled says that the values of --inputs are scaled already; name the file, too"

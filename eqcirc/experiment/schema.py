@@ -36,7 +36,7 @@ class Data(Section):
     """Data set, how it is split and scaled."""
 
     branches = (
-        Branch("name", ("csv",), ("label", "targets")),
+        Branch("name", ("csv",), ("label", "targets", "columns", "drop")),
         Branch("name", ("moons",), ("samples", "noise")),
         Branch("name", ("moons", "iris", "digits", "csv", "npz"), ("test",)),
     )
@@ -49,10 +49,16 @@ class Data(Section):
         examples=["data.csv"],
         description="file of csv/npz, or folder with the idx files of mnist (else downloaded), seen from this file",
     )
-    label: str = Field("label", description="column of a csv file that holds the class 0, 1, …")
+    label: str = Field(
+        "label", description="column of a csv file that holds the class, whole numbers or text"
+    )
     targets: tuple[str, ...] = Field(
         (), description="columns of a csv file to predict in volts, instead of a class"
     )
+    columns: tuple[str, ...] = Field(
+        (), description="columns of a csv file that are the features; [] for all others"
+    )
+    drop: tuple[str, ...] = Field((), description="columns of a csv file that are no features")
     validation: Share = Field(0.1, description="share of all samples that model choices may look at")
     test: Share = Field(0.2, description="share of all samples that only the final score looks at")
     scaling: Literal["none", "unit", "standard"] = Field(

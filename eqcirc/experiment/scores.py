@@ -54,16 +54,9 @@ def read_labelled(opened: Opened, path: Path) -> Dataset:
         DataError: the file cannot be used, has other features, or classes that the circuit was not trained on.
         ConfigError: the run's data had no columns with names.
     """
-    section, known = opened.experiment.data, opened.known
-    given = load_csv(path, section.label, section.targets)
-    scaler = opened.scaler
-    if given.n_features != known.n_features or (scaler.names and set(given.names) != set(scaler.names)):
-        wanted = ", ".join(scaler.names) or f"{known.n_features} features"
-        raise DataError(f"{path}: expected the features {wanted}, got {', '.join(given.names)}")
-    order = (
-        [given.names.index(name) for name in scaler.names] if scaler.names else list(range(known.n_features))
-    )
-    inputs = scaler.apply(given.inputs[:, order])
-    if known.is_regression:
-        return replace(given, inputs=inputs, names=scaler.names)
-    return replace(given, inputs=inputs, names=scaler.names, n_classes=known.n_outputs)
+    section, known, scaler = opened.experiment.data, opened.known, opened.scaler
+    given = load_csv(path, section.label, section.targets, columns=scaler.names, classes=known.classes)
+    if given.n_features != known.n_features:
+        raise DataError(f"{path}: expected {known.n_features} features, got {', '.join(given.names)}")
+    outputs = 0 if known.is_regression else known.n_outputs
+    return replace(given, inputs=scaler.apply(given.inputs), n_classes=outputs)

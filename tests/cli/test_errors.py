@@ -131,9 +131,9 @@ Command = Callable[..., Any]
             r"text\.csv: expected a finite number, got 'warm' in column 'a'",
         ),
         (
-            "train csv.toml --set data.path=labels.csv",
+            "train csv.toml --set data.path=fractions.csv",
             3,
-            r"labels\.csv: expected integer labels in 0\.\.3, got 7",
+            r"fractions\.csv: expected whole numbers or text as classes in column 'label', got 0\.5",
         ),
         ("train csv.toml --set data.path=tiny.toml", 3, r"tiny\.toml: expected "),
         ("train csv.toml --set data.label=kind", 3, r"good\.csv: expected a column 'kind' in the header"),
@@ -142,19 +142,22 @@ Command = Callable[..., Any]
             3,
             r"broken\.npz: expected an undamaged NPZ",
         ),
-        (
-            "train csv.toml --set data.path=semicolons.csv",
-            3,
-            r"expected commas .* got 'a;b;label' as the first line",
-        ),
         ("solve tiny.toml --inputs numbers.csv", 3, r"names the columns, got only numbers: 0\.5, 1"),
-        ("solve csv.toml --inputs renamed.csv", 3, r"the circuit was made for \(a, b\), got b, c; rename"),
-        ("stability csv.toml --inputs renamed.csv --scaled", 3, r"was made for \(a, b\), got b, c; rename"),
+        (
+            "solve csv.toml --inputs renamed.csv",
+            3,
+            r"the circuit was made for \(a, b\), no column is called a; got b, c",
+        ),
+        (
+            "stability csv.toml --inputs renamed.csv --scaled",
+            3,
+            r"was made for \(a, b\), no column is called a; got b, c",
+        ),
         ("solve tiny.toml --inputs no.csv", 3, r"no\.csv: expected a file here, found none"),
         (
-            "solve tiny.toml --inputs good.csv",
+            "solve tiny.toml --inputs wide.csv",
             3,
-            r"good\.csv: expected 2 columns, one for each feature, got 3",
+            r"wide\.csv: expected 2 columns, one for each feature, got 3",
         ),
         (
             "netlist tiny.toml --inputs nan.csv",
@@ -269,10 +272,10 @@ def files(tmp_path: Path) -> None:
         "nan": "nan,2,0",
         "inf": "1,-inf,0",
         "text": "warm,2,0",
-        "labels": "1,2,7",
+        "fractions": "1,2,0.5",
     }.items():
         (tmp_path / f"{name}.csv").write_text("\n".join(["a,b,label", *rows, row]))
-    (tmp_path / "semicolons.csv").write_text("a;b;label\n1;2;0\n")
+    (tmp_path / "wide.csv").write_text("a;b;c\n1;2;0\n")
     (tmp_path / "numbers.csv").write_text("0.5,1\n1,0\n")
     (tmp_path / "renamed.csv").write_text("b,c\n1,0\n")
     np.savez(tmp_path / "broken.npz", inputs=np.ones((4, 2)), labels=np.arange(4) % 2)

@@ -57,6 +57,7 @@ def test_labels_stored_as_whole_floats_are_accepted() -> None:
             "toy: expected at least 1 sample and 1 column in inputs, got shape (3, 0)",
         ),
         ({"inputs": [[1.0], [1.0, 2.0]]}, "toy: expected rows of equal length in inputs"),
+        ({"classes": ("one",)}, "toy: expected a name for each of 2 classes, got 1"),
         ({"inputs": [["a", "b"]] * 3}, "toy: expected numbers in inputs, got an array of type <U1"),
         ({"inputs": INPUTS * 1j}, "toy: expected numbers in inputs, got an array of type complex128"),
         ({"labels": None}, "toy: expected exactly one of labels and targets, got neither"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eqcirc.data import NAMES, Splits, load_splits
+from eqcirc.data import NAMES, Splits, load_splits, scale
 from eqcirc.errors import ConfigError, DataError
 
 
@@ -62,6 +62,19 @@ def test_files_of_the_user_are_cut_by_the_shares(tmp_path: Path) -> None:
     assert load("npz", path=archive).train.n_outputs == 2
 
 
+def test_names_of_classes_and_features_survive_all_that_is_done_to_data(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("id;a;b;kind\n" + "s1;1,5;2;frog\ns2;3;4;newt\n" * 10)
+    splits, scaler = scale(load("csv", path=table, label="kind", drop=("id",), limit=4), "standard")
+    assert splits.validation is not None
+    for part in (splits.train, splits.validation, splits.test.take([0])):
+        assert (part.names, part.classes) == (("a", "b"), ("frog", "newt"))
+    assert scaler.names == ("a", "b")
+    assert load("csv", path=table, label="kind", columns=("b",)).train.names == ("b",)
+    assert load("iris").test.classes == ("setosa", "versicolor", "virginica")
+    assert load("digits").train.classes[3] == "3"
+
+
 def test_limit_cuts_the_training_part_alone_and_keeps_the_classes_balanced() -> None:
     whole, limited = load("iris"), load("iris", limit=30)
     assert sizes(limited) == (30, 30, 30)
@@ -93,6 +106,12 @@ def test_the_seed_decides_everything_random(name: str) -> None:
             "iris",
             {"targets": ("y",)},
             "targets: names columns of 'csv' data, got ('y',) for 'iris'; remove it",
+        ),
+        ("npz", {"drop": ("y",)}, "drop: names columns of 'csv' data, got ('y',) for 'npz'; remove it"),
+        (
+            "csv",
+            {"columns": ("a",), "drop": ("b",)},
+            "drop: all but the chosen columns are dropped already; name columns or drop, not both",
         ),
         ("iris", {"seed": -1}, "seed: expected at least 0, got -1"),
         ("iris", {"limit": 0}, "limit: expected at least 1 training sample, got 0"),

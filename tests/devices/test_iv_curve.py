@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,77 @@ def test_headers_separators_and_units_are_understood(
     np.testing.assert_allclose(curve.current, I, rtol=1e-12)
 
 
+def written(path: Path, header: str, row: str) -> Path:
+    """A table of v and i in volts and amperes, written by a format."""
+    rows = [
+        row.format(v=v, i=i, mv=1e3 * v, ua=1e6 * i, less=-i)
+        for v, i in zip(V.tolist(), I.tolist(), strict=True)
+    ]
+    path.write_text("\n".join([*header.splitlines(), *rows, ""]), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ('"Voltage (mV)","Current (uA)"', '"{mv!r}","{ua!r}"'),
+        ("V,I", "{mv!r}m,{ua!r}u"),
+        ("", "{mv!r}mV;{ua!r} µA"),
+        ("", "{ua!r}uA {mv!r}mV"),
+        ("V (mV),I (uA)", "{v!r}V,{i!r}A"),
+        ("time (s);V_d (mV);I_d (uA);note", "7;{mv!r};{ua!r};fine"),
+        ("# sample 9\nIndex\tV (V)\tI (A)", "3\t{v!r}\t{i!r}\t"),
+    ],
+)
+def test_cells_and_columns_are_understood(header: str, row: str, tmp_path: Path) -> None:
+    curve = read_curve(written(tmp_path / "iv.csv", header, row))
+    np.testing.assert_allclose(curve.voltage, V, rtol=1e-12, atol=1e-18)
+    np.testing.assert_allclose(curve.current, I, rtol=1e-12, atol=1e-18)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_table_may_have_any_encoding(encoding: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "iv.csv", "V (mV);I (µA)", "{mv!r};{ua!r}")
+    path.write_text(path.read_text("utf-8"), encoding)
+    np.testing.assert_allclose(read_curve(path).current, I, rtol=1e-12, atol=1e-18)
+
+
+def test_columns_are_chosen_by_name_or_number(tmp_path: Path) -> None:
+    path = written(tmp_path / "iv.csv", "Vg,Vd,Id,Ig", "0.5,{v!r},{less!r},1e-9")
+    for voltage, current in (("Vd", "-Id"), ("vd", "-3"), ("2", "-id")):
+        np.testing.assert_allclose(read_curve(path, voltage, current).current, I, rtol=1e-12, atol=1e-18)
+    with pytest.raises(DataError, match=r"got the columns Vg, Vd, Id, Ig; choose them by name"):
+        read_curve(path)
+    with pytest.raises(DataError, match=r"expected a column 'vdd'; did you mean"):
+        read_curve(path, "Vdd", "Id")
+    with pytest.raises(DataError, match="expected different columns"):
+        read_curve(path, "2", "Vd")
+
+
+@pytest.mark.parametrize(
+    ("output", "asked"),
+    [
+        (".print dc v(a) i(v1)", ()),
+        (".control\ndc v1 -0.05 0.45 5m\nprint v(a) i(v1)\n.endc", ()),
+        (".control\ndc v1 -0.05 0.45 5m\nset wr_vecnames\nwrdata iv.txt i(v1)\n.endc", ()),
+        (".control\ndc v1 -0.05 0.45 5m\nwrdata iv.txt v(a) i(v1)\n.endc", ("1", "-4")),
+    ],
+)
+def test_tables_of_ngspice_are_read(output: str, asked: tuple[str, ...], tmp_path: Path) -> None:
+    """All that `ngspice -b` prints, over two pages with their headers, or what wrdata writes."""
+    card = EsakiDiode().card("d", "a", "0", "", 1.0)
+    deck = f"* curve\nv1 a 0 0\n{card}\n.dc v1 -0.05 0.45 5m\n{output}\n.end\n"
+    (tmp_path / "d.sp").write_text(deck)
+    done = subprocess.run(
+        ["ngspice", "-n", "-b", "d.sp"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    if not (tmp_path / "iv.txt").exists():
+        (tmp_path / "iv.txt").write_text(done.stdout)
+    curve = read_curve(tmp_path / "iv.txt", *asked)
+    np.testing.assert_allclose(curve.voltage, V, atol=1e-9)
+    np.testing.assert_allclose(curve.current, I, rtol=2e-3, atol=1e-8)
+
+
 def test_columns_may_be_the_other_way_round_and_numbers_have_a_decimal_comma(tmp_path: Path) -> None:
     rows = [f"{i * 1e3!r};{v!r};".replace(".", ",") for v, i in zip(V.tolist(), I.tolist(), strict=True)]
     (tmp_path / "iv.txt").write_text("\n".join(["I (mA); V (V);", *rows]))
@@ -89,7 +161,16 @@ def test_columns_may_be_the_other_way_round_and_numbers_have_a_decimal_comma(tmp
         ("V,I\n0.0,1.0\n0.1,2.0,3.0\n", r"line 3: expected two numbers.*got '0\.1,2\.0,3\.0'"),
         ("V,I\n0.0,1.0\n0.1,\n", "line 3: expected two numbers"),
         ("V,I\n0.1,x\n0.2,1.0\n", "line 2: expected two numbers"),
-        ("V,I\n0,05 1,2\n", "line 2: expected two numbers"),
+        ("V,I\n0,05 1,2\n", "expected one column of voltages and one of currents, got the columns 1 … 3"),
+        (
+            "V (mV),I (mA)\n" + "10,500u\n" * 20,
+            "line 2: expected a plain number, as its header names a unit, in col",
+        ),
+        ("V,I,T\n0.1,1,x\n0.2,y,3\n", "line 3: expected a number, in column I, got another"),
+        (
+            "".join(f"{k},-{k}\n" for k in range(20)),
+            "mostly of the other sign than the voltages, as those of a s",
+        ),
         ("V,I\n" + "0.1,nan\n" * 20, "expected finite numbers, got 0.1 V, nan A"),
     ],
 )

@@ -45,6 +45,10 @@ def test_an_empty_file_is_the_default_experiment(tmp_path: Path) -> None:
     assert load_experiment(text(tmp_path, "")) == Experiment()
 
 
+def test_a_mark_of_the_byte_order_in_front_is_no_mistake(tmp_path: Path) -> None:
+    assert load_experiment(text(tmp_path, "\ufeffseed = 7\n")).seed == 7
+
+
 @pytest.mark.parametrize("file", sorted(CIRCUITS.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_experiments_that_come_along_are_valid(file: Path) -> None:
     assert load_experiment(file).name == file.stem
