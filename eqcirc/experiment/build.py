@@ -29,7 +29,7 @@ from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError, EqcircError
 from eqcirc.experiment.network import Cells, Diodes, Neurons
-from eqcirc.experiment.schema import Experiment
+from eqcirc.experiment.schema import Experiment, Learning
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.choice import Choice, choose_rule
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
@@ -66,7 +66,19 @@ def build_data(experiment: Experiment) -> tuple[Splits, Scaler]:
         )
     except ConfigError as error:  # its messages begin with the key
         raise ConfigError(f"data.{error}") from error
+    if splits.train.targets is not None:
+        _no_targets_of_classes(experiment.learning)
+    assert d.scaling != "auto"  # replaced when the file was read
     return scale(splits, d.scaling)
+
+
+def _no_targets_of_classes(learning: Learning) -> None:
+    """Refuse keys that do nothing in a regression."""
+    for key in ("high", "low"):
+        if getattr(learning, key) != Learning.model_fields[key].default:
+            raise ConfigError(
+                f"learning.{key}: does nothing in a regression, whose targets are those of the data; leave it out"
+            )
 
 
 def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Circuit:

@@ -142,7 +142,7 @@ class RunDirectory:
         path = self.path / "config.toml"
         if not path.exists():
             raise CheckpointError(f"{self.path} is not a run directory: it has no config.toml")
-        return load_experiment(path)
+        return load_experiment(path, recorded=True)
 
     def experiment(self, given: Experiment | None = None) -> Experiment:
         """Return the experiment that the run goes on with: that of config.toml, or the same one as `given`.
@@ -176,7 +176,7 @@ class RunDirectory:
         """Return the experiment that the checkpoint was made with; those of an older version do not say."""
         content = checkpoint.load(self.path)[1].get("experiment")
         try:
-            return None if content is None else parse(content, "experiment")
+            return None if content is None else parse(content, "experiment", recorded=True)
         except ConfigError as error:
             raise CheckpointError(
                 f"{self.path / checkpoint.JSON_NAME} is damaged: {error}; restore it from a backup"

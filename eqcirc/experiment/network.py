@@ -122,6 +122,7 @@ class Neurons(Section):
         Branch("recovery", ("rl",), ("resistance", "inductance")),
         Branch("recovery", ("gyrator",), ("gyration", "leak", "recovery_capacitance", "inhibition")),
         Branch("recovery", ("rl", "gyrator"), ("rest",)),
+        Branch("train", ((),), ("span",), unless=True),
     )
 
     device: Annotated[str, Strict(), AfterValidator(_device)] = Field(
@@ -222,6 +223,7 @@ class Network(Section):
     """The circuit: a layered resistive network."""
 
     branches = (
+        Branch("hidden", ((),), ("cells", "neurons", "diodes", "amplifiers"), unless=True),
         Branch("weights", ("signed",), ("loaded",)),
         Branch("weights", ("conductance",), ("double_inputs", "differential")),
         Branch("weights", ("one_way",), ("feedback", "cells")),

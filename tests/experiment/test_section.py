@@ -24,8 +24,8 @@ SIGNED = {"bounds": [-1e-5, 1e-5], "initial": [-1e-6, 1e-6]}
             'weights = "signed"',
             'weights = "conductance"',
         ),
-        ({"neurons": {}, "diodes": {"rail": 0.1}}, "diodes", "a table neurons", "no table neurons"),
-        ({"neurons": {}, "diodes": []}, "diodes", "a table neurons", "no table neurons"),
+        ({"neurons": {}, "diodes": {"rail": 0.1}}, "diodes", "a table neurons", "no neurons"),
+        ({"neurons": {}, "diodes": []}, "diodes", "a table neurons", "no neurons"),
         (
             {"neurons": {"device": "mbd1057", "g1": 5e-3}},
             "neurons.g1",
@@ -107,5 +107,5 @@ def test_a_wrong_choice_is_the_only_complaint() -> None:
 def test_branches_name_keys_of_their_table_behind_the_choice(section: type[Section]) -> None:
     """A key before its choice would never be looked at."""
     order = list(section.model_fields)
-    for choice, _, keys in section.branches:
-        assert set(keys) <= set(order[order.index(choice) + 1 :])
+    for branch in section.branches:
+        assert set(branch.keys) <= set(order[order.index(branch.choice) + 1 :])
