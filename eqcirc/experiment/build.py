@@ -28,7 +28,7 @@ from eqcirc.devices import (
 from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError, EqcircError
-from eqcirc.experiment.network import Cells, Diodes, Neurons
+from eqcirc.experiment.network import Cells, Diodes, Network, Neurons
 from eqcirc.experiment.schema import Experiment, Learning
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.choice import Choice, choose_rule
@@ -88,8 +88,18 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
         CircuitError: a value is out of range.
         ConfigError: the file of a diode cannot be used.
     """
-    n = experiment.network
-    plan = Layered(
+    plan = build_plan(experiment.network)
+    return plan.build(experiment.name, n_features, n_outputs, np.random.default_rng([experiment.seed, 1]))
+
+
+def build_plan(n: Network) -> Layered:
+    """Return what [network] says, as Python has it.
+
+    Raises:
+        CircuitError: a value is out of range.
+        ConfigError: the file of a diode cannot be used.
+    """
+    return Layered(
         hidden=n.hidden,
         weights=n.weights,
         loaded=n.loaded,
@@ -109,7 +119,6 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
         bounds=Bounds(*n.bounds),
         initial=n.initial,
     )
-    return plan.build(experiment.name, n_features, n_outputs, np.random.default_rng([experiment.seed, 1]))
 
 
 def build_cost(experiment: Experiment) -> Cost:
