@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
 
 
 class EqcircError(Exception):
@@ -68,6 +69,12 @@ class CheckpointError(EqcircError):
     """A run directory or checkpoint is missing, damaged, or belongs to another circuit or config."""
 
     exit_code = 6
+
+
+def whole_number(what: str, value: object, least: int = 1) -> None:
+    """Raise `ConfigError` unless a value is a whole number from `least` on."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{what} = {value!r}: expected a whole number from {least}")
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

@@ -24,7 +24,17 @@ import numpy as np
 from common import RESULTS, Report
 from matplotlib.figure import Figure
 
-from eqcirc import GROUND, Bounds, CircuitBuilder, EqProp, LayerDiodes, Layered, ShockleyDiode, SquaredError
+from eqcirc import (
+    GROUND,
+    Biases,
+    Bounds,
+    CircuitBuilder,
+    EqProp,
+    LayerDiodes,
+    Layered,
+    ShockleyDiode,
+    SquaredError,
+)
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.errors import EngineError
 from eqcirc.solvers.ngspice.klu import LEAST, OPTION
@@ -148,6 +158,8 @@ def layered(features: int, hidden: tuple[int, ...], outputs: int) -> Circuit:
     plan = Layered(
         hidden=hidden,
         input_gain=20.0,
+        gain=4.0,
+        biases=Biases(voltage=1.0),
         diodes=LayerDiodes(rail=0.0),
         differential=False,
         bounds=Bounds(1e-7, 1e-5),

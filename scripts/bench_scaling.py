@@ -33,7 +33,7 @@ from bench_solvers import naively
 from common import RESULTS, Report
 from matplotlib.figure import Figure
 
-from eqcirc import Bounds, EqProp, IdealSolver, LayerDiodes, Layered, NgspiceSolver, SquaredError
+from eqcirc import Biases, Bounds, EqProp, IdealSolver, LayerDiodes, Layered, NgspiceSolver, SquaredError
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge
@@ -162,6 +162,7 @@ def problem(hidden: tuple[int, ...], features: int) -> tuple[Circuit, np.ndarray
     plan = Layered(
         hidden=hidden,
         input_gain=20.0,
+        biases=Biases(voltage=1.0),
         bounds=Bounds(1e-7, 1e-5),
         diodes=LayerDiodes(rail=0.0),
         gain=4.0,

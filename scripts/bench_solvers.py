@@ -18,7 +18,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: one process 
 import numpy as np
 from common import RESULTS, Report
 
-from eqcirc import Bounds, EqProp, IdealSolver, LayerDiodes, Layered, Nudge, SquaredError
+from eqcirc import Biases, Bounds, EqProp, IdealSolver, LayerDiodes, Layered, Nudge, SquaredError
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.export.pyspice import to_pyspice
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
@@ -37,6 +37,8 @@ def main() -> None:
     plan = Layered(
         hidden=(HIDDEN,),
         input_gain=20.0,
+        gain=4.0,
+        biases=Biases(voltage=1.0),
         diodes=LayerDiodes(rail=0.0),
         differential=False,
         bounds=Bounds(1e-7, 1e-5),

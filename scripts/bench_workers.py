@@ -22,7 +22,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: the workers 
 import numpy as np
 from common import RESULTS, Report
 
-from eqcirc import Bounds, EqProp, LayerDiodes, Layered, NgspiceSolver, SoftmaxCrossEntropy
+from eqcirc import Biases, Bounds, EqProp, LayerDiodes, Layered, NgspiceSolver, SoftmaxCrossEntropy
 from eqcirc.solvers.ngspice.session import SweepResult
 
 BATCH, SWEEP, FEATURES, OUTPUTS = 512, 32, 784, 10
@@ -37,6 +37,7 @@ def main() -> None:
     plan = Layered(
         hidden=(100,),
         input_gain=20.0,
+        biases=Biases(voltage=1.0),
         diodes=LayerDiodes(rail=0.0),
         differential=False,
         gain=64.0,

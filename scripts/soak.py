@@ -14,7 +14,7 @@ import numpy as np
 from common import Report
 from matplotlib.figure import Figure
 
-from eqcirc import Bounds, EqProp, Layered, NgspiceSolver, SoftmaxCrossEntropy
+from eqcirc import Biases, Bounds, EqProp, LayerDiodes, Layered, NgspiceSolver, SoftmaxCrossEntropy
 from eqcirc.solvers.ngspice.workers import RENEW_AFTER, LocalWorkers
 
 BATCH, FEATURES, OUTPUTS = 16, 64, 10
@@ -29,7 +29,10 @@ def main() -> None:
     batches = parser.parse_args().batches
     report = Report(__file__)
     rng = np.random.default_rng(0)
-    plan = Layered(hidden=(32,), input_gain=10.0, bounds=Bounds(1e-7, 1e-5))
+    diodes = LayerDiodes(rail=0.3)
+    plan = Layered(
+        (32,), input_gain=10.0, gain=4.0, biases=Biases(voltage=1.0), diodes=diodes, bounds=Bounds(1e-7, 1e-5)
+    )
     circuit = plan.build("soak", FEATURES, OUTPUTS, rng)
     rule = EqProp(circuit, SoftmaxCrossEntropy(), 1e-7)
     workers = LocalWorkers(1)

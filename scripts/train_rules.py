@@ -117,6 +117,7 @@ def network(kind: str, data: Splits, size: dict[str, Any], seed: int) -> Circuit
     if kind == "resistive":
         plan = Layered(
             **rest,
+            gain=4.0,
             biases=Biases("rail", voltage=size["gain"]),
             diodes=LayerDiodes(ShockleyDiode(1e-9), rail=0.0),
             bounds=Bounds(1e-7, S),

@@ -23,6 +23,7 @@ from describe import ask, some_places
 from matplotlib.figure import Figure
 
 from eqcirc import (
+    Biases,
     Bounds,
     EqProp,
     IdealSolver,
@@ -83,6 +84,7 @@ def measure(k: int) -> dict[str, Any]:
     plan = Layered(
         hidden=hidden,
         input_gain=2.0,
+        biases=Biases(voltage=1.0),
         diodes=LayerDiodes(rail=0.1),
         gain=float(rng.uniform(2, 5)) if k % 2 else None,
         differential=k % 4 < 2,

@@ -28,6 +28,7 @@ from matplotlib.figure import Figure
 from eqcirc import (
     GROUND,
     AsymEP,
+    Biases,
     Bounds,
     Circuit,
     CircuitBuilder,
@@ -275,7 +276,15 @@ def judge_one_way(report: Report, rows: list[dict[str, Any]]) -> None:
 def feedforward(seed: int) -> Circuit:
     """Return a network of three layers of transconductors, with cells between them."""
     cells = LayerCells(Tanh(2 * S, 1e-5), 2 * S)
-    plan = Layered((12, 8), "one_way", gain=None, cells=cells, leak=S, bounds=Bounds(-S, S))
+    plan = Layered(
+        (12, 8),
+        "one_way",
+        input_gain=1.0,
+        biases=Biases(voltage=1.0),
+        cells=cells,
+        leak=S,
+        bounds=Bounds(-S, S),
+    )
     return plan.build("feedforward", 6, 3, seed)
 
 
@@ -339,7 +348,15 @@ def judge_feedforward(report: Report, rows: list[dict[str, Any]]) -> None:
 
 def judge_time(report: Report) -> None:
     """Claim what steps of AsymEP and Dyadic EP cost, in parts of one of Equilibrium Propagation."""
-    circuit = Layered((64,), diodes=LayerDiodes()).build("digits-sized", 64, 10, 0)
+    plan = Layered(
+        (64,),
+        input_gain=1.0,
+        biases=Biases(voltage=1.0),
+        diodes=LayerDiodes(rail=0.3),
+        gain=4.0,
+        bounds=Bounds(1e-6, 1e-4),
+    )
+    circuit = plan.build("digits-sized", 64, 10, 0)
     rng = np.random.default_rng(0)
     inputs, cost = rng.uniform(0, 1, (32, 64)), SoftmaxCrossEntropy(10.0)
     targets = cost.targets(rng.integers(0, 10, 32), 10)

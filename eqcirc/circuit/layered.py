@@ -26,16 +26,18 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layers import Biases, Feedback, LayerCells, LayerDiodes
 from eqcirc.circuit.neuron import LayerNeurons
 from eqcirc.devices import Bounds
-from eqcirc.devices.conductance import DEFAULT_BOUNDS, HIGHEST, LOWEST
+from eqcirc.devices.conductance import HIGHEST, LOWEST
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
 Weights = Literal["conductance", "signed", "dual_rail", "one_way"]
 
+BOUNDS = Bounds(1e-7, 1e-5)  # S
+
 
 @dataclass(frozen=True)
 class Layered:
-    """What to build; `build` makes the circuit.
+    """What to build; `build` makes the circuit. Defaults are those of [network] in an experiment file.
 
     Attributes:
         hidden: number of nodes of each hidden layer, pairs of nodes for dual-rail weights.
@@ -65,20 +67,20 @@ class Layered:
     hidden: tuple[int, ...] = (64,)
     weights: Weights = "conductance"
     loaded: bool = True
-    input_gain: float = 1.0
+    input_gain: float = 10.0
     double_inputs: bool = True
     biases: Biases = field(default_factory=Biases)
     feedback: Feedback | None = None
     cells: LayerCells | None = None
     diodes: LayerDiodes | tuple[LayerDiodes | None, ...] | None = field(default_factory=LayerDiodes)
     neurons: LayerNeurons | None = None
-    gain: float | None = 4.0
+    gain: float | None = None
     kappa: float | None = None
     differential: bool = True
     leak: float = 0.0
     skips: tuple[tuple[int, int], ...] = ()
     residual: float | None = None
-    bounds: Bounds = DEFAULT_BOUNDS
+    bounds: Bounds = BOUNDS
     initial: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ class LayerDiodes:
 
     law: Law = field(default_factory=ShockleyDiode)
     kind: Literal["antiparallel", "one_sided"] = "antiparallel"
-    rail: float = 0.3
+    rail: float = 0.0
 
     def __post_init__(self) -> None:
         """Check kind and rail."""
@@ -44,7 +44,7 @@ class Biases:
     """
 
     kind: Literal["rail", "current", "none"] = "rail"
-    voltage: float = 1.0
+    voltage: float = 10.0
     current: float = 1e-5
 
     def __post_init__(self) -> None:

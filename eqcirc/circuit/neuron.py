@@ -204,7 +204,7 @@ class LayerNeurons:
             their sign, within ±span times it, or ±1 mA if that is more.
     """
 
-    neuron: Neuron = field(default_factory=Neuron)
+    neuron: Neuron = field(default_factory=lambda: Neuron(CubicDevice(3e-3), RLRecovery(330.0, 2e-5)))
     inhibition: float | None = None
     train: tuple[str, ...] = ()
     span: float = 2.0

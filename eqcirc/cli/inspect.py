@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from eqcirc.experiment.opened import Opened
     from eqcirc.solvers.base import Solver
     from eqcirc.typing import Array
+    from eqcirc.verify.check import Finding
 
 DRIVEN = 6  # nodes between which reciprocity is measured
 
@@ -136,21 +137,20 @@ def check(
     """
     from dataclasses import asdict
 
-    from eqcirc.cli.output import print_json, print_table
+    from eqcirc.cli.output import print_json
     from eqcirc.cli.overrides import changed
-    from eqcirc.errors import ConfigError, EngineError
+    from eqcirc.errors import EngineError, SolverError
     from eqcirc.experiment.build import build_rule, build_solver
     from eqcirc.experiment.opened import first, open_source
     from eqcirc.learning.evaluate import targets_of
+    from eqcirc.solvers.ideal.solver import IdealSolver
+    from eqcirc.verify.advice import advise
     from eqcirc.verify.check import check as run_check
 
     opened = open_source(source)
     change = [] if beta is None else [f"learning.beta={beta}"]
     experiment = changed(opened.experiment, change, "--beta")
-    if not trials and (picture is not None or write):
-        raise ConfigError("--picture and --write are of --trials; say how many, for example --trials 50")
-    if picture is not None and not picture.parent.is_dir():
-        raise ConfigError(f"there is no folder {picture.parent} for the picture")
+    _check_options(trials, picture, write)
     if trials:
         from eqcirc.cli.trials import trials as run_trials
 
@@ -158,9 +158,8 @@ def check(
         if not run_trials(opened, experiment, trials, samples, **options):
             raise typer.Exit(1)
         return
-    choice = build_rule(experiment, opened.circuit)
+    choice, part = build_rule(experiment, opened.circuit), first(opened.data.train, samples)
     rule = choice.rule
-    part = first(opened.data.train, samples)
     with ExitStack() as stack:
         solvers = []
         try:
@@ -168,38 +167,63 @@ def check(
         except EngineError as error:
             logging.getLogger("eqcirc").warning("no comparison with ngspice: %s", error)
         targets = targets_of(part, rule.cost)
-        findings = run_check(
-            rule,
-            opened.parameters,
-            part.inputs,
-            targets,
-            *solvers,
-            entries=entries,
-            seed=experiment.seed,
-            start=experiment.solver.begins,
-        )
+        some = (opened.parameters, part.inputs, targets)
+        failure, findings, advice = None, [], None
+        try:
+            findings = run_check(
+                rule,
+                *some,
+                *solvers,
+                entries=entries,
+                seed=experiment.seed,
+                start=experiment.solver.begins,
+            )
+        except SolverError as error:
+            failure = error
         measured = _reciprocity(opened, part.inputs[:1], solvers)
+        if choice.exact:
+            advice = advise(
+                rule, *some, *solvers, IdealSolver(opened.circuit, start=experiment.solver.begins)
+            )
     if as_json:
         content = {"rule": rule.name, "exact": choice.exact, "why": choice.why, "reciprocity": measured}
-        print_json(content | {"findings": [asdict(f) | {"holds": f.holds} for f in findings]})
-    else:
-        typer.echo(f"rule: {choice.why}")
-        for by, (plain, scaled) in measured.items():
-            typer.echo(
-                f"reciprocity, measured by {by}: from a to b and from b to a differ by {plain:.1e} of the larger, "
-                f"by {scaled:.1e} with the scaling s"
-            )
-        rows = [
-            (f.name, f"{f.measured:.2e} {f.unit}".strip(), f"{f.bound:g}", "yes" if f.holds else "NO")
-            for f in findings
-        ]
-        print_table(["check", "measured", "bound", "holds"], rows)
-        excess = max(f.measured / f.bound for f in findings if f.name.startswith(rule.name))
-        if excess > 1 and rule.order and choice.exact:
-            better = rule.beta * (2 * excess) ** (-1 / rule.order)
-            typer.echo(f"the error of the contrast grows with beta: try learning.beta = {better:.0e}")
+        content |= {"findings": [asdict(f) | {"holds": f.holds} for f in findings]}
+        print_json(content | {"error": failure and str(failure), "advice": advice and asdict(advice)})
+    elif failure is None:
+        _print_findings(choice.why, measured, findings)
+        if advice is not None:
+            typer.echo(advice.sentence)
+    if failure is not None:
+        raise SolverError(f"{failure}. {advice.sentence}" if advice else str(failure)) from failure
     if not all(f.holds for f in findings):
         raise typer.Exit(1)
+
+
+def _check_options(trials: int, picture: Path | None, write: bool) -> None:
+    """Refuse options of trials without trials, before anything is measured."""
+    from eqcirc.errors import ConfigError
+
+    if not trials and (picture is not None or write):
+        raise ConfigError("--picture and --write are of --trials; say how many, for example --trials 50")
+    if picture is not None and not picture.parent.is_dir():
+        raise ConfigError(f"there is no folder {picture.parent} for the picture")
+
+
+def _print_findings(why: str, reciprocity: dict[str, tuple[float, float]], findings: list[Finding]) -> None:
+    """Print what a check measured."""
+    from eqcirc.cli.output import print_table
+
+    typer.echo(f"rule: {why}")
+    for by, (plain, scaled) in reciprocity.items():
+        typer.echo(
+            f"reciprocity, measured by {by}: from a to b and from b to a differ by {plain:.1e} of the larger, "
+            f"by {scaled:.1e} with the scaling s"
+        )
+    rows = [
+        (f.name, f"{f.measured:.2e} {f.unit}".strip(), f"{f.bound:g}", "yes" if f.holds else "NO")
+        for f in findings
+    ]
+    print_table(["check", "measured", "bound", "holds"], rows)
 
 
 def _reciprocity(opened: Opened, inputs: Array, solvers: list[Solver]) -> dict[str, tuple[float, float]]:

@@ -44,11 +44,12 @@ def _drop_branches_left(
     section: type[Section], table: dict[str, Any], given: list[str], path: str = ""
 ) -> None:
     """Drop keys of branches that are not chosen; `given` keys, what is in them and around them stay."""
-    for choice, values, keys in section.branches:
-        value = table.get(choice, section.model_fields[choice].default)
-        if (value.lower() if isinstance(value, str) else value) in values:  # devices are in any case
+    for branch in section.branches:
+        value = table.get(branch.choice, section.model_fields[branch.choice].default)
+        value = tuple(value) if isinstance(value, list) else value
+        if branch.matter(value.lower() if isinstance(value, str) else value):  # devices are in any case
             continue
-        for key in keys:
+        for key in branch.keys:
             name = f"{path}{key}."
             if not any(name.startswith(own) or own.startswith(name) for own in given):
                 table.pop(key, None)

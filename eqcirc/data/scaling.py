@@ -13,6 +13,14 @@ from eqcirc.typing import Array
 
 Scaling = Literal["none", "unit", "standard"]
 
+SUITED: dict[str, Scaling] = {"xor": "none", "digits": "unit", "mnist": "unit", "fashion-mnist": "unit"}
+"""What built-in data need: pixels share one scale. Columns of a table differ in unit, and have one each."""
+
+
+def suited(data: str) -> Scaling:
+    """Return the scaling that a data set needs, by the name that `eqcirc.data.load_splits` knows it by."""
+    return SUITED.get(data, "standard")
+
 
 @dataclass(frozen=True, eq=False)
 class Scaler:

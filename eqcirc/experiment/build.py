@@ -29,8 +29,8 @@ from eqcirc.devices import (
 from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError, EqcircError
-from eqcirc.experiment.network import Cells, Diodes, Neurons
-from eqcirc.experiment.schema import Experiment
+from eqcirc.experiment.network import Cells, Diodes, Network, Neurons
+from eqcirc.experiment.schema import Experiment, Learning
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.choice import Choice, choose_rule
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
@@ -51,7 +51,20 @@ def build_data(experiment: Experiment) -> tuple[Splits, Scaler]:
     Raises:
         DataError, ConfigError: see `eqcirc.data.load_splits`.
     """
-    return scale(raw_data(experiment), experiment.data.scaling)
+    return scaled(experiment, raw_data(experiment))
+
+
+def scaled(experiment: Experiment, raw: Splits) -> tuple[Splits, Scaler]:
+    """Scale raw data as the experiment says.
+
+    Raises:
+        ConfigError: keys of the experiment do nothing with such data.
+    """
+    if raw.train.targets is not None:
+        _no_targets_of_classes(experiment.learning)
+    kind = experiment.data.scaling
+    assert kind != "auto"  # replaced when the file was read
+    return scale(raw, kind)
 
 
 def raw_data(experiment: Experiment) -> Splits:
@@ -80,6 +93,15 @@ def raw_data(experiment: Experiment) -> Splits:
         raise ConfigError(f"data.{error}") from error
 
 
+def _no_targets_of_classes(learning: Learning) -> None:
+    """Refuse keys that do nothing in a regression."""
+    for key in ("high", "low"):
+        if getattr(learning, key) != Learning.model_fields[key].default:
+            raise ConfigError(
+                f"learning.{key}: does nothing in a regression, whose targets are those of the data; leave it out"
+            )
+
+
 def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Circuit:
     """Build the circuit with its initial conductances, or read it from its file.
 
@@ -89,8 +111,18 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
     """
     if experiment.circuit is not None:
         return load_circuit(experiment.circuit)
-    n = experiment.network
-    plan = Layered(
+    plan = build_plan(experiment.network)
+    return plan.build(experiment.name, n_features, n_outputs, np.random.default_rng([experiment.seed, 1]))
+
+
+def build_plan(n: Network) -> Layered:
+    """Return what [network] says, as Python has it.
+
+    Raises:
+        CircuitError: a value is out of range.
+        ConfigError: the file of a diode cannot be used.
+    """
+    return Layered(
         hidden=n.hidden,
         weights=n.weights,
         loaded=n.loaded,
@@ -110,7 +142,6 @@ def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Ci
         bounds=Bounds(*n.bounds),
         initial=n.initial,
     )
-    return plan.build(experiment.name, n_features, n_outputs, np.random.default_rng([experiment.seed, 1]))
 
 
 def build_cost(experiment: Experiment) -> Cost:

@@ -156,7 +156,7 @@ class RunDirectory:
         path = self.path / "config.toml"
         if not path.exists():
             raise CheckpointError(f"{self.path} is not a run directory: it has no config.toml")
-        return load_experiment(path)
+        return load_experiment(path, recorded=True)
 
     def experiment(self, given: Experiment | None = None) -> tuple[Experiment, Changes]:
         """Return the experiment that the run goes on with, that of config.toml or `given`, and what is new in it.
@@ -207,7 +207,7 @@ class RunDirectory:
         """Return the experiment that the checkpoint was made with; those of an older version do not say."""
         content = checkpoint.load(self.path)[1].get("experiment")
         try:
-            return None if content is None else parse(content, "experiment")
+            return None if content is None else parse(content, "experiment", recorded=True)
         except ConfigError as error:
             raise CheckpointError(
                 f"{self.path / checkpoint.JSON_NAME} is damaged: {error}; restore it from a backup"

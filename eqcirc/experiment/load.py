@@ -29,8 +29,8 @@ _WITHOUT_EFFECT = ("data.path", "solver.workers", "solver.cluster", "solver.dead
 """Keys that change no result: where data lie and where sweeps run. (What is in the data is checked elsewhere.)"""
 
 
-def load_experiment(path: Path | str) -> Experiment:
-    """Read an experiment file.
+def load_experiment(path: Path | str, *, recorded: bool = False) -> Experiment:
+    """Read an experiment file, or what a run `recorded` as its own.
 
     Raises:
         ConfigError: the file is missing, is not TOML, or holds unknown keys or values out of range (all are listed).
@@ -50,22 +50,30 @@ def load_experiment(path: Path | str) -> Experiment:
         raise ConfigError(f"experiment file {path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"experiment file {path} is not valid TOML: {error}") from error
-    return parse(content, str(path), path.parent)
+    if not content:
+        raise ConfigError(
+            f"experiment file {path} is empty: expected at least the data to train on; 'eqcirc init' writes a file "
+            "with every key"
+        )
+    return parse(content, str(path), path.parent, recorded=recorded)
 
 
-def parse(content: dict[str, Any], where: str, folder: Path | None = None) -> Experiment:
+def parse(
+    content: dict[str, Any], where: str, folder: Path | None = None, *, recorded: bool = False
+) -> Experiment:
     """Check the content of an experiment file.
 
     Args:
         content: what the file holds.
         where: name of the file, for messages.
         folder: what relative paths in it count from; the working directory if not given.
+        recorded: whether a run left it behind; keys that do nothing are then taken as not set.
 
     Raises:
         ConfigError: lists every wrong key.
     """
     try:
-        return Experiment.model_validate(content, context={"folder": folder or Path()})
+        return Experiment.model_validate(content, context={"folder": folder or Path(), "recorded": recorded})
     except ValidationError as error:
         sentences = list(dict.fromkeys(_sentence(problem, content) for problem in error.errors()))
         if len(sentences) == 1:

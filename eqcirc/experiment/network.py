@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, ValidationInfo
 from pydantic_core import PydanticKnownError
 
+from eqcirc.circuit.layered import BOUNDS
 from eqcirc.devices.conductance import HIGHEST, LOWEST
 from eqcirc.devices.presets import PRESETS
 from eqcirc.errors import nearest
@@ -122,6 +123,7 @@ class Neurons(Section):
         Branch("recovery", ("rl",), ("resistance", "inductance")),
         Branch("recovery", ("gyrator",), ("gyration", "leak", "recovery_capacitance", "inhibition")),
         Branch("recovery", ("rl", "gyrator"), ("rest",)),
+        Branch("train", ((),), ("span",), unless=True),
     )
 
     device: Annotated[str, Strict(), AfterValidator(_device)] = Field(
@@ -222,6 +224,7 @@ class Network(Section):
     """The circuit: a layered resistive network."""
 
     branches = (
+        Branch("hidden", ((),), ("cells", "neurons", "diodes", "amplifiers"), unless=True),
         Branch("weights", ("signed",), ("loaded",)),
         Branch("weights", ("conductance",), ("double_inputs", "differential")),
         Branch("weights", ("one_way",), ("feedback", "cells")),
@@ -253,7 +256,7 @@ class Network(Section):
         description="S; from node k of each hidden layer to node k of the next, trained; none if left out",
     )
     bounds: Annotated[tuple[Weight, Weight], AfterValidator(_rising)] = Field(
-        (1e-7, 1e-5), description="S; limits of trained weights; of either sign if signed: [-1e-5, 1e-5]"
+        BOUNDS[:], description="S; limits of trained weights; of either sign if signed: [-1e-5, 1e-5]"
     )
     initial: tuple[Weight, Weight] | None = Field(
         None,

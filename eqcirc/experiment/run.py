@@ -15,12 +15,12 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.store import circuit_bytes, load_circuit
-from eqcirc.data import Splits, scale
+from eqcirc.data import Splits
 from eqcirc.data.archive import splits_bytes
 from eqcirc.errors import CheckpointError, EngineError, EqcircError, SolverError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.beginning import values_from
-from eqcirc.experiment.build import build_circuit, build_rule, build_solver, build_trainer, raw_data
+from eqcirc.experiment.build import build_circuit, build_rule, build_solver, build_trainer, raw_data, scaled
 from eqcirc.experiment.directory import DATA, RunDirectory
 from eqcirc.experiment.load import CIRCUIT
 from eqcirc.experiment.provenance import fingerprint
@@ -61,7 +61,7 @@ class Run:
         self.experiment = experiment
         self.folder = RunDirectory(folder)
         self.raw = raw_data(experiment) if data is None else data
-        self.data, self.scaler = scale(self.raw, experiment.data.scaling)
+        self.data, self.scaler = scaled(experiment, self.raw)
         train = self.data.train
         self.circuit = circuit or build_circuit(experiment, train.n_features, train.n_outputs)
         self._stack = ExitStack()

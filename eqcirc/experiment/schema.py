@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Strict, Tag
+from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, ValidationInfo, field_validator
 
+from eqcirc.data.scaling import suited
 from eqcirc.experiment.network import Network
 from eqcirc.experiment.section import (
     Branch,
@@ -22,6 +23,7 @@ from eqcirc.experiment.section import (
     Whole,
     from_folder,
 )
+from eqcirc.learning.plan import ADAM_RATE
 from eqcirc.solvers.free_phase import InitialState, Start
 
 Share = Annotated[Finite, Field(ge=0, lt=1)]
@@ -36,8 +38,10 @@ class Data(Section):
     """Data set, how it is split and scaled."""
 
     branches = (
-        Branch("name", ("csv",), ("label", "targets", "columns", "drop")),
+        Branch("name", ("csv",), ("targets", "label", "columns", "drop")),
+        Branch("targets", ((),), ("label",)),
         Branch("name", ("moons",), ("samples", "noise")),
+        Branch("name", ("xor",), ("validation",), unless=True),
         Branch("name", ("moons", "iris", "digits", "csv", "npz"), ("test",)),
     )
 
@@ -49,11 +53,11 @@ class Data(Section):
         examples=["data.csv"],
         description="file of csv/npz, or folder with the idx files of mnist (else downloaded), seen from this file",
     )
-    label: str = Field(
-        "label", description="column of a csv file that holds the class, whole numbers or text"
-    )
     targets: tuple[str, ...] = Field(
         (), description="columns of a csv file to predict in volts, instead of a class"
+    )
+    label: str = Field(
+        "label", description="column of a csv file that holds the class, whole numbers or text"
     )
     columns: tuple[str, ...] = Field(
         (), description="columns of a csv file that are the features; [] for all others"
@@ -61,17 +65,27 @@ class Data(Section):
     drop: tuple[str, ...] = Field((), description="columns of a csv file that are no features")
     validation: Share = Field(0.1, description="share of all samples that model choices may look at")
     test: Share = Field(0.2, description="share of all samples that only the final score looks at")
-    scaling: Literal["none", "unit", "standard"] = Field(
-        "unit",
-        description="none; unit: all inputs to 0…1; standard: zero mean, unit variance (training part only)",
+    scaling: Literal["auto", "none", "unit", "standard"] = Field(
+        "auto",
+        validate_default=True,
+        description="none; unit: all columns alike to 0…1, as pixels need; standard: each column to mean 0, "
+        "deviation 1; auto: standard for tables, unit for images, none for xor; by the training part alone",
     )
     limit: Count | None = Field(None, examples=[1000], description="train on so many samples only")
     samples: Count = Field(400, description="points of the moons")
     noise: NotNegative = Field(0.1, description="standard deviation of the moons' points, in radii")
 
+    @field_validator("scaling")
+    @classmethod
+    def _as_the_data_need(cls, scaling: str, info: ValidationInfo) -> str:
+        """Replace "auto", so that a run records what it was."""
+        return suited(info.data["name"]) if scaling == "auto" and "name" in info.data else scaling
+
 
 class Reading(Section):
     """How the rule reads the voltages that it learns from."""
+
+    branches = (Branch("bits", (None,), ("full_scale",), unless=True),)
 
     noise: NotNegative = Field(0.0, description="V; standard deviation, every node in every phase by itself")
     phase_noise: NotNegative = Field(0.0, description="V; of what all nodes of one phase have in common")
@@ -118,12 +132,18 @@ class Learning(Section):
     )
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     momentum: Share = Field(0.0, description="of sgd")
-    learning_rate: Annotated[
-        Annotated[Positive, Tag("number")] | Annotated[dict[str, Positive], Tag("table")],
-        Discriminator(_number_or_table),
-    ] = Field(
-        2e-7,
-        description="one if all have one unit, or { w1 = 2e-7, … }; adam: a step in its unit, sgd: step = rate·dC/dg",
+    learning_rate: (
+        Annotated[
+            Annotated[Positive, Tag("number")] | Annotated[dict[str, Positive], Tag("table")],
+            Discriminator(_number_or_table),
+        ]
+        | None
+    ) = Field(
+        None,
+        examples=[2e-7],
+        validate_default=True,
+        description="one if all have one unit, or { w1 = 2e-7, … }; adam: a step in its unit, 2e-7 if left out; "
+        "sgd: step = rate·dC/dg, proposed if left out",
     )
     schedule: Literal["constant", "cosine", "exponential"] = Field(
         "cosine", description="of the learning rate"
@@ -142,6 +162,12 @@ class Learning(Section):
         0.1, description="share of a batch that may fail to converge before the run stops"
     )
 
+    @field_validator("learning_rate")
+    @classmethod
+    def _of_adam(cls, rate: Any, info: ValidationInfo) -> Any:
+        """Write out the default of Adam, whose steps are as large as its rate; that of sgd needs a gradient."""
+        return ADAM_RATE if rate is None and info.data.get("optimizer") == "adam" else rate
+
 
 class Initial(Section):
     """What is written into a circuit that remembers, before its inputs are applied; nothing if left out."""
@@ -159,10 +185,13 @@ class Initial(Section):
 class Solver(Section):
     """What solves the operating points in training."""
 
-    branches = (Branch("initial", (None,), ("start",)),)
+    branches = (Branch("initial", (None,), ("start",)), Branch("cluster", (None,), ("workers",)))
 
     initial: Initial | None = Field(None, description="")
-    engine: Literal["ngspice", "ideal"] = Field("ngspice", description="ngspice or ideal (numpy)")
+    engine: Literal["ngspice", "ideal"] = Field(
+        "ngspice",
+        description="ngspice or ideal (numpy); the other one checks, so that the keys of both count",
+    )
     start: Literal["auto", "cold", "relax"] = Field(
         "auto",
         description="free phase of N-shaped devices: cold (from 0 V), relax (follows the circuit in time), auto",
@@ -170,15 +199,15 @@ class Solver(Section):
     netlist: Literal["reduced", "full"] = Field(
         "reduced", description="reduced: inputs and amplifiers eliminated exactly, fast; full: every element"
     )
-    workers: Count | None = Field(
-        None,
-        examples=[2],
-        description="ngspice processes; all cores if left out. Results do not depend on it",
-    )
     cluster: str | None = Field(
         None,
         examples=["tcp://10.0.0.1:8786"],
         description="Dask scheduler (address or scheduler file) to run on instead of this machine",
+    )
+    workers: Count | None = Field(
+        None,
+        examples=[2],
+        description="ngspice processes of this machine; all cores if left out. Results do not depend on it",
     )
     sweep: Count = Field(32, description="samples in one netlist; smaller spreads a batch over more workers")
     deadline: Positive = Field(
@@ -199,6 +228,18 @@ class Solver(Section):
 
 class AuditSection(Section):
     """Check by the other solver during training."""
+
+    branches = (
+        Branch(
+            "every",
+            (0,),
+            (
+                *("samples", "warn_voltage", "stop_voltage", "warn_cosine", "stop_cosine"),
+                *("warn_length", "stop_length", "warn_bias", "stop_bias"),
+            ),
+            unless=True,
+        ),
+    )
 
     every: Whole = Field(50, description="steps between audits; 0 for none")
     samples: Count = Field(8, description="samples compared in an audit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -29,11 +30,17 @@ class Branch(NamedTuple):
         choice: the key that decides; it stands before `keys` in the table.
         values: of `choice` with which `keys` matter; None if a table is left out.
         keys: that do nothing with any other value.
+        unless: the other way round: they do nothing with `values`, and matter with any other.
     """
 
     choice: str
-    values: tuple[str | None, ...]
+    values: tuple[Any, ...]
     keys: tuple[str, ...]
+    unless: bool = False
+
+    def matter(self, value: Any) -> bool:
+        """Whether the keys do something with that value of the choice."""
+        return (value in self.values) != self.unless
 
 
 class Section(BaseModel):
@@ -45,17 +52,28 @@ class Section(BaseModel):
     @field_validator("*")
     @classmethod
     def _has_an_effect(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse a value of a branch that is not chosen; the default may stand, as in files with all keys."""
-        for choice, values, keys in cls.branches:
-            if info.field_name not in keys or choice not in info.data or info.data[choice] in values:
+        """Refuse a value of a branch that is not chosen; the default may stand, as in files with all keys.
+
+        A run that was recorded before its key was refused keeps to be read: there it becomes the default.
+        """
+        for branch in cls.branches:
+            choice = branch.choice
+            if (
+                info.field_name not in branch.keys
+                or choice not in info.data
+                or branch.matter(info.data[choice])
+            ):
                 continue
             default = cls.model_fields[info.field_name].get_default()
+            if value != default and (info.context or {}).get("recorded"):
+                return default
             if value != default:
-                right = " or ".join(_said(choice, v) for v in values)
-                known = "" if default is None or isinstance(default, BaseModel) else f", {default}"
+                right = " or ".join(_said(choice, v) for v in branch.values)
+                only, that = ("", "another") if branch.unless else (f", only with {right}", "that")
+                known = "" if default in (None, ()) or isinstance(default, BaseModel) else f", {default}"
                 raise ValueError(
-                    f"does nothing with {_said(choice, info.data[choice])}, only with {right}; "
-                    f"leave it out (or at its default{known}), or choose that"
+                    f"does nothing with {_said(choice, info.data[choice])}{only}; "
+                    f"leave it out (or at its default{known}), or choose {that}"
                 )
         return value
 
@@ -64,4 +82,6 @@ def _said(choice: str, value: Any) -> str:
     """Return a choice as a reader of the file would say it."""
     if value is None:
         return f"no {choice}"
-    return f"a table {choice}" if isinstance(value, BaseModel) else f'{choice} = "{value}"'
+    if isinstance(value, BaseModel):
+        return f"a table {choice}"
+    return f"{choice} = {list(value) if isinstance(value, tuple) else json.dumps(value, default=str)}"

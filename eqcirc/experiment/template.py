@@ -65,8 +65,7 @@ def template(experiment: Experiment) -> str:
     head = [
         "# An eqcirc experiment. Train it with: eqcirc train <this file>",
         "# SI units throughout. Lines that begin with # are optional keys; remove the # to use one.",
-        "# Keys of a choice that is not made (momentum with adam) are refused, unless they stay at their defaults;",
-        "# in [audit], and of the other engine in [solver], they do nothing.",
+        "# Keys of a choice that is not made (momentum with adam) are refused, unless they stay at their defaults.",
         "",
     ]
     return "\n".join([*head, *_keys(experiment, "")]).rstrip() + "\n"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.errors import AuditError
+from eqcirc.errors import AuditError, whole_number
 from eqcirc.learning.rule import NOISE, Measurement, Rule, flat
 from eqcirc.solvers.base import Solver
 from eqcirc.typing import Array, Parameters
@@ -74,7 +74,9 @@ class Comparison:
 class Audit:
     """Compares the training solver with another one, and beta with half of it, every few steps."""
 
-    def __init__(self, other: Solver, every: int, samples: int, limits: AuditLimits | None = None) -> None:
+    def __init__(
+        self, other: Solver, every: int = 50, samples: int = 8, limits: AuditLimits | None = None
+    ) -> None:
         """Set up.
 
         Args:
@@ -82,7 +84,12 @@ class Audit:
             every: steps between audits.
             samples: samples of the batch to compare.
             limits: thresholds.
+
+        Raises:
+            ConfigError: no number of steps or samples.
         """
+        whole_number("audit: every", every)
+        whole_number("audit: samples", samples)
         self.other, self.every, self.samples = other, every, samples
         self.limits = limits or AuditLimits()
 

@@ -36,7 +36,7 @@ class Coupled(PhasedRule):
     name = "coupled learning"
     objective = "½·eᵀ·Z⁻¹·e, the power that clamps put in"
 
-    def __init__(self, circuit: Circuit, cost: Cost, eta: float, variant: Variant = "positive") -> None:
+    def __init__(self, circuit: Circuit, cost: Cost, eta: float, variant: Variant = "centred") -> None:
         """Clamp the circuit.
 
         Args:

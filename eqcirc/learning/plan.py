@@ -18,6 +18,7 @@ log = logging.getLogger("eqcirc")
 
 Keep = Literal["last", "best"]
 
+ADAM_RATE = 2e-7  # S; what Adam takes if no rate is given
 LARGE_STEP = 0.2  # of the range of an element; Adam's steps beyond jump between the bounds
 
 
@@ -28,7 +29,8 @@ class Plan:
     Attributes:
         epochs: passes over the training part.
         batch_size: samples for one update.
-        learning_rate: one rate, or one for each trainable element by name; for Adam in the element's unit.
+        learning_rate: one rate, or one for each trainable element by name; for Adam in the element's unit. None takes
+            `ADAM_RATE`; gradient descent demands a rate, and proposes one.
         schedule: how the rate changes.
         final: factor of the rate at the end of a cosine schedule.
         decay: factor from epoch to epoch of an exponential schedule.
@@ -40,7 +42,7 @@ class Plan:
 
     epochs: int = 30
     batch_size: int = 32
-    learning_rate: float | dict[str, float] = 2e-7
+    learning_rate: float | dict[str, float] | None = None
     schedule: ScheduleName = "cosine"
     final: float = 0.0
     decay: float = 0.99
@@ -58,7 +60,8 @@ class Plan:
             whole = isinstance(value, Integral) and _number(value) >= least
             _require(name, value, whole, f"a whole number from {least}")
         rate = self.learning_rate
-        for name, value in rate.items() if isinstance(rate, dict) else [("", rate)]:
+        rates = rate.items() if isinstance(rate, dict) else [] if rate is None else [("", rate)]
+        for name, value in rates:
             right = 0 < _number(value) < math.inf
             _require(f"learning_rate {name}".strip(), value, right, "a positive, finite number")
         for name in ("final", "decay", "failed_limit"):
@@ -86,7 +89,7 @@ def base_rates(plan: Plan, trainable: Sequence[Element], optimizer: Optimizer) -
         ConfigError: a rate for an element that there is not, none for one that there is, or one number for elements
             of different units.
     """
-    rate, names = plan.learning_rate, [e.name for e in trainable]
+    rate, names = ADAM_RATE if plan.learning_rate is None else plan.learning_rate, [e.name for e in trainable]
     if not isinstance(rate, dict):
         if len({e.unit for e in trainable}) > 1:
             raise ConfigError(_one_rate_many_units(float(rate), trainable, optimizer))

@@ -19,7 +19,8 @@ from eqcirc.data import Splits
 from eqcirc.errors import ConfigError, SolverError
 from eqcirc.learning.audit import Audit
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
-from eqcirc.learning.optimizers import Adam, Optimizer
+from eqcirc.learning.first_rate import demand, warn_of_first_step
+from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.plan import Plan, base_rates, warn_of_large_steps
 from eqcirc.learning.reach import check_targets
 from eqcirc.learning.rule import NOISE, Measurement, Rule
@@ -100,7 +101,7 @@ class Trainer:
 
         Raises:
             ConfigError: wrong number of features or outputs, targets out of reach, a rate for an unknown element or
-                one for elements of different units.
+                one for elements of different units, none for gradient descent.
         """
         self.solver, self.rule, self.data = solver, rule, data
         self.circuit = solver.circuit
@@ -114,6 +115,7 @@ class Trainer:
         self._check_fit()
         self._targets = targets_of(data.train, rule.cost)
         self._check_targets()
+        self._check_rate()
 
     @property
     def step(self) -> int:
@@ -191,6 +193,8 @@ class Trainer:
             name: np.clip(value + steps[name], *self._bounds[name])
             for name, value in state.parameters.items()
         }
+        if step == 0 and isinstance(self.optimizer, SGD):
+            warn_of_first_step(steps, gradient, self.circuit.trainable, self.optimizer.momentum)
         self._count(points, rows)
         state.sums["open"] += still_open
         state.audits = audits
@@ -303,6 +307,14 @@ class Trainer:
             raise ConfigError(
                 f"the circuit takes {wanted[0]} features and has {wanted[1]} outputs, but data "
                 f"{self.data.train.name!r} has {given[0]} features and {given[1]} outputs"
+            )
+
+    def _check_rate(self) -> None:
+        """Gradient descent has no rate that suits many circuits."""
+        if self.plan.learning_rate is None and isinstance(self.optimizer, SGD):
+            rows = self._order(0)[: self.plan.batch_size]
+            raise demand(
+                self.rule, self.data.train.inputs[rows], self._targets[rows], self.optimizer.momentum
             )
 
     def _check_targets(self) -> None:

@@ -81,14 +81,14 @@ def check(
     apart = relative_error(differences, exact) / _excused(measured)
     findings = [
         Finding("adjoint against finite differences", apart, 1e-6),
-        *_gradients("ideal", rule, measured, adjoint),
+        *gradient_findings("ideal", rule, measured, adjoint),
     ]
     for solver in solvers:
         measured = rule.measure(solver, parameters, inputs, targets)
         points = measured.points.require()
         difference = float(np.abs(points.voltages - reference.voltages).max())
         findings.append(Finding(f"{solver.name} against ideal voltages", difference, 1e-9, "V"))
-        findings += _gradients(solver.name, rule, measured, adjoint)
+        findings += gradient_findings(solver.name, rule, measured, adjoint)
     return findings
 
 
@@ -136,7 +136,7 @@ def _excused(measured: Measurement) -> float:
     return max(1.0, MEASURABLE / max(measured.strength, 1e-300))
 
 
-def _gradients(name: str, rule: Rule, measured: Measurement, adjoint: Parameters) -> list[Finding]:
+def gradient_findings(name: str, rule: Rule, measured: Measurement, adjoint: Parameters) -> list[Finding]:
     """Compare a measured gradient with the adjoint one, as a whole and element by element."""
     whole = _gradient(name, rule, measured, adjoint)
     if rule.objective:

@@ -384,8 +384,23 @@ def test_check_fails_where_beta_is_large(eqcirc: Command, trained: str) -> None:
     text = eqcirc("check", trained, "--beta", 3e-7).out
     assert " NO" in text
     advice = text.splitlines()[-1]
-    assert advice.startswith("the error of the contrast grows with beta: try learning.beta = ")
+    assert advice.startswith("beta = 3e-07 is too large: its nudge bends the circuit (error of the gradient ")
     assert eqcirc("check", trained, "--beta", advice.split()[-1]).code == 0
+    assert result.json["advice"]["side"] == "above"
+    assert eqcirc("check", trained, "--json").json["advice"] is None
+
+
+@pytest.mark.parametrize("beta", ["1e-15", "1e-30"])
+def test_check_of_a_beta_that_is_too_small_says_so_and_advises_one_that_holds(
+    eqcirc: Command, beta: str
+) -> None:
+    result = eqcirc("check", "tiny.toml", "--beta", beta, "--json")
+    assert result.code in (1, 5)
+    advice = result.json["advice"]
+    assert advice["side"] == "below"
+    assert f"beta = {beta} is too small: its nudge drowns in rounding" in advice["sentence"]
+    assert eqcirc("check", "tiny.toml", "--beta", advice["beta"]).code == 0
+    assert f"try learning.beta = {advice['beta']:.0e}" in eqcirc("check", "tiny.toml", "--beta", beta).err
 
 
 def test_check_without_ngspice_checks_the_rest(eqcirc: Command, no_ngspice: None) -> None:

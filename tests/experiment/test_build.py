@@ -231,3 +231,23 @@ def test_another_engine_can_be_asked_for(no_ngspice: None) -> None:
     assert build_solver(e, circuit, "ideal").name == "ideal"
     with pytest.raises(EngineError, match=r"sudo apt-get install ngspice libngspice0"):
         build_solver(e, circuit)
+
+
+def test_columns_of_a_table_are_not_squeezed_by_the_widest(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.uniform(0, 1):.4f},{rng.uniform(300, 1500):.1f},{k % 2}" for k in range(40)]
+    (tmp_path / "wine.csv").write_text("\n".join(["hue,proline,label", *rows]))
+    data, _ = build_data(parse({"data": {"name": "csv", "path": "wine.csv"}}, "x", tmp_path))
+    np.testing.assert_allclose(data.train.inputs.std(axis=0), 1.0)
+
+
+@pytest.mark.parametrize("key", ["high", "low"])
+def test_targets_of_classes_are_refused_in_a_regression(key: str, tmp_path: Path) -> None:
+    rows = [f"{k / 40},{k / 80}" for k in range(40)]
+    (tmp_path / "line.csv").write_text("\n".join(["x,y", *rows]))
+    data = {"name": "csv", "path": "line.csv", "targets": ["y"]}
+    content = {"data": data, "learning": {"cost": "squared_error"}}
+    build_data(parse(content, "x", tmp_path))
+    content["learning"][key] = 0.05  # type: ignore[index]
+    with pytest.raises(ConfigError, match=rf"^learning\.{key}: does nothing in a regression"):
+        build_data(parse(content, "x", tmp_path))

@@ -41,8 +41,14 @@ def text(tmp_path: Path, content: str) -> Path:
     return path
 
 
-def test_an_empty_file_is_the_default_experiment(tmp_path: Path) -> None:
-    assert load_experiment(text(tmp_path, "")) == Experiment()
+@pytest.mark.parametrize("content", ["", "# nothing but a comment\n"])
+def test_an_empty_file_is_an_error(tmp_path: Path, content: str) -> None:
+    with pytest.raises(ConfigError, match=r"mine\.toml is empty: expected at least the data to train on"):
+        load_experiment(text(tmp_path, content))
+
+
+def test_what_is_left_out_is_the_default(tmp_path: Path) -> None:
+    assert load_experiment(text(tmp_path, "seed = 0")) == Experiment()
 
 
 def test_a_mark_of_the_byte_order_in_front_is_no_mistake(tmp_path: Path) -> None:
@@ -124,7 +130,7 @@ def test_a_wrong_value_is_named_with_its_key(key: str, value: Any, problem: str)
             "irs",
             "did you mean 'iris'? Valid: csv, digits, fashion-mnist, iris, mnist, moons, npz, xor.",
         ),
-        ("data.scaling", "units", "did you mean 'unit'? Valid: none, standard, unit."),
+        ("data.scaling", "units", "did you mean 'unit'? Valid: auto, none, standard, unit."),
         (
             "network.diodes.kind",
             "one-sided",
@@ -244,7 +250,7 @@ experiments = st.fixed_dictionaries(
         ),
         "network": st.fixed_dictionaries(
             {
-                "hidden": st.lists(st.integers(1, 99), max_size=3),
+                "hidden": st.lists(st.integers(1, 99), min_size=1, max_size=3),
                 "skips": st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)).map(list), max_size=2),
                 "diodes": st.fixed_dictionaries({"rail": st.floats(0, 9)})
                 | st.lists(st.just({"kind": "none"})),
@@ -263,6 +269,8 @@ experiments = st.fixed_dictionaries(
 def test_an_experiment_survives_the_file_unchanged(content: dict[str, Any]) -> None:
     import tomllib
 
+    if content["data"]["targets"]:  # then no column holds the classes
+        del content["data"]["label"]
     experiment = parse(content, "x")
     assert parse(tomllib.loads(to_toml(experiment)), "y") == experiment
 

@@ -85,7 +85,9 @@ def test_what_does_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"learning\.variant: does nothing with rule"):
         parse(experiment(learning={"rule": "dyadic", "variant": "positive"}), "test")
     with pytest.raises(CircuitError, match="expected gain = None"):
-        Layered(weights="one_way", cells=LayerCells(), bounds=Bounds(-1e-5, 1e-5)).build("x", 2, 2, 0)
+        Layered(weights="one_way", cells=LayerCells(), gain=4.0, bounds=Bounds(-1e-5, 1e-5)).build(
+            "x", 2, 2, 0
+        )
 
 
 def test_a_forced_rule_is_marked_everywhere(tmp_path: Path) -> None:

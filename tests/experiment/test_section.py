@@ -107,5 +107,5 @@ def test_a_wrong_choice_is_the_only_complaint() -> None:
 def test_branches_name_keys_of_their_table_behind_the_choice(section: type[Section]) -> None:
     """A key before its choice would never be looked at."""
     order = list(section.model_fields)
-    for choice, _, keys in section.branches:
-        assert set(keys) <= set(order[order.index(choice) + 1 :])
+    for branch in section.branches:
+        assert set(branch.keys) <= set(order[order.index(branch.choice) + 1 :])

@@ -61,6 +61,9 @@ def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
         text = uncommented(template(experiment)).replace('recovery = "rl"', 'recovery = "gyrator"')
         content = tomllib.loads(text)
         assert content.pop("circuit")  # in place of the network
+        with pytest.raises(ConfigError, match=r"solver\.workers: does nothing with cluster"):
+            parse({"solver": content["solver"]}, "template")
+        assert content["solver"].pop("cluster")
         one_way = {key: content["network"].pop(key) for key in ("feedback", "cells")}
         full = parse(content, "template")
         assert full.data.limit
@@ -87,12 +90,11 @@ def test_unusual_values_are_written_on_one_line_and_read_back() -> None:
         {
             "data": {
                 "name": "csv",
-                "label": 'a "b" \\',
-                "targets": ["y", "ü, z"],
+                "targets": ["y", 'a "b" \\', "ü, z"],
                 "path": "/some where/x.csv",
             },
             "network": {
-                "hidden": [],
+                "hidden": [3, 2],
                 "skips": [[0, 2], [1, 3]],
                 "diodes": [{"rail": 0.1}, {"kind": "none"}],
                 "biases": {"kind": "none"},

@@ -17,12 +17,10 @@ from eqcirc.export.pyspice import to_pyspice
 from tests.catalogue import case
 
 PLANS = {
-    "diodes and amplifiers": Layered(hidden=(5, 4), diodes=LayerDiodes(ShockleyDiode(), rail=0.2)),
-    "clamps, no amplifiers": Layered(
-        hidden=(6,), gain=None, diodes=LayerDiodes(ClampDiode(), "one_sided", 0.0)
-    ),
-    "signed": Layered(hidden=(4,), weights="signed", bounds=Bounds(-1e-4, 1e-4), gain=None),
-    "dual rail": Layered(hidden=(3,), weights="dual_rail"),
+    "diodes and amplifiers": Layered(hidden=(5, 4), diodes=LayerDiodes(ShockleyDiode(), rail=0.2), gain=4.0),
+    "clamps, no amplifiers": Layered(hidden=(6,), diodes=LayerDiodes(ClampDiode(), "one_sided", 0.0)),
+    "signed": Layered(hidden=(4,), weights="signed", bounds=Bounds(-1e-4, 1e-4)),
+    "dual rail": Layered(hidden=(3,), weights="dual_rail", gain=4.0),
     "current biases": Layered(hidden=(4,), biases=Biases("current"), differential=False),
 }
 
@@ -55,7 +53,7 @@ def test_operating_point_is_the_same(plan: Layered, tmp_path: Path) -> None:
 
 def test_large_crossbars_are_cut_into_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pyspice, "TILE", 3)
-    plan = Layered(hidden=(7,), bounds=Bounds(1e-6, 1e-4))
+    plan = Layered(hidden=(7,), gain=4.0)
     circuit = plan.build("tiles", 4, 2, np.random.default_rng(2))
     text = str(to_pyspice(circuit, None, np.ones(4)))
     assert text.count(".subckt w1_tile") == 3 * 3  # 8 driven rows and 7 columns in threes

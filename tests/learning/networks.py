@@ -94,5 +94,7 @@ def blobs(n: int = 24, seed: int = 0) -> Splits:
 
 def small_network(seed: int = 0, hidden: tuple[int, ...] = (3,)) -> Circuit:
     """Return a network for the blobs."""
-    plan = Layered(hidden=hidden, diodes=LayerDiodes(rail=0.0), bounds=BOUNDS, initial=(1e-7, 3e-6))
+    plan = Layered(
+        hidden, input_gain=1.0, biases=Biases(voltage=1.0), gain=4.0, bounds=BOUNDS, initial=(1e-7, 3e-6)
+    )
     return plan.build("small", 2, 2, np.random.default_rng(seed))

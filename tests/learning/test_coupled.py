@@ -132,7 +132,7 @@ def test_a_circuit_that_may_have_several_states_is_refused() -> None:
     b.device("cubic", h, GROUND, CubicDevice(1e-4, 0.5))
     b.conductance("out", h, o, 1e-5, trainable=True)
     b.conductance("load", o, GROUND, 1e-5)
-    rule = Coupled(b.build(o), COST, 0.1)
+    rule = Coupled(b.build(o), COST, 0.1, "positive")
     solver = IdealSolver(rule.circuit, start=InitialState({"h": -1.0}))
     with pytest.raises(SolverError, match="proven that there is one operating point"):
         rule.measure(solver, None, np.array([[0.1]]), np.array([[0.2]]))
@@ -140,7 +140,7 @@ def test_a_circuit_that_may_have_several_states_is_refused() -> None:
 
 def test_targets_that_do_not_fit_are_refused() -> None:
     example = case("signed")
-    rule, solver = Coupled(example.circuit, COST, 0.1), IdealSolver(example.circuit)
+    rule, solver = Coupled(example.circuit, COST, 0.1, "positive"), IdealSolver(example.circuit)
     for targets in (np.zeros((2, 2)), np.full((5, 2), np.nan)):
         with pytest.raises(DataError, match="expected finite targets"):
             rule.measure(solver, None, example.inputs, targets)

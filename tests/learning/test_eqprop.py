@@ -9,7 +9,7 @@ import pytest
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Layered, Weights
-from eqcirc.circuit.layers import LayerDiodes
+from eqcirc.circuit.layers import Biases
 from eqcirc.costs import SquaredError
 from eqcirc.data import Dataset, Splits
 from eqcirc.devices import Bounds, ClampDiode, ShockleyDiode, TwoTerminal
@@ -121,7 +121,9 @@ def test_the_error_grows_with_the_order_of_the_variant(seed: int, variant: Varia
 def test_without_the_scaling_the_gradient_of_early_layers_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """The factor s of a layer behind a usual amplifier (kappa = 1/A) is A²."""
     gain = 3.0
-    plan = Layered(hidden=(4,), diodes=LayerDiodes(rail=0.0), gain=gain, bounds=BOUNDS, initial=(3e-7, 3e-6))
+    plan = Layered(
+        (4,), input_gain=1.0, biases=Biases(voltage=1.0), gain=gain, bounds=BOUNDS, initial=(3e-7, 3e-6)
+    )
     circuit = plan.build("scaled", 2, 2, np.random.default_rng(0))
     rng = np.random.default_rng(1)
     inputs, targets = rng.uniform(-1, 1, (4, 2)), rng.uniform(-0.1, 0.1, (4, 2))

@@ -11,6 +11,7 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import Biases
 from eqcirc.circuit.neuron import LayerNeurons, Neuron, RLRecovery
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
@@ -64,7 +65,14 @@ def test_ngspice_and_ideal_solver_agree(
 def test_two_layers_of_tunnel_diodes_behind_high_gains_agree(spice: Callable[..., NgspiceSolver]) -> None:
     """Seen through both amplifiers, their numbers are far from what a tunnel diode may have."""
     neurons = LayerNeurons(Neuron(recovery=RLRecovery(30.0, 1e-8), diode=PRESETS["1n3716"]))
-    plan = Layered(hidden=(2, 2), gain=40.0, input_gain=0.3, neurons=neurons, bounds=Bounds(1e-3, 2e-2))
+    plan = Layered(
+        hidden=(2, 2),
+        gain=40.0,
+        input_gain=0.3,
+        biases=Biases(voltage=1.0),
+        neurons=neurons,
+        bounds=Bounds(1e-3, 2e-2),
+    )
     rng = np.random.default_rng(0)
     circuit, inputs = plan.build("high", 2, 2, rng), rng.uniform(-1, 1, (3, 2))
     ideal = IdealSolver(circuit).solve(None, inputs).require()
@@ -109,7 +117,7 @@ def test_outputs_far_above_another_one_do_not_tie(
 def test_two_outputs_far_apart_agree_too(seed: int, spice: Callable[..., NgspiceSolver]) -> None:
     """The exponents of the cross-entropy are hundreds, and change between samples by as much."""
     rng = np.random.default_rng(seed)
-    circuit = Layered(hidden=(), input_gain=8.0, bounds=Bounds(1e-7, 1e-5)).build("far", 2, 2, rng)
+    circuit = Layered((), input_gain=8.0, biases=Biases(voltage=1.0)).build("far", 2, 2, rng)
     cost = SoftmaxCrossEntropy(100.0)
     inputs, targets = rng.normal(size=(64, 2)), cost.targets(rng.integers(0, 2, 64), 2)
     nudge = EqProp(circuit, cost, 1e-7).nudge(targets, None)

@@ -11,6 +11,7 @@ import pytest
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import Biases
 from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecovery
 from eqcirc.costs import SquaredError
 from eqcirc.devices import Bounds, CubicDevice, EsakiDiode, ShockleyDiode
@@ -246,7 +247,7 @@ def test_a_sample_that_oscillates_does_not_keep_others_from_rest(engine: Make) -
 def test_many_bistable_samples_relax_in_one_sweep(spice: Callable[..., NgspiceSolver]) -> None:
     """Nodes at many volts, held in phase −1 without a difference that rounding decides."""
     neurons = LayerNeurons(Neuron(CubicDevice(3e-3), RLRecovery(500.0, 1e-4)))
-    network = Layered((5,), input_gain=10.0, neurons=neurons, bounds=Bounds(1e-5, 1e-4))
+    network = Layered((5,), gain=4.0, biases=Biases(voltage=1.0), neurons=neurons, bounds=Bounds(1e-5, 1e-4))
     circuit = network.build("layered", 3, 2, 1)
     inputs = np.random.default_rng(1).normal(size=(12, 3))
     one, other = (

@@ -7,8 +7,8 @@ import pytest
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Layered
-from eqcirc.circuit.layers import LayerDiodes
 from eqcirc.costs import SquaredError
+from eqcirc.devices.conductance import DEFAULT_BOUNDS
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.ngspice.klu import LEAST, OPTION, PROBE, has_klu, pays
 from eqcirc.solvers.ngspice.netlist import Netlist, Settling
@@ -23,7 +23,7 @@ SWEPT = ["v_eq_s eq_s 0 0", "v_eq_p eq_p 0 0", ".options reltol=1e-9 vntol=1e-12
 
 
 def layered(*hidden: int) -> Circuit:
-    plan = Layered(hidden=hidden, input_gain=5.0, diodes=LayerDiodes(rail=0.0))
+    plan = Layered(hidden, input_gain=5.0, gain=4.0, bounds=DEFAULT_BOUNDS)
     return plan.build("wide", INPUTS.shape[1], 3, np.random.default_rng(0))
 
 
