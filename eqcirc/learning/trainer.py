@@ -6,6 +6,7 @@ A run's parameters and metrics are a function of circuit, data, plan and seed: b
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
-from eqcirc.data import Splits
-from eqcirc.errors import ConfigError, SolverError
+from eqcirc.data import Dataset, Splits
+from eqcirc.errors import ConfigError, SolverError, UnmeasuredError
 from eqcirc.learning.audit import Audit
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.optimizers import Adam, Optimizer
@@ -26,6 +27,8 @@ from eqcirc.learning.rule import Rule
 from eqcirc.learning.schedules import factor
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array
+
+log = logging.getLogger("eqcirc")
 
 SUMS = ("loss", "right", "seen", "failed")  # of an epoch; beside them stand the rungs of the retries that won
 RETRIED_BY = "retried by "  # before the name of a rung in a row of the metrics
@@ -215,15 +218,23 @@ class Trainer:
         if not self.exact:
             row["no_gradient"] = self.rule.name
         if self.data.validation is not None:
-            score = evaluate(self.solver, state.parameters, self.data.validation, self.rule.cost)
+            score = self._validate(self.data.validation)
             row |= {"validation_loss": score.loss, "validation_accuracy": score.accuracy}
             rank = (0.0 if math.isnan(score.accuracy) else score.accuracy, -score.loss)
-            if rank > state.best_score:
+            if rank > state.best_score and not math.isnan(score.loss):
                 state.best_score, state.best = rank, state.parameters
         state.metrics.append(row)
         state.sums = dict.fromkeys(SUMS, 0.0)
         state.epoch, state.batch = state.epoch + 1, 0
         return row
+
+    def _validate(self, validation: Dataset) -> Score:
+        """Return the score of the validation part; without numbers if it could not be measured."""
+        try:
+            return evaluate(self.solver, self.state.parameters, validation, self.rule.cost)
+        except UnmeasuredError as error:
+            log.warning("epoch %d: %s", self.state.epoch + 1, error)
+            return Score(math.nan, math.nan, validation.n_samples, validation.n_samples)
 
     def _check_failures(self, points: OperatingPoints, step: int) -> None:
         failed = int((~points.converged).sum())
