@@ -61,6 +61,10 @@ class EngineLeftError(EngineError):
     """The simulator called exit() in its process; it cannot be used there any more."""
 
 
+class UnmeasuredError(EngineError):
+    """Samples whose simulator died, so that there is no score: not the circuit failed, but the measurement."""
+
+
 class AuditError(SolverError):
     """The two solvers disagree by more than the stop threshold."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 MOST = 200  # characters of somebody else's text in a line of ours
 
 
@@ -18,3 +20,19 @@ def one_line(text: object, most: int = MOST) -> str:
 def ascii_line(text: object, most: int = MOST) -> str:
     """Return `one_line` for netlists, which other tools read as ASCII."""
     return one_line(text, most).replace("…", "~").encode("ascii", "replace").decode()
+
+
+def lines(text: object) -> str:
+    """Return text for a terminal, with its line ends; other control characters become question marks."""
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in str(text))
+
+
+def control_character(content: Any) -> str | None:
+    """Return the first character that is not printable in the texts of plain values, however nested; None without."""
+    if isinstance(content, str):
+        return next((c for c in content if not c.isprintable()), None)
+    if isinstance(content, dict):
+        content = [*content, *content.values()]
+    if isinstance(content, list):
+        return next((found for part in content if (found := control_character(part)) is not None), None)
+    return None

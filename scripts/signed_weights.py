@@ -11,9 +11,10 @@ Writes results/signed_weights.json, .md and .png. About 20 minutes on two cores.
 from __future__ import annotations
 
 import itertools
-import os
 import tomllib
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -69,11 +70,9 @@ SUM = "sum of conductances and transconductances"  # in the table, the picture a
 
 def main() -> None:
     """Train everything and write."""
-    from loky import ProcessPoolExecutor
-
     report = Report(__file__)
     jobs = [(*case, faster, seed) for case in CASES for faster in FASTER for seed in SEEDS]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         runs = list(pool.map(ideal_run, jobs))
     rows = [summarise(*case, [r for r in runs if (r["neurons"], r["weights"]) == case]) for case in CASES]
     rows = [row | spice_run(row) for row in rows]

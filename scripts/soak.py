@@ -15,7 +15,8 @@ from common import Report
 from matplotlib.figure import Figure
 
 from eqcirc import Biases, Bounds, EqProp, LayerDiodes, Layered, NgspiceSolver, SoftmaxCrossEntropy
-from eqcirc.solvers.ngspice.workers import RENEW_AFTER, LocalWorkers
+from eqcirc.solvers.ngspice.processes import RENEW_AFTER
+from eqcirc.solvers.ngspice.workers import LocalWorkers
 
 BATCH, FEATURES, OUTPUTS = 16, 64, 10
 EVERY = 20  # batches between two looks
@@ -45,7 +46,7 @@ def main() -> None:
         points = solver.solve(values, rng.uniform(0, 1, (BATCH, FEATURES)), rule.nudge(targets, values))
         failed += int((~points.converged).sum())
         if k % EVERY == 0:
-            seen.append((k, workers.executor().submit(resident_megabytes).result()))
+            seen.append((k, resident_megabytes(workers.pids[0])))
     solver.close()
     steps, megabytes = np.array(seen).T
     settled = megabytes[steps >= SETTLED]
@@ -62,9 +63,9 @@ def main() -> None:
     draw(report, steps, megabytes)
 
 
-def resident_megabytes() -> float:
-    """Return the resident memory of the worker that runs this."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def resident_megabytes(pid: int) -> float:
+    """Return the resident memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 
 

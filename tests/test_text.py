@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eqcirc.text import ascii_line, one_line
+from eqcirc.text import ascii_line, control_character, lines, one_line
 
 
 @given(st.text())
@@ -17,3 +17,13 @@ def test_a_newline_cannot_begin_a_card() -> None:
     assert one_line("a\n*# shell touch /tmp/x\n.control") == "a *# shell touch /tmp/x .control"
     assert "\x1b" not in one_line("\x1b[2J")
     assert one_line("x" * 300, 10) == "xxxxxxxxx…" and ascii_line("Ω" + "x" * 300, 10) == "?xxxxxxxx~"
+
+
+def test_lines_keep_their_ends_and_nothing_else_that_commands() -> None:
+    assert lines("a\n  b\x1b[2J\r\t\x07é") == "a\n  b?[2J???é"
+
+
+def test_control_characters_are_found_however_deep() -> None:
+    assert control_character({"a": [1, 2.5, None, True, {"b": "é Ω"}]}) is None
+    assert control_character({"a": [{"b": "x\x00"}]}) == "\x00"
+    assert control_character([{"a\n": 1}]) == "\n"

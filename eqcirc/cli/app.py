@@ -17,6 +17,7 @@ from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
 from eqcirc.cli.turing import turing
 from eqcirc.errors import EqcircError, SolverError
+from eqcirc.text import lines
 
 
 class _Commands(TyperGroup):
@@ -70,7 +71,9 @@ class _Log(logging.Handler):
     """Shows warnings like errors, on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.secho(f"{record.levelname.lower()}: {record.getMessage()}", fg=typer.colors.YELLOW, err=True)
+        typer.secho(
+            f"{record.levelname.lower()}: {lines(record.getMessage())}", fg=typer.colors.YELLOW, err=True
+        )
 
 
 def _show_version(wanted: bool) -> None:
@@ -98,7 +101,7 @@ def main() -> None:
     try:
         app()
     except EqcircError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        typer.secho(f"error: {lines(error)}", fg=typer.colors.RED, err=True)
         sys.exit(error.exit_code)
     except MemoryError as error:
         typer.secho(

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from eqcirc.cli.stopping import Patience
 from eqcirc.errors import ConfigError
 from eqcirc.learning.trainer import RETRIED_BY, Trainer
+from eqcirc.text import lines
 
 
 def write_text(path: Path, text: str) -> None:
@@ -41,7 +42,7 @@ def print_pairs(pairs: dict[str, str]) -> None:
     """Print one `name  value` line for each entry."""
     width = max(len(name) for name in pairs)
     for name, value in pairs.items():
-        typer.echo(f"{name:<{width}}  {value}")
+        typer.echo(f"{name:<{width}}  {lines(value)}")
 
 
 def score_pairs(accuracy: float, loss: float, failed: int, samples: int, unit: str) -> dict[str, str]:
@@ -77,7 +78,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else lines(value)
 
 
 def _plain(value: Any) -> Any:
@@ -168,10 +169,12 @@ def _epoch_news(row: dict[str, Any]) -> str:
     parts = [f"loss {row['train_loss']:<9.4g}"]
     if not math.isnan(row["train_accuracy"]):
         parts.append(f"train {row['train_accuracy']:7.2%}")
-        if "validation_accuracy" in row:
+        if "validation_accuracy" in row and not math.isnan(row["validation_accuracy"]):
             parts.append(f"validation {row['validation_accuracy']:7.2%}")
-    elif "validation_loss" in row:
+    elif "validation_loss" in row and not math.isnan(row["validation_loss"]):
         parts.append(f"validation loss {row['validation_loss']:<9.4g}")
+    if math.isnan(row.get("validation_loss", 0.0)):
+        parts.append("validation not measured")
     if row["failed"]:
         parts.append(f"{row['failed']} samples failed")
     rungs = {key.removeprefix(RETRIED_BY): row[key] for key in row if key.startswith(RETRIED_BY)}

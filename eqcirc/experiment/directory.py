@@ -24,6 +24,7 @@ import fcntl
 import io
 import json
 import logging
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,8 +47,10 @@ from eqcirc.experiment.load import (
     parse,
     to_toml,
 )
+from eqcirc.experiment.progress import check_progress, grouped
 from eqcirc.experiment.provenance import environment, fingerprint
 from eqcirc.experiment.schema import Experiment
+from eqcirc.files import open_plain, write_atomically
 from eqcirc.learning import checkpoint
 from eqcirc.learning.trainer import SUMS, State, Trainer
 from eqcirc.typing import Array
@@ -133,7 +136,7 @@ class RunDirectory:
             CheckpointError: another one does, or the folder cannot be written.
         """
         try:
-            file = (self.path / LOCK).open("w")
+            file = os.fdopen(open_plain(self.path / LOCK), "w")
         except OSError as error:
             raise CheckpointError(f"cannot write in {self.path}: {error.strerror}") from error
         with file:
@@ -277,23 +280,17 @@ class RunDirectory:
             raise CheckpointError(
                 f"{self.path / checkpoint.JSON_NAME} is damaged: no {', '.join(sorted(missing))}"
             )
+        check_progress(self.path / checkpoint.JSON_NAME, meta)
         if meta["circuit"] != fingerprint(circuit):
             raise CheckpointError(
                 f"the checkpoint in {self.path} belongs to another circuit (its nodes, elements or fixed "
                 "values differ); use the experiment that made it"
             )
-        groups: dict[str, dict[str, Array]] = {"parameter": {}, "best": {}, "optimizer": {}}
-        for key, value in arrays.items():
-            kind, _, name = key.partition(".")
-            groups[kind][name] = value
-        circuit.check(groups["parameter"])
-        return groups, meta
+        return grouped(self.path, arrays, circuit), meta
 
     def write(self, name: str, content: str | bytes) -> None:
         """Replace a file atomically."""
-        checkpoint.write_atomically(
-            self.path / name, content.encode() if isinstance(content, str) else content
-        )
+        write_atomically(self.path / name, content.encode() if isinstance(content, str) else content)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Replace a JSON file atomically."""
@@ -307,7 +304,7 @@ class RunDirectory:
         """
         path, text = self.path / "timing.csv", _csv([row])
         try:
-            with path.open("a", encoding="utf-8") as file:
+            with os.fdopen(open_plain(path), "a", encoding="utf-8") as file:
                 file.write(text if file.tell() == 0 else text.partition("\n")[2])
         except OSError as error:
             raise CheckpointError(

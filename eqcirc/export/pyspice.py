@@ -38,6 +38,7 @@ from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Tolerances, nodesets
 from eqcirc.solvers.status import Evidence
+from eqcirc.text import ascii_line
 from eqcirc.typing import Array, Parameters
 
 TILE = 400  # rows or columns of a crossbar in one subcircuit
@@ -66,7 +67,7 @@ def to_pyspice(
     from PySpice.Spice.Netlist import Circuit as PySpiceCircuit
 
     values, names = circuit.values(parameters), circuit.node_names
-    target = PySpiceCircuit(circuit.name)
+    target = PySpiceCircuit(ascii_line(circuit.name))
     target.raw_spice += Tolerances().line() + "\n"
     fixed = circuit.fixed_voltages(sample)[0]
     for node, volts in zip(circuit.fixed_nodes[1:].tolist(), fixed[1:].tolist(), strict=True):

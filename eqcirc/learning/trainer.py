@@ -6,6 +6,7 @@ A run's parameters and metrics are a function of circuit, data, plan and seed: b
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
-from eqcirc.data import Splits
-from eqcirc.errors import ConfigError, SolverError
+from eqcirc.data import Dataset, Splits
+from eqcirc.errors import ConfigError, SolverError, UnmeasuredError
 from eqcirc.learning.audit import Audit
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.first_rate import demand, warn_of_first_step
@@ -28,13 +29,15 @@ from eqcirc.learning.schedules import factor
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array
 
+log = logging.getLogger("eqcirc")
+
 SUMS = (
     "loss",
     "right",
     "seen",
     "failed",
     "open",
-)  # of an epoch; beside them stand the rungs of retries that won
+)  # of an epoch; beside them the rungs of the retries that won
 FITTED = 1e-6  # of an ordinary error; what is left of it then, where its contrast is noise, is noise
 RETRIED_BY = "retried by "  # before the name of a rung in a row of the metrics
 
@@ -249,10 +252,10 @@ class Trainer:
         if not self.exact:
             row["no_gradient"] = self.rule.name
         if self.data.validation is not None:
-            score = evaluate(self.solver, state.parameters, self.data.validation, self.rule.cost)
+            score = self._validate(self.data.validation)
             row |= {"validation_loss": score.loss, "validation_accuracy": score.accuracy}
             rank = (0.0 if math.isnan(score.accuracy) else score.accuracy, -score.loss)
-            if rank > state.best_score:
+            if rank > state.best_score and not math.isnan(score.loss):
                 state.best_score, state.best = rank, state.parameters
                 state.best_epoch = state.epoch + 1
         state.metrics.append(row)
@@ -269,6 +272,14 @@ class Trainer:
         if patience is not None and state.epoch + 1 - state.best_epoch >= patience:
             return f"no better score of the validation part for {patience} epochs"
         return ""
+
+    def _validate(self, validation: Dataset) -> Score:
+        """Return the score of the validation part; without numbers if it could not be measured."""
+        try:
+            return evaluate(self.solver, self.state.parameters, validation, self.rule.cost)
+        except UnmeasuredError as error:
+            log.warning("epoch %d: %s", self.state.epoch + 1, error)
+            return Score(math.nan, math.nan, validation.n_samples, validation.n_samples)
 
     def _check_failures(self, points: OperatingPoints, step: int) -> None:
         failed = int((~points.converged).sum())

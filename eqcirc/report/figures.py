@@ -55,7 +55,7 @@ def learning_figure(
         at.set_yscale("log")
     if pairs is not None:
         agreement(axes[-1], *pairs)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     figure.savefig(path, format="png", dpi=130)
 
 

@@ -39,7 +39,7 @@ def fit_figure(path: Path | str | BinaryIO, fit: Fit, *, title: str = "") -> Non
     _residual(below, fit, 10.0**-exponent)
     below.set_ylabel(f"law − data ({unit})")
     below.set_xlabel("junction voltage (V)" if fit.series_resistance else "voltage (V)")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     figure.savefig(path, format="png", dpi=130)
 
 

@@ -57,7 +57,7 @@ def gradient_figure(
     right.legend(frameon=False, fontsize=8)
     for axes in (left, right):
         axes.grid(alpha=0.25)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     figure.savefig(path, format="png", dpi=130)
 
 

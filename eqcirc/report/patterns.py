@@ -45,7 +45,7 @@ def pattern_figure(path: Path | str | BinaryIO, pattern: Pattern, title: str = "
     figure = Figure(figsize=(11.5, 5.6) if chain else (15, 3.9), layout="constrained")
     FigureCanvasAgg(figure)
     draw_chain(figure, pattern) if chain else draw_grid(figure, pattern)
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(title, fontsize=12, parse_math=False)
     figure.savefig(path, format="png", dpi=130)
 
 

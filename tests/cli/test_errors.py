@@ -376,3 +376,12 @@ def test_without_ngspice_nothing_else_pretends_to_work(
     assert (result.code, result.out) == (5, "")
     assert "sudo apt-get install ngspice libngspice0 libngspice0-dev" in result.err
     assert not Path("runs").exists()
+
+
+def test_what_files_say_does_not_command_the_terminal(eqcirc: Command) -> None:
+    """Names of columns, values and other words of files are shown in errors and warnings."""
+    Path("evil.toml").write_text('name = "x"\n[data]\n"na\\u001b]0;owned\\u0007\\u001b[2Jme" = 1\n')
+    done = eqcirc("train", "evil.toml")
+    assert done.code == 2
+    assert "unknown key 'data.na?]0;owned??[2Jme'" in done.err
+    assert "\x1b" not in done.err

@@ -138,3 +138,10 @@ def test_mistakes_have_exit_codes(
     result = eqcirc("fit", *arguments)
     assert result.code == code
     assert message in result.err
+
+
+def test_the_name_of_a_table_is_no_formula(eqcirc: Callable[..., Result], table: Path) -> None:
+    """matplotlib would take what stands between two dollar signs for one, and refuse it."""
+    table.rename("a$\\frac$.csv")
+    assert eqcirc("fit", "a$\\frac$.csv", "--plot", "a.png").code == 0
+    assert Path("a.png").exists()

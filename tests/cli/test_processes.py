@@ -197,7 +197,7 @@ from eqcirc.cli.app import main
 try:
     main()
 finally:
-    heavy = {"numpy", "scipy", "pandas", "sklearn", "matplotlib", "pydantic", "PySpice", "loky"} & set(sys.modules)
+    heavy = {"numpy", "scipy", "pandas", "sklearn", "matplotlib", "pydantic", "PySpice"} & set(sys.modules)
     assert not heavy, heavy
 """
     done = subprocess.run(

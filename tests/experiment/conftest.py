@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.experiment import build
+from eqcirc.learning import checkpoint
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 
 
@@ -26,3 +29,12 @@ def one_worker(spice: Callable[..., NgspiceSolver], monkeypatch: pytest.MonkeyPa
 def no_ngspice(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without libngspice."""
     monkeypatch.setenv("NGSPICE_LIBRARY_PATH", "/nonexistent")
+
+
+def make_up(folder: Path, **changes: Any) -> None:
+    """Change the JSON of a checkpoint as somebody would who knows how its checksum is made; ... removes a key."""
+    path = folder / checkpoint.JSON_NAME
+    content = json.loads(path.read_text()) | changes
+    del content[checkpoint.CHECKSUM]
+    content = {key: value for key, value in content.items() if value is not ...}
+    path.write_text(json.dumps(content | {checkpoint.CHECKSUM: checkpoint._checksum(content)}))

@@ -24,6 +24,7 @@ from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.trainer import Trainer
 from eqcirc.solvers.base import OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
+from tests.experiment.conftest import make_up
 
 pytestmark = pytest.mark.usefixtures("one_worker")
 
@@ -268,9 +269,7 @@ def test_other_keys_may_not(tmp_path: Path, whole: Path) -> None:
 
 def test_a_checkpoint_of_another_circuit_is_refused(tmp_path: Path, whole: Path) -> None:
     shutil.copytree(whole, tmp_path / "run")
-    path = tmp_path / "run" / "checkpoint.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | {"circuit": "0123"}))
+    make_up(tmp_path / "run", circuit="0123")
     with pytest.raises(CheckpointError, match=r"the checkpoint in .* belongs to another circuit"):
         Run.resume(tmp_path / "run")
 
@@ -386,8 +385,8 @@ def test_a_run_of_an_older_version_goes_on(tmp_path: Path, whole: Path) -> None:
     shutil.copytree(whole, tmp_path / "run")
     path = tmp_path / "run" / "checkpoint.json"
     content = json.loads(path.read_text())
-    del content["experiment"]
-    path.write_text(json.dumps(content))
+    del content["experiment"], content["checksum"]
+    path.write_text(json.dumps(content | {"format": 1}))
     with Run.resume(tmp_path / "run") as run:
         assert run.train()
 
@@ -435,10 +434,7 @@ def test_every_fixed_part_of_a_circuit_is_in_its_fingerprint() -> None:
 @pytest.mark.parametrize("key", ["circuit", "best_score", "epoch", "sums", "metrics", "audits"])
 def test_a_checkpoint_without_a_key_is_damaged(tmp_path: Path, whole: Path, key: str) -> None:
     shutil.copytree(whole, tmp_path / "run")
-    path = tmp_path / "run" / "checkpoint.json"
-    content = json.loads(path.read_text())
-    del content[key]
-    path.write_text(json.dumps(content))
+    make_up(tmp_path / "run", **{key: ...})
     with pytest.raises(CheckpointError, match=rf"checkpoint\.json is damaged: no {key}"):
         Run.resume(tmp_path / "run")
 
@@ -450,8 +446,7 @@ def test_a_checkpoint_with_a_wrong_experiment_is_damaged(
     tmp_path: Path, whole: Path, damage: object, problem: str
 ) -> None:
     shutil.copytree(whole, tmp_path / "run")
-    path = tmp_path / "run" / "checkpoint.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"experiment": damage}))
+    make_up(tmp_path / "run", experiment=damage)
     with pytest.raises(CheckpointError, match=rf"checkpoint\.json is damaged: experiment: {problem}"):
         Run.resume(tmp_path / "run")
 

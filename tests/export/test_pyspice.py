@@ -72,3 +72,14 @@ def test_neurons_have_a_pyspice_form(name: str, tmp_path: Path) -> None:
     """Devices whose law stands in their line, coils that share a resistance, gyrators, capacitors."""
     example = case(name)
     check_same(example.circuit, example.inputs[1], tmp_path)
+
+
+def test_a_name_stays_in_the_title(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    name = f"net\n*# shell touch {trap}\nrmine 1 0 1k\r\n.control\nshell touch {trap}\n.endc"
+    circuit = Layered(hidden=(2,)).build(name, 2, 2, np.random.default_rng(0))
+    text = str(to_pyspice(circuit, None, np.zeros(2)))
+    assert text.splitlines()[0].startswith(".title net *# shell touch")
+    assert "rmine" not in "\n".join(text.splitlines()[1:])
+    operating_point(text, [circuit.node_names[circuit.readout.nodes[0]]], tmp_path)
+    assert not trap.exists()

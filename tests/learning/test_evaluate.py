@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset
+from eqcirc.errors import UnmeasuredError
 from eqcirc.learning import evaluate as module
 from eqcirc.learning.evaluate import evaluate, outputs_of, score, targets_of
+from eqcirc.solvers.base import OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.status import Status
 from tests.learning.networks import blobs, small_network
 
 
@@ -56,3 +60,22 @@ def test_large_sets_are_solved_in_pieces(monkeypatch: pytest.MonkeyPatch) -> Non
     pieces = evaluate(IdealSolver(circuit), circuit.parameters, data, SoftmaxCrossEntropy())
     assert pieces.loss == pytest.approx(whole.loss, rel=1e-12)
     assert pieces.accuracy == whole.accuracy
+
+
+def test_samples_whose_simulator_died_are_no_part_of_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, circuit = blobs().train, small_network()
+    solver = IdealSolver(circuit)
+    solve = solver.solve
+
+    def dying(*arguments: Any) -> OperatingPoints:
+        points = solve(*arguments)
+        points.status[3:5] = Status.ENGINE_DIED
+        points.messages[3] = "the ngspice process died"
+        return points
+
+    monkeypatch.setattr(solver, "solve", dying)
+    with pytest.raises(
+        UnmeasuredError,
+        match="no score, since 2 of 24 samples could not be measured: the ngspice process died; with",
+    ):
+        evaluate(solver, circuit.parameters, data, SoftmaxCrossEntropy())

@@ -520,3 +520,44 @@ def test_soft_labels_are_fine_for_the_cross_entropy() -> None:
 
 def test_a_new_state_has_seen_nothing() -> None:
     assert set(State({}).sums) == set(SUMS) and not any(State({}).sums.values())
+
+
+@pytest.mark.parametrize("status", [Status.ENGINE_DIED, Status.NOT_CONVERGED])
+def test_a_validation_that_could_not_be_measured_is_no_number_and_no_best_epoch(
+    caplog: pytest.LogCaptureFixture, status: Status
+) -> None:
+    """Neither if the simulator died, nor, as to the loss, if no sample had an operating point."""
+
+    class Dying(Faulty):
+        def solve(self, *arguments: Any) -> OperatingPoints:
+            points = super().solve(*arguments)
+            if self.calls == 4:  # after three batches
+                points.status[:] = status
+                points.voltages[:] = np.nan
+            return points
+
+    data, circuit = blobs(), small_network()
+    plan = replace(PLAN, epochs=2, keep="best")
+    t = Trainer(Dying(circuit), EqProp(circuit, SoftmaxCrossEntropy(), 1e-7), data, plan=plan)
+    kept: list[dict[str, Array]] = []
+
+    class Watch:
+        def on_batch(self, trainer: Trainer, samples: int) -> None: ...
+
+        def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
+            kept.append(trainer.state.best)
+
+    with caplog.at_level(logging.WARNING, "eqcirc"):
+        t.run(Watch())
+    first, second = t.state.metrics
+    assert math.isnan(first["validation_loss"])
+    assert math.isnan(second["validation_loss"]) is False
+    assert kept[0] == {}
+    assert kept[1] is t.state.best
+    assert t.state.best
+    if status is Status.ENGINE_DIED:
+        assert math.isnan(first["validation_accuracy"])
+        assert "epoch 1: " in caplog.text
+        assert "could not be measured" in caplog.text
+    else:
+        assert first["validation_accuracy"] == 0  # what has no operating point is wrong

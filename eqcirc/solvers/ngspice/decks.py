@@ -19,6 +19,7 @@ from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist, nodesets, reduced_netlist
 from eqcirc.solvers.status import Evidence
+from eqcirc.text import ascii_line
 from eqcirc.typing import Array, Parameters
 
 
@@ -92,7 +93,7 @@ def phase_deck(
     which = plan.bends[plan.unknown[circuit.free_nodes]]
     held = netlist.holding(begin[:, circuit.free_nodes], siemens, which, at_rest=True)
     printed = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
-    return replace(held, notes=(f"* {note}",)).deck(printed)
+    return replace(held, notes=(f"* {ascii_line(note)}",)).deck(printed)
 
 
 def at_states(netlist: Netlist, voltages: Array, siemens: float) -> Netlist:

@@ -27,6 +27,7 @@ from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.ngspice import cards
 from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
 from eqcirc.sparse import dense
+from eqcirc.text import ascii_line
 from eqcirc.typing import Array, Parameters
 
 
@@ -154,12 +155,21 @@ class Netlist:
         """Return a self-contained deck for `ngspice -b` that prints node voltages for every sample and phase.
 
         A printed table has 7 digits; `ngspice -b -r file.raw` keeps all.
+
+        Raises:
+            CircuitError: a name in it breaks a line; `CircuitBuilder` takes no such names.
         """
         shown = [f"v({name})" for name in (SAMPLE, PHASE, *(self.saved if printed is None else printed))]
         title, *parts = self.lines
         width = 16 * (len(shown) + 2)  # of one table, instead of one for every few columns
         ends = [f".width out={width}", f".{self.sweep()}", f".print dc {' '.join(shown)}", ".end", ""]
-        return "\n".join([title, *self.notes, *parts, *ends])
+        lines = [title, *self.notes, *parts, *ends]
+        deck = "\n".join(lines)
+        if len(deck.splitlines()) >= len(lines):  # the last one is empty
+            raise CircuitError(
+                f"{ascii_line(title)}: the name of a part breaks the line; it would become a line of its own"
+            )
+        return deck
 
 
 def nodesets(names: Sequence[str], voltages: Array) -> list[str]:
@@ -190,7 +200,7 @@ def full_netlist(
 ) -> Netlist:
     """Return the circuit as it will be built, for held voltages (batch, fixed node)."""
     values, names = circuit.values(parameters), circuit.node_names
-    lines = [f"* {_ascii(circuit.name)}: full netlist"]
+    lines = [f"* {ascii_line(circuit.name)}: full netlist"]
     lines += [rail.card(names[rail.node]) for rail in circuit.rails]
     first_input = len(circuit.fixed_nodes) - len(circuit.inputs.node)
     for k, node in enumerate(circuit.inputs.node.tolist()):
@@ -227,7 +237,7 @@ def reduced_netlist(
         name, port, factor = circuit.node_names[node], names[plan.unknown[node]], plan.voltage[node]
         if name != port or factor != 1:
             notes.append(f"* node {name} of the circuit is at {number(factor)}*v({port})")
-    lines = [f"* {_ascii(circuit.name)}: reduced netlist (inputs and amplifiers eliminated, exact)"]
+    lines = [f"* {ascii_line(circuit.name)}: reduced netlist (inputs and amplifiers eliminated, exact)"]
     lines += cards.part_cards(reduced_parts(system), names)
     lines += cards.injection_cards(system.norton(fixed), names)
     for junctions, area in zip(plan.junctions, system.areas, strict=True):
@@ -253,8 +263,3 @@ def _finish(
 ) -> Netlist:
     lines += [f"v_{SAMPLE} {SAMPLE} 0 0", f"v_{PHASE} {PHASE} 0 0", (tolerances or Tolerances()).line()]
     return Netlist(lines, saved, samples, 1 if nudge is None else 1 + len(nudge.factors), notes)
-
-
-def _ascii(name: str) -> str:
-    """Return a title that SPICE takes: one line of plain characters."""
-    return " ".join(name.encode("ascii", "replace").decode().split())

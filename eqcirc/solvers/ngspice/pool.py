@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -33,7 +31,7 @@ class Limits:
     memory: int | None = None
 
 
-PULSE = 2.0  # seconds between two looks whether the parent still lives
+OUT_OF_MEMORY = "the worker ran out of memory"
 
 T = TypeVar("T")
 
@@ -54,29 +52,14 @@ def in_session(job: Callable[[Session], T], limits: Limits) -> T:
     global _session  # noqa: PLW0603  one library for a process is libngspice's own rule
     with _one_at_a_time:
         if _session is None:
-            _become_worker(limits)
+            if limits.memory is not None:
+                resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
             _session = Session()
         signal.setitimer(signal.ITIMER_REAL, limits.deadline)
         try:
             return job(_session)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def _become_worker(limits: Limits) -> None:
-    """Leave Ctrl-C to the parent, which decides when to stop; go when it is gone; limit the memory."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
-    if limits.memory is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
-
-
-def _follow(parent: int) -> None:
-    """End this process when its parent has died: killed, it could not stop its workers."""
-    while os.getppid() == parent:
-        time.sleep(PULSE)
-    os._exit(1)
 
 
 class Pool:
@@ -144,12 +127,14 @@ class Pool:
         except EngineLeftError as error:
             return str(error)
         except MemoryError:
-            return "the worker ran out of memory"
+            return OUT_OF_MEMORY
         except EngineError:
             self.workers.discard()  # after a refusal libngspice may be unusable
             raise
 
     def _epitaph(self, error: Exception) -> str:
+        if "out of memory" in str(error):
+            return OUT_OF_MEMORY
         if "SIGALRM" in str(error):
             return f"no answer within {self.limits.deadline:g} s; the worker was stopped"
         return "the ngspice process died"

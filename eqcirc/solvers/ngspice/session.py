@@ -22,7 +22,7 @@ from eqcirc.solvers.equations import LEAST_VOLTAGE
 from eqcirc.solvers.free_phase import MOST_STEPS
 from eqcirc.solvers.ngspice import klu
 from eqcirc.solvers.ngspice.cards import SAMPLE
-from eqcirc.solvers.ngspice.library import require_library
+from eqcirc.solvers.ngspice.library import VARIABLE, require_library
 from eqcirc.solvers.ngspice.netlist import Netlist, Settling
 from eqcirc.solvers.ngspice.retry import climb
 from eqcirc.solvers.ngspice.shared import Spice, open_library
@@ -87,14 +87,23 @@ class Session:
             EngineError: the library is missing or cannot be opened.
         """
         path = require_library()
-        for name in ("SPICE_SCRIPTS", "SPICE_USERINIT_DIR"):
-            os.environ.pop(name, None)
-        with tempfile.TemporaryDirectory(prefix="eqcirc-") as folder, contextlib.chdir(folder):
-            # found here, before the one in the home folder
-            Path(".spiceinit").write_text(
-                "* no user settings: results depend on the netlist alone\n", "ascii"
-            )
-            self._spice: Spice = open_library(path)
+        for name in set(os.environ) - {
+            VARIABLE
+        }:  # some of ngspice's variables name folders of start-up files
+            if name.startswith(("SPICE", "NGSPICE")):
+                del os.environ[name]
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="eqcirc-")
+            with folder, contextlib.chdir(folder.name):
+                # found here, before the one in the home folder
+                Path(".spiceinit").write_text(
+                    "* no user settings: results depend on the netlist alone\n", "ascii"
+                )
+                self._spice: Spice = open_library(path)
+        except OSError as error:
+            raise EngineError(
+                f"a worker cannot begin: {error}; ngspice starts in an empty folder in {tempfile.gettempdir()}"
+            ) from error
         self.klu = klu.has_klu(self._spice)
         self._check_left("the search for KLU")
 

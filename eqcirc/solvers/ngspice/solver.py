@@ -14,6 +14,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
+from eqcirc.files import write_atomically
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
 from eqcirc.solvers.dynamics import Dynamics
@@ -252,13 +253,15 @@ class NgspiceSolver(Solver):
         """Write the netlists of failed samples into the quarantine folder, up to a limit."""
         assert self._quarantine is not None
         for k in samples.tolist():
+            if self._quarantine.is_symlink():  # nothing is written out of a run directory
+                return
             self._quarantine.mkdir(parents=True, exist_ok=True)
             kept = len(list(self._quarantine.glob("*.sp")))
             if kept >= MOST_KEPT:
                 return
             one = slice(k, k + 1)
             (netlist,) = self._netlists(system, fixed[one], None if nudge is None else nudge.take(one), full)
-            (self._quarantine / f"sample-{kept:03d}.sp").write_text(netlist.deck(), "ascii")
+            write_atomically(self._quarantine / f"sample-{kept:03d}.sp", netlist.deck().encode("ascii"))
 
     def close(self) -> None:
         """Stop the worker processes."""

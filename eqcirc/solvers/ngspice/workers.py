@@ -1,21 +1,16 @@
-"""Where sweeps run: worker processes of this machine, or of a Dask cluster. Both are `concurrent.futures` executors.
-
-Locally loky is used: its processes need no `if __name__ == "__main__"` guard in the user's script, and a worker that
-dies (libngspice may call exit(), or crash) is an error instead of a hang.
-"""
+"""Where sweeps run: worker processes of this machine, or of a Dask cluster. Both are `concurrent.futures` executors."""
 
 from __future__ import annotations
 
+import os
+import weakref
 from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Protocol
 
-from loky import ProcessPoolExecutor
-from loky.process_executor import ShutdownExecutorError
-
 from eqcirc.errors import EngineError
 from eqcirc.solvers.ngspice.library import require_library
+from eqcirc.solvers.ngspice.processes import Team, WorkerDiedError
 
 
 class Workers(Protocol):
@@ -37,14 +32,10 @@ class Workers(Protocol):
         ...
 
 
-RENEW_AFTER = 20_000
-"""Netlists for each process before fresh ones are started: ngspice 39 keeps about 1 kB of every analysis."""
-
-
 class LocalWorkers:
     """Processes of this machine."""
 
-    died: tuple[type[Exception], ...] = (BrokenProcessPool, ShutdownExecutorError)
+    died: tuple[type[Exception], ...] = (WorkerDiedError,)
 
     def __init__(self, count: int) -> None:
         """Prepare `count` workers, without starting them.
@@ -52,26 +43,28 @@ class LocalWorkers:
         Raises:
             EngineError: libngspice is missing on this machine.
         """
-        require_library()
-        self._count = count
-        self._executor: Any = None  # loky has no types
-        self._asked = 0
+        self._count, self._library = count, require_library()
+        self._team: Team | None = None
+
+    @property
+    def pids(self) -> list[int]:
+        """Numbers of the processes that live."""
+        return self._team.pids if self._team else []
 
     def executor(self) -> Executor:
         """See `Workers.executor`."""
-        self._asked += 1
-        if self._asked > RENEW_AFTER * self._count and self._executor is not None:
-            self._executor.shutdown(wait=True)  # what is running is finished first
-            self._executor, self._asked = None, 1
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(max_workers=self._count, timeout=None)
-        return self._executor  # type: ignore[no-any-return]
+        if self._team is None or self._team.owner != os.getpid():
+            self._team = Team(self._count, self._library)
+            self._stop = weakref.finalize(
+                self, self._team.stop
+            )  # also when nobody closes: forgotten, or at exit
+        return self._team
 
     def discard(self) -> None:
         """Stop the processes."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=True)
-            self._executor = None
+        if self._team is not None:
+            self._stop()
+            self._team = None
 
     close = discard
 

@@ -11,6 +11,7 @@ import pytest
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.costs import SoftmaxCrossEntropy
 from eqcirc.devices import ClampDiode
+from eqcirc.errors import CircuitError
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.cards import table, weighted_sum
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances
@@ -142,3 +143,11 @@ def test_tolerances_reach_ngspice(spice: Callable[..., NgspiceSolver]) -> None:
     ]
     assert 1e-10 < errors[0] < 1e-6
     assert errors[1] < 1e-11
+
+
+def test_a_deck_has_no_lines_that_its_parts_do_not_know_of() -> None:
+    """The builder takes no such name; a circuit can be made without it."""
+    for broken in ("a\n.control", "a\r*# shell ls", "a\x0cb", "a\x85b"):
+        netlist = Netlist(["* title", f"r1 {broken} 0 1k"], ["a"], 1, 1)
+        with pytest.raises(CircuitError, match="the name of a part breaks the line"):
+            netlist.deck()
