@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,23 +33,40 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = Path("experiment.toml"),
     data: Annotated[
-        str, typer.Option(help="Data set: xor, moons, iris, digits, mnist, fashion-mnist, csv, npz.")
+        str,
+        typer.Option(
+            help="Data set: xor, moons, iris, digits, mnist, fashion-mnist, or a file of your own (.csv, .txt, .npz)."
+        ),
     ] = "digits",
+    label: Annotated[str, typer.Option(help="Column of a file that holds the class.")] = "label",
+    targets: Annotated[
+        list[str] | None, typer.Option(help="Column to predict in volts, instead of a class (repeatable).")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a commented experiment file with every key, its unit and default.
 
-    Example: `eqcirc init my.toml --data iris`
+    Example: `eqcirc init my.toml --data iris`, or `eqcirc init mine.toml --data table.csv --label species`
     """
     from eqcirc.cli.output import write_text
+    from eqcirc.data import load_splits
     from eqcirc.experiment.template import starting_point, template
 
     if path.exists() and not force:
         raise ConfigError(f"{path} exists; choose another name or use --force")
-    experiment = starting_point(data)
+    file, columns = Path(data), tuple(targets or ())
+    if file.suffix:
+        kind = "npz" if file.suffix == ".npz" else "csv"
+        load_splits(kind, path=file, label=label, targets=columns)  # says what is wrong with it
+        seen = Path(os.path.relpath(file, path.parent))
+        experiment = starting_point(kind, path=seen, label=label, targets=columns)
+    elif columns or label != "label":
+        raise ConfigError(f"--label and --targets are columns of a file; {data!r} has none: --data FILE.csv")
+    else:
+        experiment = starting_point(data)
     write_text(path, template(experiment))
-    first = "" if experiment.data.path is None else "set data.path in it, then "
-    typer.echo(f"wrote {path}; {first}train it with: eqcirc train {path}")
+    first = "set data.path in it, then " if data in ("csv", "npz") else ""
+    typer.echo(f"wrote {path}; {first}train it with: eqcirc train {shlex.quote(str(path))}")
 
 
 def train(

@@ -139,6 +139,12 @@ def in_words(changes: dict[str, tuple[Any, Any]]) -> str:
     )
 
 
+def title(text: str) -> str:
+    """Return text as an experiment may be called."""
+    letters = "".join(c if (c.isascii() and c.isalnum()) or c in "._-" else "-" for c in text).lstrip("._-")
+    return letters or "experiment"
+
+
 def flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested tables as one, with dotted keys."""
     flat: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.data import Scaling, Splits
-from eqcirc.experiment.load import parse
+from eqcirc.experiment.load import parse, title
 from eqcirc.experiment.opened import Opened, open_run
 from eqcirc.experiment.run import Run
 from eqcirc.learning.trainer import Observer
@@ -57,15 +57,9 @@ def train(
     """
     tables = {"learning": learning, "solver": solver, "audit": audit}
     content: dict[str, Any] = {key: dict(table) for key, table in tables.items() if table is not None}
-    content |= {"name": _title(circuit.name), "seed": seed, "data": {"name": "npz", "scaling": scaling}}
+    content |= {"name": title(circuit.name), "seed": seed, "data": {"name": "npz", "scaling": scaling}}
     experiment = parse(content, "eqcirc.train")
     with Run.start(experiment, folder, overwrite=overwrite, begin=begin, circuit=circuit, data=data) as run:
         run.train(observer)
         run.finish()
     return open_run(folder)
-
-
-def _title(name: str) -> str:
-    """Return a circuit's name as experiments may be called."""
-    letters = "".join(c if (c.isascii() and c.isalnum()) or c in "._-" else "-" for c in name).lstrip("._-")
-    return letters or "circuit"

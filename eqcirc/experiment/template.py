@@ -9,7 +9,7 @@ import tomli_w
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from eqcirc.experiment.load import model_in, parse
+from eqcirc.experiment.load import model_in, parse, title
 from eqcirc.experiment.schema import Experiment
 
 _WIDEST = 40  # characters; comments behind longer entries are not aligned
@@ -40,8 +40,16 @@ _SUITED: dict[str, dict[str, Any]] = {
 """What differs from the schema's defaults, which suit the digits, by data set."""
 
 
-def starting_point(data: str) -> Experiment:
+def starting_point(
+    data: str, *, path: Path | None = None, label: str = "label", targets: tuple[str, ...] = ()
+) -> Experiment:
     """Return an experiment that trains reasonably on a data set.
+
+    Args:
+        data: name of the data set.
+        path: of the file of csv or npz data, as the experiment file is to name it; data.csv or data.npz by default.
+        label: column of the class in a csv file.
+        targets: columns to predict instead.
 
     Raises:
         ConfigError: there is no such data set.
@@ -50,10 +58,16 @@ def starting_point(data: str) -> Experiment:
     network = content.setdefault("network", {})
     network |= {"initial": [1e-7, 3e-6], "amplifiers": {"gain": 4.0}}
     content["data"] = content.get("data", {}) | {"name": data}
-    experiment = parse({"name": data, **content}, "init")
+    if targets:
+        content["data"]["targets"] = list(targets)
+        content["learning"] = content["learning"] | {"cost": "squared_error"}
+    elif label != "label":
+        content["data"]["label"] = label
+    name = data if path is None else title(path.name.partition(".")[0])
+    experiment = parse({"name": name, **content}, "init")
     if data not in ("csv", "npz"):
         return experiment
-    path = Path(f"data.{data}")  # beside the experiment file: not made absolute, as parsing would
+    path = path or Path(f"data.{data}")  # seen from the experiment file: not made absolute, as parsing would
     return experiment.model_copy(update={"data": experiment.data.model_copy(update={"path": path})})
 
 

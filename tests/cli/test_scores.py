@@ -116,3 +116,34 @@ def test_fine_tuning_begins_with_the_values_of_another_run(eqcirc: Command, run:
     assert tuned.json["test_loss"] < fresh.json["test_loss"]
     missing = eqcirc("train", "mine.toml", "--out", "x", "--from", "nowhere")
     assert missing.code == 2 and "there is no nowhere" in missing.err and not Path("x").exists()
+
+
+def test_init_takes_a_file_and_its_columns(eqcirc: Command) -> None:
+    blobs("mine.csv")
+    Path("mine.csv").write_text(Path("mine.csv").read_text().replace("label", "what is it"))
+    Path("sub").mkdir()
+    written = eqcirc("init", "sub/mine.toml", "--data", "mine.csv", "--label", "what is it")
+    assert written.code == 0 and "set data.path" not in written.out
+    text = Path("sub/mine.toml").read_text()
+    assert 'path = "../mine.csv"' in text and 'label = "what is it"' in text and 'name = "mine"' in text
+    options = ("--set", "learning.epochs=1", "--set", "solver.engine=ideal", "--set", "audit.every=0")
+    assert eqcirc("train", "sub/mine.toml", "--out", "run", *options).code == 0
+    assert eqcirc("init", "y.toml", "--data", "mine.csv", "--targets", "thin").code == 0
+    assert 'cost = "squared_error"' in Path("y.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--data", "none.csv"), 3, "none.csv"),
+        (("--data", "mine.csv", "--label", "kind"), 3, "expected a column 'kind' in the header"),
+        (("--data", "iris", "--label", "kind"), 2, "'iris' has none"),
+        (("--data", "irs"), 2, "did you mean 'iris'"),
+    ],
+)
+def test_init_names_what_it_cannot_use(
+    eqcirc: Command, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    blobs("mine.csv")
+    result = eqcirc("init", "x.toml", *arguments)
+    assert result.code == code and message in result.err and not Path("x.toml").exists()
