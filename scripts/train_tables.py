@@ -2,9 +2,9 @@
 
     OPENBLAS_NUM_THREADS=1 python scripts/train_tables.py
 
-Iris, wine, breast cancer, digits and moons are written as CSV files with named classes. For each, `eqcirc init` is given
-the file and its label, `eqcirc train` the experiment that it wrote. The rival is scikit-learn's logistic regression on
-the same parts, scaled alike. Every line on standard error that is a warning is recorded.
+Iris, wine, breast cancer, digits and moons are written as CSV files with named classes. For each, `eqcirc init` is
+given the file and its label, `eqcirc train` the experiment that it wrote. The rival is scikit-learn's logistic
+regression on the same parts, scaled alike. Every line on standard error that is a warning is recorded.
 
 Writes results/train_tables.json. Some ten minutes on two cores.
 """
