@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import tomllib
 from pathlib import Path
@@ -10,9 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from eqcirc.circuit.circuit import Circuit
     from eqcirc.experiment.opened import Opened
     from eqcirc.experiment.schema import Experiment
+    from eqcirc.learning.rule import Rule
+    from eqcirc.typing import Array
     from eqcirc.verify.trials import Curve, Statistic
+
+log = logging.getLogger("eqcirc")
 
 Engine = Literal["both", "ngspice", "ideal"]
 DECADES, POINTS = (-4.5, 1.5), 13  # of the experiment's beta
@@ -35,11 +43,11 @@ def trials(
 
     import numpy as np
 
-    from eqcirc.cli.output import print_json, print_table
+    from eqcirc.cli.output import print_json
     from eqcirc.experiment.build import build_rule, build_solver
     from eqcirc.report.gradients import gradient_figure
     from eqcirc.verify.check import BIAS
-    from eqcirc.verify.trials import GOOD, Trial, curve, measure, statistics
+    from eqcirc.verify.trials import FAINT, Trial, curve, faint_draws, measure, statistics
 
     choice = build_rule(experiment, opened.circuit)
     rule, draws = choice.rule, _draws(opened, experiment, count, samples)
@@ -57,6 +65,13 @@ def trials(
         pairs[name] = exact, np.concatenate([g / size for g, size in zip(gradients, scale, strict=True)])
     unit = "S" if experiment.learning.cost == "squared_error" else "A"
     apart = max(d.differences for d in draws)
+    faint = faint_draws(draws)
+    if faint:
+        log.warning(
+            "%d of %d draws have next to no gradient (below %g of the median), so that their relative errors say "
+            "little: %s",
+            *(len(faint), count, FAINT, ", ".join(map(str, faint))),
+        )
     best = {name: (c.measured_best, c.predicted_best) for name, c in curves.items()}
     if picture is not None:
         title = f"{opened.circuit.name}: {rule.name}, {count} random draws of all values"
@@ -83,25 +98,39 @@ def trials(
         typer.echo(
             f"{count} random draws of all values; adjoint against finite differences: {apart:.1e} at most"
         )
-        for name, rows in found.items():
-            table = [
-                (s.name, f"{s.mean:.6g}", f"{s.low:.6g} to {s.high:.6g}", f"{s.worst:.6g}") for s in rows
-            ]
-            print_table([f"{rule.name} ({name}) against adjoint", "mean", "95 % interval", "worst"], table)
-            measured, predicted = best[name]
-            words = "" if np.isnan(predicted) else f", predicted {predicted:.1e}"
-            if rule.order:
-                typer.echo(f"least error at beta = {measured:.1e} {unit}{words}; now {rule.beta:.1e}")
-        if rule.order:
-            typer.echo(
-                f"recommended: beta = {recommended:.2g} {unit}, the largest with errors below {GOOD:g} in all draws, "
-                "or the best one"
-            )
+        _print(rule, found, best, unit, recommended)
         if picture is not None:
             typer.echo(f"wrote {picture}")
     if write:
         _write(opened.path, recommended)
     return all(next(s.mean for s in rows if s.name == "error") <= BIAS[rule.order] for rows in found.values())
+
+
+def _print(
+    rule: Rule,
+    found: dict[str, list[Statistic]],
+    best: dict[str, tuple[float, float]],
+    unit: str,
+    recommended: float,
+) -> None:
+    """Print statistics by engine, and where the error is least over beta: as measured, and as predicted."""
+    import math
+
+    from eqcirc.cli.output import print_table
+    from eqcirc.verify.trials import GOOD
+
+    for name, rows in found.items():
+        table = [(s.name, f"{s.mean:.6g}", f"{s.low:.6g} to {s.high:.6g}", f"{s.worst:.6g}") for s in rows]
+        print_table([f"{rule.name} ({name}) against adjoint", "mean", "95 % interval", "worst"], table)
+        measured, predicted = best[name]
+        words = "" if math.isnan(predicted) else f", predicted {predicted:.1e}"
+        if rule.order:
+            typer.echo(f"least error at beta = {measured:.1e} {unit}{words}; now {rule.beta:.1e}")
+    if rule.order:
+        typer.echo(
+            f"recommended: beta = {recommended:.2g} {unit}, the largest with errors below {GOOD:g} in all draws, "
+            "or the best one"
+        )
 
 
 def _draws(opened: Opened, experiment: Experiment, count: int, samples: int) -> list[Any]:
@@ -117,11 +146,23 @@ def _draws(opened: Opened, experiment: Experiment, count: int, samples: int) -> 
     for k in range(count):
         seeded = experiment.model_copy(update={"seed": experiment.seed + k})
         values = build_circuit(seeded, part.n_features, part.n_outputs).parameters
+        if experiment.circuit is not None:  # a file has one set of values
+            values = _scattered(opened.circuit, np.random.default_rng([experiment.seed, k, 1]))
         rows = np.random.default_rng([experiment.seed, k]).permutation(part.n_samples)[:samples]
         some = part.take(rows)
         targets = targets_of(some, rule.cost)
         draws.append(draw(rule, values, some.inputs, targets, seed=k, start=experiment.solver.begins))
     return draws
+
+
+def _scattered(circuit: Circuit, rng: np.random.Generator) -> dict[str, Array]:
+    """Return values about those of a circuit: each between half and twice as much, within its bounds."""
+    import numpy as np
+
+    return {
+        e.name: np.clip(e.value * 2 ** rng.uniform(-1, 1, e.value.shape), *e.bounds)
+        for e in circuit.trainable
+    }
 
 
 def _write(path: Path, beta: float) -> None:

@@ -23,6 +23,7 @@ from eqcirc.typing import Array, Parameters
 from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random_entries, relative_error
 
 CONFIDENCE = 0.95
+FAINT = 1e-6  # of the median gradient
 GOOD = 1e-4  # relative error of a gradient that no training can tell from the exact one
 
 
@@ -125,6 +126,12 @@ def draw(
     found = finite_differences(ideal, parameters, inputs, targets, cost, chosen)
     apart = relative_error(found, np.array([exact[name][index] for name, index in chosen]))
     return Draw(parameters, inputs, targets, flat(exact), apart)
+
+
+def faint_draws(draws: Sequence[Draw]) -> list[int]:
+    """Return the numbers of draws with next to no gradient, in which only rounding is measured."""
+    sizes = np.array([np.linalg.norm(some.exact) for some in draws])
+    return np.flatnonzero(sizes < FAINT * np.median(sizes)).tolist()
 
 
 def measure(rule: Rule, solver: Solver, some: Draw) -> Array:

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from eqcirc.circuit.store import save_circuit
+from tests.learning.networks import small_network
+
 Command = Callable[..., Any]
 
 SMALL = """
@@ -114,3 +117,16 @@ def test_a_run_is_past(eqcirc: Command, small: Path, tmp_path: Path) -> None:
     result = eqcirc("check", run, "--trials", 2, "--engine", "ideal", "--write")
     assert result.code == 2
     assert "is a run, whose experiment is past" in result.err
+
+
+def test_a_circuit_from_a_file_is_scattered_about_its_values(eqcirc: Command, tmp_path: Path) -> None:
+    circuit = small_network()
+    save_circuit(circuit, tmp_path / "mine.npz")
+    rows = "\n".join(f"{a},{b},{int(a > 0)}" for a in (-1, 1) for b in (-1, 0.5, 1))
+    (tmp_path / "mine.csv").write_text(f"a,b,label\n{rows}{chr(10)}" * 1 + rows + "\n")
+    path = tmp_path / "mine.toml"
+    path.write_text('circuit = "mine.npz"\ndata = { name = "csv", path = "mine.csv", validation = 0.0 }\n')
+    result = eqcirc("check", path, "--trials", 6, "--engine", "ideal", "--json")
+    figures = {row["name"]: row for row in result.json["statistics"]["ideal"]}
+    assert figures["error"]["low"] < figures["error"]["high"]
+    assert figures["correlation"]["mean"] > 0.999

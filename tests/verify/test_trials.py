@@ -13,7 +13,7 @@ from eqcirc.learning.reading import Reading
 from eqcirc.learning.vector_field import VectorField
 from eqcirc.report.gradients import gradient_figure
 from eqcirc.solvers.ideal.solver import IdealSolver
-from eqcirc.verify.trials import Curve, Draw, Trial, curve, draw, measure, statistics
+from eqcirc.verify.trials import Curve, Draw, Trial, curve, draw, faint_draws, measure, statistics
 from tests.catalogue import case
 from tests.circuit.test_turned import moved
 
@@ -120,3 +120,9 @@ def test_the_picture_can_be_drawn_with_and_without_noise(tmp_path: object) -> No
         unit="A",
     )
     assert target.getvalue()[:4] == b"\x89PNG"
+
+
+def test_draws_with_next_to_no_gradient_are_told_apart() -> None:
+    nothing = np.zeros((1, 1))
+    draws = [Draw({}, nothing, nothing, np.array([size, 0.0]), 0.0) for size in (1.0, 1e-9, 2.0, 3.0, 0.0)]
+    assert faint_draws(draws) == [1, 4]
