@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from eqcirc.errors import EqcircError as EqcircError
     from eqcirc.experiment.load import load_experiment as load_experiment
     from eqcirc.experiment.run import Run as Run
+    from eqcirc.export.pyspice import to_pyspice as to_pyspice
     from eqcirc.learning.asym_ep import AsymEP as AsymEP
     from eqcirc.learning.audit import Audit as Audit
     from eqcirc.learning.choice import choose_rule as choose_rule
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.eqprop import EqProp as EqProp
     from eqcirc.learning.evaluate import targets_of as targets_of
     from eqcirc.learning.holomorphic import Holomorphic as Holomorphic
+    from eqcirc.learning.observer import Observer as Observer
     from eqcirc.learning.optimizers import SGD as SGD
     from eqcirc.learning.optimizers import Adam as Adam
     from eqcirc.learning.plan import Plan as Plan
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.trainer import Trainer as Trainer
     from eqcirc.learning.vector_field import VectorField as VectorField
     from eqcirc.report.figures import learning_figure as learning_figure
+    from eqcirc.report.progress import ProgressBar as ProgressBar
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
     from eqcirc.solvers.free_phase import InitialState as InitialState
@@ -68,10 +71,14 @@ if TYPE_CHECKING:
     from eqcirc.solvers.waveforms import Course as Course
     from eqcirc.solvers.waveforms import Waveforms as Waveforms
     from eqcirc.solvers.waveforms import at_rest as at_rest
+    from eqcirc.verify.advice import advise as advise
     from eqcirc.verify.check import check as check
     from eqcirc.verify.stability import stability_certificate as stability_certificate
     from eqcirc.verify.stability import stability_report as stability_report
     from eqcirc.verify.states import operating_points as operating_points
+
+__version__: str
+"""Of the installed package."""
 
 _HOME = {
     "Lattice": "circuit.lattice",
@@ -137,6 +144,10 @@ _HOME = {
     "VectorField": "learning.vector_field",
     "choose_rule": "learning.choice",
     "Reading": "learning.reading",
+    "Observer": "learning.observer",
+    "ProgressBar": "report.progress",
+    "to_pyspice": "export.pyspice",
+    "advise": "verify.advice",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart
@@ -144,6 +155,10 @@ __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("eqcirc")
     if name not in _HOME:
         raise AttributeError(f"module 'eqcirc' has no attribute {name!r}")
     return getattr(import_module(f"eqcirc.{_HOME[name]}"), name)
@@ -151,4 +166,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Return the public names."""
-    return list(__all__)
+    return [*__all__, "__version__"]

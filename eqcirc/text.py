@@ -18,3 +18,8 @@ def one_line(text: object, most: int = MOST) -> str:
 def ascii_line(text: object, most: int = MOST) -> str:
     """Return `one_line` for netlists, which other tools read as ASCII."""
     return one_line(text, most).replace("…", "~").encode("ascii", "replace").decode()
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: 1 step, 2 steps."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
