@@ -15,6 +15,7 @@ from eqcirc.experiment.data_record import recorded_scaler
 from eqcirc.experiment.directory import RunDirectory
 from eqcirc.experiment.load import load_experiment
 from eqcirc.experiment.schema import Experiment
+from eqcirc.learning.plausible import elsewhere, warn_of_volts
 from eqcirc.typing import Array
 
 log = logging.getLogger("eqcirc")
@@ -56,7 +57,12 @@ class Source:
         if inputs is not None:
             is_run = self.path.is_dir()
             scaler = recorded_scaler(self.path) if is_run and not scaled else self.fitted
-            return read_samples(inputs, scaler, scaled=scaled)
+            read = read_samples(inputs, scaler, scaled=scaled)
+            if strange := elsewhere(read, self.data.train.inputs):
+                other = "raw? Then leave out --scaled" if scaled else "scaled already? Then say --scaled"
+                log.warning("%s: %s; are they %s", inputs, strange, other)
+            warn_of_volts(self.circuit, read)
+            return read
         if scaled:
             raise ConfigError(
                 "--scaled says that the values of --inputs are scaled already; name the file, too"

@@ -23,6 +23,7 @@ from eqcirc.learning.first_rate import demand, warn_of_first_step
 from eqcirc.learning.observer import Listener, observing
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.plan import Plan, base_rates, warn_of_large_steps
+from eqcirc.learning.plausible import warn_of_volts
 from eqcirc.learning.reach import check_targets
 from eqcirc.learning.rule import Rule
 from eqcirc.learning.schedules import factor
@@ -123,6 +124,7 @@ class Trainer:
         self._targets = targets_of(data.train, rule.cost)
         self._check_targets()
         self._check_rate()
+        warn_of_volts(self.circuit, data.train.inputs)
         self.optimizer.take()
 
     def __repr__(self) -> str:
