@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 import eqcirc as eq
 from eqcirc.errors import EqcircError
+from eqcirc.experiment.load import parse
 from eqcirc.learning.rule import Rule
 from tests.learning.networks import blobs, small_network
 
@@ -93,6 +95,9 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "cost, holomorphic": (lambda: eq.Holomorphic(CIRCUIT, "mse", 1e-8), "expected a cost"),  # type: ignore[arg-type]
     "beta": (lambda: eq.EqProp(CIRCUIT, COST, "1e-8"), "beta = '1e-8': expected a positive"),  # type: ignore[arg-type]
     "beta 0": (lambda: eq.VectorField(CIRCUIT, COST, 0.0), "beta = 0: expected a positive"),
+    "targets that are none": (lambda: eq.SquaredError(high=np.nan), "squared error: high must be between"),
+    "momentum": (lambda: eq.SGD("0.9"), "SGD: momentum must be between 0 and 0.9999, got '0.9'"),  # type: ignore[arg-type]
+    "sharpness": (lambda: eq.SoftmaxCrossEntropy("5"), "sharpness K must be between .* got '5'"),  # type: ignore[arg-type]
     "optimizer of two": (twice, "this Adam belongs to another trainer"),
     "audit 0": (lambda: eq.Audit(IDEAL, every=0), "audit: every = 0: expected a whole number from 1"),
     "audit of none": (lambda: eq.Audit(IDEAL, samples=0), "audit: samples = 0"),
@@ -211,6 +216,15 @@ def test_a_plain_function_hears_of_every_epoch() -> None:
     assert heard == trainer.state.metrics
     heard[0].clear()  # which is the listener's own
     assert trainer.state.metrics[0]["epoch"] == 1
+
+
+def test_a_run_directory_hears_a_plain_function_as_well(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    content = {"data": {"name": "xor"}, "solver": {"engine": "ideal"}, "audit": {"every": 0}}
+    experiment = parse(content | {"learning": {"epochs": 2}, "network": {"hidden": [2]}}, "x")
+    with eq.Run.start(experiment, tmp_path / "run") as run:
+        run.train(heard.append)
+    assert [row["epoch"] for row in heard] == [1, 2]
 
 
 def test_a_bar_is_an_observer_that_needs_nothing_else(

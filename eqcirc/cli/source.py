@@ -95,5 +95,6 @@ def open_source(path: Path, *, must_be_run: bool = False) -> Source:
     experiment = folder.experiment() if is_run else load_experiment(path)
     data, scaler = build_data(experiment)
     circuit = build_circuit(experiment, data.train.n_features, data.train.n_outputs)
+    warn_of_volts(circuit, data.train.inputs)
     parameters = folder.trained(circuit, experiment) if is_run else circuit.parameters
     return Source(path, experiment, data, scaler, circuit, parameters)
