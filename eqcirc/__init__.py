@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from eqcirc.experiment.predict import Prediction as Prediction
     from eqcirc.experiment.python import train as train
     from eqcirc.experiment.run import Run as Run
+    from eqcirc.export.pyspice import to_pyspice as to_pyspice
     from eqcirc.learning.asym_ep import AsymEP as AsymEP
     from eqcirc.learning.audit import Audit as Audit
     from eqcirc.learning.choice import choose_rule as choose_rule
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.eqprop import EqProp as EqProp
     from eqcirc.learning.evaluate import targets_of as targets_of
     from eqcirc.learning.holomorphic import Holomorphic as Holomorphic
+    from eqcirc.learning.observer import Observer as Observer
     from eqcirc.learning.optimizers import SGD as SGD
     from eqcirc.learning.optimizers import Adam as Adam
     from eqcirc.learning.plan import Plan as Plan
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.trainer import Trainer as Trainer
     from eqcirc.learning.vector_field import VectorField as VectorField
     from eqcirc.report.figures import learning_figure as learning_figure
+    from eqcirc.report.progress import ProgressBar as ProgressBar
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
     from eqcirc.solvers.free_phase import InitialState as InitialState
@@ -74,10 +77,14 @@ if TYPE_CHECKING:
     from eqcirc.solvers.waveforms import Course as Course
     from eqcirc.solvers.waveforms import Waveforms as Waveforms
     from eqcirc.solvers.waveforms import at_rest as at_rest
+    from eqcirc.verify.advice import advise as advise
     from eqcirc.verify.check import check as check
     from eqcirc.verify.stability import stability_certificate as stability_certificate
     from eqcirc.verify.stability import stability_report as stability_report
     from eqcirc.verify.states import operating_points as operating_points
+
+__version__: str
+"""Of the installed package."""
 
 _HOME = {
     "Lattice": "circuit.lattice",
@@ -149,6 +156,10 @@ _HOME = {
     "VectorField": "learning.vector_field",
     "choose_rule": "learning.choice",
     "Reading": "learning.reading",
+    "Observer": "learning.observer",
+    "ProgressBar": "report.progress",
+    "to_pyspice": "export.pyspice",
+    "advise": "verify.advice",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart
@@ -156,6 +167,10 @@ __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("eqcirc")
     if name not in _HOME:
         raise AttributeError(f"module 'eqcirc' has no attribute {name!r}")
     return getattr(import_module(f"eqcirc.{_HOME[name]}"), name)
@@ -163,4 +178,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Return the public names."""
-    return list(__all__)
+    return [*__all__, "__version__"]

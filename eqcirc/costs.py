@@ -72,6 +72,11 @@ class SquaredError(Cost):
 
     unit = "V²"
 
+    def __post_init__(self) -> None:
+        """Check that the targets are voltages."""
+        for name in ("high", "low"):
+            in_range("squared error", name, getattr(self, name), -1e6, 1e6, "V")
+
     def value(self, outputs: Array, targets: Array) -> Array:
         """Return C in V²."""
         return np.asarray(0.5 * ((outputs - targets) ** 2).sum(axis=-1))

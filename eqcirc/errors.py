@@ -9,6 +9,8 @@ import difflib
 from collections.abc import Iterable
 from numbers import Integral
 
+from eqcirc.text import one_line
+
 
 class EqcircError(Exception):
     """Base of everything that eqcirc raises on purpose."""
@@ -79,6 +81,12 @@ def whole_number(what: str, value: object, least: int = 1) -> None:
     """Raise `ConfigError` unless a value is a whole number from `least` on."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ConfigError(f"{what} = {value!r}: expected a whole number from {least}")
+
+
+def expect(what: str, value: object, kind: type | tuple[type, ...], expected: str) -> None:
+    """Raise `ConfigError` unless a value is of a kind; `expected` says how to make one."""
+    if not isinstance(value, kind):
+        raise ConfigError(f"{what} = {one_line(repr(value), 60)}: expected {expected}")
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:

@@ -36,3 +36,8 @@ def control_character(content: Any) -> str | None:
     if isinstance(content, list):
         return next((found for part in content if (found := control_character(part)) is not None), None)
     return None
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: 1 step, 2 steps."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

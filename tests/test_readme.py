@@ -9,14 +9,20 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
+
+from eqcirc.experiment.load import load_experiment
+from eqcirc.experiment.run import Run
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_python_example_runs_and_every_check_holds(tmp_path: Path) -> None:
+    """And it is the experiment of the file that stands beside it: the same values, to the last bit."""
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     script = tmp_path / "example.py"
-    script.write_text(code, encoding="utf-8")
+    script.write_text(f'{code}\nnp.savez("python.npz", **trainer.parameters)\n', encoding="utf-8")
     command = [sys.executable, "-W", "error", str(script)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -25,6 +31,12 @@ def test_the_python_example_runs_and_every_check_holds(tmp_path: Path) -> None:
     assert float(score.group(1)) >= 0.85
     assert "EqProp (ngspice) against adjoint" in done.stdout
     assert (tmp_path / "iris.png").read_bytes().startswith(b"\x89PNG")
+    (file,) = re.findall(r"This is `(circuits/\w+\.toml)`", README)
+    with Run.start(load_experiment(ROOT / file), tmp_path / "run") as run:
+        assert run.train()
+        trained = run.trainer.parameters
+    with np.load(tmp_path / "python.npz") as python:
+        assert {k: python[k].tobytes() for k in python.files} == {k: v.tobytes() for k, v in trained.items()}
 
 
 def test_every_command_it_shows_exists() -> None:

@@ -133,6 +133,8 @@ def pair(what: str, values: Any) -> tuple[float, float]:
         raise CircuitError(
             f"{what} = {values!r}: expected a lower and an upper value in siemens, such as (1e-7, 1e-5)"
         ) from error
+    if math.isnan(lower) or math.isnan(upper):
+        raise CircuitError(f"{what} = {values!r}: expected two numbers, such as (1e-7, 1e-5)")
     return lower, upper
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from eqcirc.circuit.readout import Readout
 from eqcirc.devices import Element, Gyrator, Share
@@ -85,7 +86,38 @@ class Circuit:
         """Nodes whose voltage is solved for, in order."""
         return np.flatnonzero(self.is_free)
 
-    @cached_property
+    def __repr__(self) -> str:
+        """Say what the circuit has; the parts are in the attributes."""
+        features, outputs = self.inputs.n_features, self.readout.n_outputs
+        trained = ", ".join(f"{e.name} {e.value.size}" for e in self.trainable) or "none"
+        return (
+            f"Circuit({self.name!r}: {features} features, {len(self.free_nodes)} free nodes, {outputs} outputs; "
+            f"trained values: {trained})"
+        )
+
+    def like(self, other: Circuit) -> bool:
+        """Whether another circuit has the same nodes and elements, whatever the values of those that are trained."""
+        if self is other:
+            return True
+        mine, theirs = (
+            [
+                (e.name, type(e), e.trainable, e.value.shape, getattr(e, "law", None), e.bounds)
+                for e in c.elements
+            ]
+            for c in (self, other)
+        )
+        return (
+            (self.node_names, self.rails, mine) == (other.node_names, other.rails, theirs)
+            and np.array_equal(self.fixed_nodes, other.fixed_nodes)
+            and np.array_equal(self.inputs.gain, other.inputs.gain)
+            and np.array_equal(self.readout.nodes, other.readout.nodes)
+            and all(
+                a.trainable or np.array_equal(a.value, b.value)
+                for a, b in zip(self.elements, other.elements, strict=True)
+            )
+        )
+
+    @property
     def parameters(self) -> dict[str, Array]:
         """Copies of the initial values of the trainable elements, by name."""
         return {e.name: e.value.copy() for e in self.elements if e.trainable}
@@ -120,6 +152,23 @@ class Circuit:
             f"no element {name!r} in circuit {self.name!r}: {nearest(name, [e.name for e in self.elements])}"
         )
 
+    def given(self, parameters: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        """Return values by element name as arrays, one number for a whole element repeated.
+
+        Raises:
+            CircuitError: an unknown element, or unusable values.
+        """
+        found: dict[str, Array] = {}
+        for name, value in parameters.items():
+            element = self.element(name)
+            try:
+                array = np.asarray(value, np.float64)
+            except (TypeError, ValueError) as error:
+                raise CircuitError(f"element {name!r}: expected numbers, got {value!r}") from error
+            found[name] = np.full(element.value.shape, array) if array.ndim == 0 else array
+            element.check(found[name])
+        return found
+
     def check(self, parameters: Parameters) -> None:
         """Raise `CircuitError` if `parameters` names an unknown element or holds unusable values."""
         for name, value in parameters.items():
@@ -127,9 +176,7 @@ class Circuit:
 
     def values(self, parameters: Parameters | None = None) -> Mapping[str, Array]:
         """Return the values of all elements, `parameters` taking precedence."""
-        if parameters:
-            self.check(parameters)
-        values = {e.name: e.value for e in self.elements} | dict(parameters or {})
+        values = {e.name: e.value for e in self.elements} | self.given(parameters or {})
         for element, share in self._sharing:
             values[element.name] = np.asarray(share.factor * values[share.name][share.parts])
         return values

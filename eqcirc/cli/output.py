@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from eqcirc.cli.stopping import Patience
 from eqcirc.errors import ConfigError
-from eqcirc.learning.trainer import RETRIED_BY, Trainer
+from eqcirc.learning.trainer import Trainer
+from eqcirc.report.progress import ProgressBar as Bar
 from eqcirc.text import lines
 
 
@@ -54,16 +52,6 @@ def score_pairs(accuracy: float, loss: float, failed: int, samples: int, unit: s
     return pairs
 
 
-def retries(rungs: Mapping[str, int]) -> list[str]:
-    """Return a phrase for each rung of the ladder of retries that solved so many samples."""
-    return [f"{counted(won, 'sample')} needed {rung}" for rung, won in rungs.items()]
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number of things in words: 1 step, 2 steps."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table, numbers right-aligned; nothing is cut off, however narrow the terminal."""
     cells = [list(columns), *([_shown(value) for value in row] for row in rows)]
@@ -90,44 +78,24 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class ProgressBar:
-    """Shows epoch, loss, accuracy and samples/s while a trainer runs, and a line for each epoch."""
+class ProgressBar(Bar):
+    """The bar of the command line: it is there before the first batch, and says what it waits for if none comes."""
 
     def __init__(self, trainer: Trainer, *, quiet: bool = False) -> None:
         """Prepare the bar; `quiet` shows nothing."""
-        self._trainer, self._quiet = trainer, quiet
-        self._console = Console(stderr=True, soft_wrap=True)
-        self._progress = Progress(
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[news]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=quiet or not self._console.is_terminal,
-        )
-        self._began, self._samples = time.perf_counter(), 0
+        super().__init__(quiet=quiet)
+        self._trainer = trainer
         self._patience = Patience(self._waiting_for)
 
     def on_batch(self, trainer: Trainer, samples: int) -> None:
         """Move the bar."""
         self._patience.start_again()
-        self._samples += samples
-        state, sums = trainer.state, trainer.state.sums
-        good = max(1.0, sums["seen"] - sums["failed"])
-        news = f"loss {sums['loss'] / good:.4g}  {self._rate():.0f} samples/s"
-        if trainer.data.train.labels is not None:
-            news = f"accuracy {sums['right'] / max(1.0, sums['seen']):.1%}  {news}"
-        self._progress.update(self._task, completed=trainer.step, epoch=state.epoch + 1, news=news)
+        super().on_batch(trainer, samples)
 
     def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
         """Print the epoch's line."""
         self._patience.start_again()
-        if not self._quiet:
-            width = len(str(trainer.plan.epochs))
-            line = f"epoch {row['epoch']:>{width}}  {_epoch_news(row)}  {self._rate():.0f} samples/s"
-            self._console.print(line, highlight=False)
-        self._began, self._samples = time.perf_counter(), 0
+        super().on_epoch(trainer, row)
 
     def _waiting_for(self) -> str:
         trainer, state = self._trainer, self._trainer.state
@@ -139,44 +107,13 @@ class ProgressBar:
             "(Ctrl-C twice stops at once)"
         )
 
-    def _rate(self) -> float:
-        """Return samples/s of the present epoch."""
-        return self._samples / max(time.perf_counter() - self._began, 1e-9)
-
-    def __enter__(self) -> ProgressBar:
+    def __enter__(self) -> Self:
         """Show the bar."""
         self._patience.start()
-        trainer = self._trainer
-        self._progress.start()
-        self._task = self._progress.add_task(
-            "",
-            total=trainer.steps,
-            completed=trainer.step,
-            epoch=trainer.state.epoch + 1,
-            epochs=trainer.plan.epochs,
-            news="",
-        )
+        self.begin(self._trainer)
         return self
 
     def __exit__(self, *error: object) -> None:
         """Remove the bar."""
-        self._progress.stop()
+        super().__exit__(*error)
         self._patience.stop()
-
-
-def _epoch_news(row: dict[str, Any]) -> str:
-    """Return what an epoch's row of the metrics says, in short."""
-    parts = [f"loss {row['train_loss']:<9.4g}"]
-    if not math.isnan(row["train_accuracy"]):
-        parts.append(f"train {row['train_accuracy']:7.2%}")
-        if "validation_accuracy" in row and not math.isnan(row["validation_accuracy"]):
-            parts.append(f"validation {row['validation_accuracy']:7.2%}")
-    elif "validation_loss" in row and not math.isnan(row["validation_loss"]):
-        parts.append(f"validation loss {row['validation_loss']:<9.4g}")
-    if math.isnan(row.get("validation_loss", 0.0)):
-        parts.append("validation not measured")
-    if row["failed"]:
-        parts.append(f"{row['failed']} samples failed")
-    rungs = {key.removeprefix(RETRIED_BY): row[key] for key in row if key.startswith(RETRIED_BY)}
-    parts += retries(rungs)
-    return "  ".join(parts)

@@ -236,7 +236,8 @@ def _report(run: Run, as_json: bool) -> None:
 
 def _summary_pairs(summary: dict[str, Any], unit: str) -> dict[str, str]:
     """Return the summary of a run as pairs for `print_pairs`."""
-    from eqcirc.cli.output import counted, score_pairs
+    from eqcirc.cli.output import score_pairs
+    from eqcirc.text import counted
 
     score = {key: summary[f"test_{key}"] for key in ("accuracy", "loss", "failed", "samples")}
     pairs = {f"test {name}": text for name, text in score_pairs(**score, unit=unit).items()}

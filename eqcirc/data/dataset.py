@@ -66,6 +66,10 @@ class Dataset:
                 f"{self.name}: expected a name for each of {self.n_classes} classes, got {len(self.classes)}"
             )
 
+    def __repr__(self) -> str:
+        """Say how much of what; the numbers are in the attributes."""
+        return f"Dataset({self.name!r}: {self.n_samples} samples, {_shape(self)})"
+
     @property
     def n_samples(self) -> int:
         """Number of samples."""
@@ -110,6 +114,12 @@ class Splits:
     validation: Dataset | None
     test: Dataset
 
+    def __repr__(self) -> str:
+        """Say how much of what."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        sizes = ", ".join(f"{name} {0 if part is None else part.n_samples}" for name, part in parts.items())
+        return f"Splits({self.train.name!r}: {sizes} samples, {_shape(self.train)})"
+
     def __post_init__(self) -> None:
         """Check that the parts fit one circuit."""
         expected = (self.train.n_features, self.train.n_outputs)
@@ -119,3 +129,9 @@ class Splits:
                     f"{part.name}: expected {expected[0]} features and {expected[1]} outputs "
                     f"as in the training part, got {part.n_features} and {part.n_outputs}"
                 )
+
+
+def _shape(part: Dataset) -> str:
+    """Return how wide inputs and answers are, in words."""
+    answers = "classes" if part.targets is None else "targets"
+    return f"{part.n_features} features, {part.n_outputs} {answers}"

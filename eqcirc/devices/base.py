@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -238,8 +239,10 @@ def number(x: float) -> str:
 
 
 def in_range(name: str, what: str, value: float, lower: float, upper: float, unit: str) -> None:
-    """Raise `CircuitError` unless lower <= value <= upper (NaN never is)."""
-    if not lower <= value <= upper:
+    """Raise `CircuitError` unless it is a number and lower <= value <= upper (NaN never is)."""
+    number_given = isinstance(value, Real | np.ndarray)
+    if not (number_given and lower <= value <= upper):
+        got = f"{value:g}" if number_given else repr(value)
         raise CircuitError(
-            f"{name}: {what} must be between {lower:g} and {upper:g} {unit}".rstrip() + f", got {value:g}"
+            f"{name}: {what} must be between {lower:g} and {upper:g} {unit}".rstrip() + f", got {got}"
         )

@@ -17,13 +17,14 @@ import numpy as np
 from eqcirc.data import Dataset, Scaler, Splits
 from eqcirc.errors import CheckpointError, DataError
 from eqcirc.experiment.schema import Experiment
+from eqcirc.typing import Array
 
 NAME = "data.json"
 SAMPLES = "samples.csv"
 KEPT = 16  # samples
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Known:
     """What a run knows of its data.
 
@@ -33,19 +34,22 @@ class Known:
         is_regression: whether outputs are predicted values, not classes.
         classes: their names, by output; () where they are just numbers.
         targets: names of the columns that are predicted; () where they have none.
+        limits: (2, n_features) smallest and largest inputs of the training part, scaled.
     """
 
     n_features: int
     n_outputs: int
+    limits: Array
     is_regression: bool = False
     classes: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, experiment: Experiment, part: Dataset) -> Known:
-        """Return what a part of the data says."""
-        regression = part.targets is not None
-        return cls(part.n_features, part.n_outputs, regression, part.classes, experiment.data.targets)
+        """Return what the training part of the data says."""
+        limits = np.stack([part.inputs.min(axis=0), part.inputs.max(axis=0)])
+        names = part.classes, experiment.data.targets
+        return cls(part.n_features, part.n_outputs, limits, part.targets is not None, *names)
 
     def output_names(self) -> list[str]:
         """Return a name for each output: of its class or target, or its number."""
@@ -63,6 +67,7 @@ def data_record(experiment: Experiment, scaler: Scaler, train: Dataset) -> dict[
         "names": list(scaler.names) or None,
         "centre": scaler.offset.tolist(),
         "factor": scaler.factor.tolist(),
+        "limits": known.limits.tolist(),
         "outputs": known.n_outputs,
         "regression": known.is_regression,
         "classes": list(known.classes) or None,
@@ -113,9 +118,12 @@ def recorded_shape(folder: Path, experiment: Experiment) -> Known | None:
         return None
     try:
         classes = tuple(str(name) for name in content["classes"] or ())
+        limits = np.array(content["limits"], dtype=np.float64)
+        if limits.shape != (2, len(content["centre"])):
+            raise ValueError(f"limits of shape {limits.shape}")
+        kind = bool(content["regression"])
         outputs = int(content["outputs"])
-        regression = bool(content["regression"])
-        return Known(len(content["centre"]), outputs, regression, classes, experiment.data.targets)
+        return Known(limits.shape[1], outputs, limits, kind, classes, experiment.data.targets)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / NAME} is damaged ({error!r}); restore it from a backup") from error
 

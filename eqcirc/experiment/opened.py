@@ -25,6 +25,7 @@ from eqcirc.experiment.load import load_experiment
 from eqcirc.experiment.predict import Prediction, predict
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import Score, evaluate
+from eqcirc.learning.plausible import elsewhere, warn_of_volts
 from eqcirc.solvers.base import Solver
 from eqcirc.typing import Array
 
@@ -115,7 +116,12 @@ class Opened:
         """
         if inputs is not None:
             scaler = self._nothing() if scaled else self.scaler
-            return read_samples(inputs, scaler, scaled=scaled, label=self.experiment.data.label)
+            read = read_samples(inputs, scaler, scaled=scaled, label=self.experiment.data.label)
+            if strange := elsewhere(read, self.known.limits):
+                other = "raw? Then leave out --scaled" if scaled else "scaled already? Then say --scaled"
+                log.warning("%s: %s; are they %s", inputs, strange, other)
+            warn_of_volts(self.circuit, read)
+            return read
         if scaled:
             raise ConfigError(
                 "--scaled says that the values of --inputs are scaled already; name the file, too"
@@ -197,5 +203,6 @@ def open_source(path: Path) -> Opened:
             data_record.check_data(path, experiment)
         known = Known.of(experiment, build_data(experiment)[0].train)
     circuit = build_circuit(experiment, known.n_features, known.n_outputs)
+    warn_of_volts(circuit, known.limits)
     parameters = folder.trained(circuit, experiment) if is_run else circuit.parameters
     return Opened(path, experiment, circuit, parameters, known)

@@ -11,7 +11,7 @@ from eqcirc.data import Scaling, Splits
 from eqcirc.experiment.load import parse, title
 from eqcirc.experiment.opened import Opened, open_run
 from eqcirc.experiment.run import Run
-from eqcirc.learning.trainer import Observer
+from eqcirc.learning.observer import Listener
 
 Table = Mapping[str, Any]
 """Keys of a table of the experiment file, and their values."""
@@ -29,7 +29,7 @@ def train(
     audit: Table | None = None,
     begin: Path | str | None = None,
     overwrite: bool = False,
-    observer: Observer | None = None,
+    observer: Listener | None = None,
 ) -> Opened:
     """Train a circuit on data, leave a run directory, and return it opened.
 
@@ -48,7 +48,7 @@ def train(
         audit: keys of [audit].
         begin: run directory or npz file whose values to begin with instead.
         overwrite: replace a run that is there.
-        observer: is told how it goes.
+        observer: is told how it goes: an `Observer` such as `ProgressBar()`, or a function of each epoch's metrics.
 
     Raises:
         ConfigError: an unknown key, a value out of range, or the folder is in use.

@@ -26,7 +26,8 @@ from eqcirc.experiment.load import CIRCUIT
 from eqcirc.experiment.provenance import fingerprint
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
-from eqcirc.learning.trainer import Observer, Trainer
+from eqcirc.learning.observer import Listener, observing
+from eqcirc.learning.trainer import Trainer
 from eqcirc.report.figures import learning_figure
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.ngspice.decks import export_deck
@@ -161,7 +162,7 @@ class Run:
         """
         self.folder.save(self.trainer, self.experiment)
 
-    def train(self, observer: Observer | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
+    def train(self, observer: Listener | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
         """Train to the end, or until `stop()`; a checkpoint is written after every epoch and at the end.
 
         Raises:
@@ -275,8 +276,8 @@ class Run:
 class _Saver:
     """Writes checkpoint and timing after every epoch, and passes the news on."""
 
-    def __init__(self, run: Run, observer: Observer | None) -> None:
-        self._run, self._observer = run, observer
+    def __init__(self, run: Run, observer: Listener | None) -> None:
+        self._run, self._observer = run, observing(observer)
         self._began, self._samples = time.perf_counter(), 0
 
     def on_batch(self, trainer: Trainer, samples: int) -> None:

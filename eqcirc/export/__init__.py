@@ -1,1 +1,1 @@
-"""Circuits in other tools' terms."""
+"""Circuits in the formats of other tools: `eqcirc.to_pyspice`, and decks for ngspice by `eqcirc.export_deck`."""

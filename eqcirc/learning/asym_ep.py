@@ -19,7 +19,7 @@ from eqcirc.circuit.turned import turned
 from eqcirc.costs import Cost
 from eqcirc.learning.deviation import Deviation, continued
 from eqcirc.learning.phases import PHASES, Variant
-from eqcirc.learning.rule import Phase, PhasedRule, arrays
+from eqcirc.learning.rule import Phase, PhasedRule
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.typing import Array, Parameters
 
@@ -64,7 +64,7 @@ class AsymEP(PhasedRule):
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Deviation:
         """See `Rule.measure`: the free phase, then the nudged ones of the turned circuit."""
-        inputs, targets = arrays(inputs, targets)
+        inputs, targets = self.asked(solver, inputs, targets)
         rule = self.drawn(parameters, inputs)
         nudge = rule.nudge(targets)
         nudge.check(len(inputs), self.circuit.readout.n_outputs)

@@ -135,7 +135,10 @@ class Audit:
             f"{seen.cosine:.6f}, lengths within {seen.length:.1%}; the update is {seen.bias:.1%} off for its beta"
         )
         if seen.bias > limits.stop_bias:
-            raise AuditError(f"{told}; the run stops at {limits.stop_bias:.0%}. Lower beta")
+            raise AuditError(
+                f"{told}; the run stops at {limits.stop_bias:.0%}. Lower beta if it is too large, raise it if rounding "
+                "drowns its nudge: 'eqcirc check' measures which"
+            )
         differ = (
             seen.max_dv > limits.stop_voltage,
             seen.cosine < limits.stop_cosine,

@@ -24,7 +24,7 @@ from eqcirc.costs import Cost, SquaredError
 from eqcirc.errors import ConfigError, SolverError
 from eqcirc.learning.deviation import Deviation, continued
 from eqcirc.learning.phases import PHASES, Variant
-from eqcirc.learning.rule import PhasedRule, arrays
+from eqcirc.learning.rule import PhasedRule
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array, Parameters
@@ -69,7 +69,7 @@ class Coupled(PhasedRule):
         Raises:
             SolverError: nothing proves that there is one operating point.
         """
-        inputs, targets = arrays(inputs, targets)
+        inputs, targets = self.asked(solver, inputs, targets)
         Nudge(self.cost, targets, 1.0).check(len(inputs), self.circuit.readout.n_outputs)
         free = solver.solve(parameters, inputs)
         good, phases = free.converged, PHASES[self.variant]

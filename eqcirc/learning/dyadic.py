@@ -20,7 +20,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.doubled import doubled
 from eqcirc.costs import Cost
 from eqcirc.learning.deviation import continued
-from eqcirc.learning.rule import Measurement, Phase, Rule, arrays
+from eqcirc.learning.rule import Measurement, Phase, Rule, check_arguments
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
@@ -43,6 +43,7 @@ class Dyadic(Rule):
             SymmetryError: the reciprocal parts have no scaling.
             CircuitError: an element, or the law of a device, that has no image.
         """
+        check_arguments(circuit, cost, beta)
         self.circuit, self.cost, self.beta = circuit, cost, beta
         self.doubled = doubled(circuit)
 
@@ -64,7 +65,7 @@ class Dyadic(Rule):
 
     def measure(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Image:
         """See `Rule.measure`: the free phase of the circuit, then that of the doubled one with its nudge."""
-        inputs, targets = arrays(inputs, targets)
+        inputs, targets = self.asked(solver, inputs, targets)
         nudge = self.nudge(targets)
         nudge.check(len(inputs), self.circuit.readout.n_outputs)
         free = solver.solve(parameters, inputs)

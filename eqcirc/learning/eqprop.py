@@ -59,6 +59,7 @@ class EqProp(PhasedRule):
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Contrast:
         """See `Rule.measure`: the free phase and the nudged ones, in one solve."""
+        inputs, targets = self.asked(solver, inputs, targets)
         rule = self.drawn(parameters, inputs)
         points = solver.solve(parameters, inputs, rule.nudge(targets, parameters))
         return Contrast(rule, parameters, points, self.seen(points, parameters, inputs))

@@ -19,7 +19,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
 from eqcirc.errors import ConfigError, SolverError
-from eqcirc.learning.rule import Measurement, Rule, arrays
+from eqcirc.learning.rule import Measurement, Rule, check_arguments
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.ideal.holomorphic import Complex, nudged
 from eqcirc.solvers.ideal.solver import IdealSolver
@@ -48,6 +48,7 @@ class Holomorphic(Rule):
         """
         if nudges < 2:
             raise ConfigError(f"holomorphic EqProp: expected at least 2 nudges on the circle, got {nudges}")
+        check_arguments(circuit, cost, beta)
         self.circuit, self.cost, self.beta, self.nudges = circuit, cost, beta, nudges
         self._scaling = symmetry(circuit)
 
@@ -72,7 +73,7 @@ class Holomorphic(Rule):
                 f"holomorphic EqProp has complex voltages, which the {solver.name} solver cannot have; use the ideal "
                 'solver, or variant = "richardson" of eqprop'
             )
-        inputs, targets = arrays(inputs, targets)
+        inputs, targets = self.asked(solver, inputs, targets)
         s = symmetry(self.circuit, parameters) if self.circuit.scaling_varies else self._scaling
         at = s[self.circuit.readout.nodes]
         weight = np.divide(1, at, out=np.zeros_like(at), where=at != 0)

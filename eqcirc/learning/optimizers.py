@@ -12,10 +12,12 @@ the tiny default. Source: Kingma & Ba 2015 (arXiv 1412.6980).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 import numpy as np
 
 from eqcirc.devices.base import in_range
+from eqcirc.errors import ConfigError
 from eqcirc.typing import Array, Parameters
 
 
@@ -26,6 +28,26 @@ class Optimizer(ABC):
         """Start without memory."""
         self.state: dict[str, Array] = {}
         """Arrays by ``<kind>.<element>``, plus the scalar ``t``; saved and restored by checkpoints."""
+        self._taken = False
+
+    def take(self) -> Self:
+        """Return self to the one trainer that may have it.
+
+        Raises:
+            ConfigError: another one has it.
+        """
+        if self._taken:
+            raise ConfigError(
+                f"this {type(self).__name__} belongs to another trainer, whose gradients it remembers; give each "
+                "trainer an optimizer of its own"
+            )
+        self._taken = True
+        return self
+
+    def __repr__(self) -> str:
+        """Show the settings."""
+        shown = (f"{key}={value:g}" for key, value in vars(self).items() if isinstance(value, float))
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     @abstractmethod
     def steps(self, gradient: Parameters, rates: dict[str, float]) -> dict[str, Array]:

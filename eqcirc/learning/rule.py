@@ -16,10 +16,10 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
-from eqcirc.errors import ConfigError, SolverError, nearest
+from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, expect, nearest
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.reading import Reading
-from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, check_beta
 from eqcirc.typing import Array, Parameters
 
 NOISE = 1e-10
@@ -123,6 +123,38 @@ class Rule(ABC):
         vars(other).update(attributes)
         return other
 
+    def __repr__(self) -> str:
+        """Name the rule, what it trains and how strongly it nudges."""
+        more = "".join(
+            f", {key} = {value!r}" for key in ("variant", "reading") if (value := getattr(self, key, None))
+        )
+        return f"{type(self).__name__}({self.circuit!r}, {self.cost!r}, beta = {self.beta:g}{more})"
+
+    def fits(self, solver: Solver) -> None:
+        """Raise `CircuitError` for a solver of another circuit."""
+        if not self.circuit.like(solver.circuit):
+            raise CircuitError(
+                f"the rule is for {self.circuit!r}, and the solver for {solver.circuit!r}: expected one circuit"
+            )
+
+    def asked(self, solver: Solver, inputs: Array, targets: Array) -> tuple[Array, Array]:
+        """Return samples and targets as arrays with a row for each sample, whatever they were given as.
+
+        Raises:
+            CircuitError: the solver is one of another circuit.
+            DataError: they are no numbers.
+        """
+        if self.circuit.node_names != solver.circuit.node_names:
+            self.fits(solver)
+        try:
+            return np.atleast_2d(np.asarray(inputs, np.float64)), np.atleast_2d(
+                np.asarray(targets, np.float64)
+            )
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"{self.name}: expected inputs and targets to be rows of numbers: {error}"
+            ) from error
+
     def draws(self, parameters: Parameters | None, inputs: Array) -> np.random.Generator:
         """Return a generator for one measurement: another one for other samples or values, and the same if repeated."""
         values = self.circuit.parameters if parameters is None else parameters
@@ -173,6 +205,7 @@ class PhasedRule(Rule):
         """Take circuit, cost, nudging strength and variant; `ConfigError` for a variant that does not exist."""
         if variant not in PHASES:
             raise ConfigError(f"unknown variant {variant!r}: {nearest(str(variant), tuple(PHASES))}")
+        check_arguments(circuit, cost, beta)
         self.circuit, self.cost, self.beta, self.variant = circuit, cost, beta, variant
 
     @property
@@ -188,9 +221,11 @@ class PhasedRule(Rule):
         return self._with(variant="positive" if positive else "negative")
 
 
-def arrays(inputs: Array, targets: Array) -> tuple[Array, Array]:
-    """Return samples and targets as arrays with a row for each sample, whatever they were given as."""
-    return np.atleast_2d(np.asarray(inputs, np.float64)), np.atleast_2d(np.asarray(targets, np.float64))
+def check_arguments(circuit: Circuit, cost: Cost, beta: float) -> None:
+    """Raise `ConfigError` unless a rule can be made of these."""
+    expect("circuit", circuit, Circuit, "a Circuit, as Layered(...).build and CircuitBuilder.build make it")
+    expect("cost", cost, Cost, "a cost, SquaredError() or SoftmaxCrossEntropy()")
+    check_beta(beta)
 
 
 def flat(gradient: Parameters) -> Array:

@@ -11,18 +11,20 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
 from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset, Splits
-from eqcirc.errors import ConfigError, SolverError, UnmeasuredError
+from eqcirc.errors import ConfigError, SolverError, UnmeasuredError, expect, nearest
 from eqcirc.learning.audit import Audit
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.first_rate import demand, warn_of_first_step
+from eqcirc.learning.observer import Listener, observing
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.plan import Plan, base_rates, warn_of_large_steps
+from eqcirc.learning.plausible import warn_of_volts
 from eqcirc.learning.reach import check_targets
 from eqcirc.learning.rule import NOISE, Measurement, Rule
 from eqcirc.learning.schedules import factor
@@ -72,16 +74,31 @@ class State:
     ended: str = ""
 
 
-class Observer(Protocol):
-    """Is told how a run goes."""
+PARTS = ("train", "validation", "test")
 
-    def on_batch(self, trainer: Trainer, samples: int) -> None:
-        """A batch of `samples` is done."""
-        ...
 
-    def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
-        """An epoch is done; `row` is its line of the metrics."""
-        ...
+def _check_kinds(
+    solver: Solver,
+    rule: Rule,
+    data: Splits,
+    optimizer: Optimizer | None,
+    plan: Plan | None,
+    audit: Audit | None,
+) -> None:
+    """Raise `ConfigError` for an argument that is something else, and `CircuitError` for two circuits."""
+    none = type(None)
+    expect("solver", solver, Solver, "a solver, such as IdealSolver(circuit)")
+    expect("rule", rule, Rule, "a learning rule, such as EqProp(circuit, cost, beta)")
+    expect(
+        "data",
+        data,
+        Splits,
+        'Splits(train, validation, test) of a Dataset("mine", X, labels=y, n_classes=n) each',
+    )
+    expect("optimizer", optimizer, (Optimizer, none), "an optimizer, such as Adam() or SGD()")
+    expect("plan", plan, (Plan, none), "a Plan(...)")
+    expect("audit", audit, (Audit, none), "an Audit(other_solver)")
+    rule.fits(solver)
 
 
 class Trainer:
@@ -103,9 +120,11 @@ class Trainer:
         Rows of the metrics say so where the rule's updates are not `exact`, up to its beta.
 
         Raises:
-            ConfigError: wrong number of features or outputs, targets out of reach, a rate for an unknown element or
-                one for elements of different units, none for gradient descent.
+            CircuitError: solver and rule are of two circuits.
+            ConfigError: something of another kind, wrong number of features or outputs, targets out of reach, a rate
+                for an unknown element or one for elements of different units, none for gradient descent.
         """
+        _check_kinds(solver, rule, data, optimizer, plan, audit)
         self.solver, self.rule, self.data = solver, rule, data
         self.circuit = solver.circuit
         self.optimizer = optimizer or Adam()
@@ -119,6 +138,15 @@ class Trainer:
         self._targets = targets_of(data.train, rule.cost)
         self._check_targets()
         self._check_rate()
+        warn_of_volts(self.circuit, data.train.inputs)
+        self.optimizer.take()
+
+    def __repr__(self) -> str:
+        """Say what is trained, by what, and how far it is."""
+        return (
+            f"Trainer({self.circuit.name!r} by {self.solver.name} and {self.rule.name}, {self.optimizer!r}: "
+            f"epoch {self.state.epoch} of {self.plan.epochs}, batch {self.state.batch} of {self.n_batches})"
+        )
 
     @property
     def step(self) -> int:
@@ -147,7 +175,7 @@ class Trainer:
             return self.state.best
         return self.state.parameters
 
-    def run(self, observer: Observer | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
+    def run(self, observer: Listener | None = None, stop: Callable[[], bool] = lambda: False) -> bool:
         """Train until the plan is done or `stop()` is true after a batch; return whether the plan is done.
 
         It is done early, and `State.ended` says why, when all that is left to learn is rounding noise, or when the
@@ -156,7 +184,9 @@ class Trainer:
         Raises:
             SolverError: too many samples of a batch failed.
             AuditError: the solvers disagree beyond the stop threshold.
+            ConfigError: `observer` is neither an `Observer` nor a function, which is called with each epoch's metrics.
         """
+        observer = observing(observer)
         warn_of_large_steps(self._rates, self.circuit.trainable, self.optimizer)
         state = self.state
         while not self.done:
@@ -174,7 +204,13 @@ class Trainer:
         return True
 
     def score(self, part: Literal["train", "validation", "test"]) -> Score:
-        """Evaluate the trained values on a part of the data."""
+        """Evaluate the trained values on a part of the data.
+
+        Raises:
+            ConfigError: there is no such part.
+        """
+        if part not in PARTS:
+            raise ConfigError(f"part = {part!r}: {nearest(str(part), PARTS)}")
         dataset = getattr(self.data, part)
         if dataset is None:
             raise ConfigError(f"there is no {part} part; give data.{part} a share above 0")

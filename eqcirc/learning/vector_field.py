@@ -38,6 +38,7 @@ class VectorField(PhasedRule):
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Deviation:
         """See `Rule.measure`: the free phase and the nudged ones, in one solve."""
+        inputs, targets = self.asked(solver, inputs, targets)
         rule = self.drawn(parameters, inputs)
         nudge = Nudge(self.cost, targets, self.beta, PHASES[rule.variant].factors)
         points = solver.solve(parameters, inputs, nudge)

@@ -7,34 +7,42 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from eqcirc.errors import ConfigError
 from eqcirc.learning.evaluate import Score
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = {"train": "#1f6feb", "validation": "#d1242f", "test": "#1a7f37"}
 POINTS = "#1f6feb"
 
 
 def learning_figure(
-    path: Path | str | BinaryIO,
+    path: Path | str | BinaryIO | None,
     metrics: list[dict[str, Any]],
     pairs: tuple[Array, Array] | None = None,
     *,
     test: Score | None = None,
     title: str = "",
     cost_unit: str = "V",
-) -> None:
+) -> Figure:
     """Draw the learning curves and, if given, the score on the test part and SPICE against ideal voltages.
 
     Args:
-        path: PNG file to write.
+        path: file to write, in the format that its name asks for (PNG for an open file); None for none.
         metrics: rows of the run; those of a regression have no accuracy (NaN), and then no such panel is drawn.
         pairs: node voltages (sample, free node) by ngspice and by the ideal solver.
         test: score of the trained circuit on the test part, marked at the last epoch.
         title: of the picture.
         cost_unit: unit of the loss.
+
+    Returns:
+        The figure, with its panels as axes.
+
+    Raises:
+        ConfigError: there is no such format.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -56,7 +64,21 @@ def learning_figure(
     if pairs is not None:
         agreement(axes[-1], *pairs)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path, format="png", dpi=130)
+    if path is not None:
+        figure.savefig(path, format=_format(path, figure), dpi=130)
+    return figure
+
+
+def _format(path: Path | str | BinaryIO, figure: Figure) -> str:
+    """Return the format that the name of a picture asks for."""
+    if not isinstance(path, Path | str):
+        return "png"
+    wanted, known = Path(path).suffix.removeprefix(".").lower(), figure.canvas.get_supported_filetypes()
+    if wanted not in known:
+        raise ConfigError(
+            f"{path}: expected a picture's name, that ends in one of .{', .'.join(sorted(known))}"
+        )
+    return wanted
 
 
 def _series(metrics: list[dict[str, Any]], key: str) -> dict[str, list[float]]:

@@ -8,16 +8,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from types import TracebackType
 
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
-from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError
+from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, expect
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, NodeArray, Parameters
+
+
+def check_beta(beta: float) -> None:
+    """Raise `ConfigError` for a nudging strength that is none."""
+    if not (isinstance(beta, Real) and np.isfinite(beta) and beta > 0):
+        shown = f"{beta:g}" if isinstance(beta, Real) else repr(beta)
+        raise ConfigError(
+            f"beta = {shown}: expected a positive, finite nudging strength; without a nudge there is no contrast "
+            "between the phases to learn from"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +51,7 @@ class Nudge:
 
     def __post_init__(self) -> None:
         """Check beta."""
-        if not (np.isfinite(self.beta) and self.beta > 0):
-            raise ConfigError(
-                f"beta = {self.beta:g}: expected a positive, finite nudging strength; without a nudge there is "
-                "no contrast between the phases to learn from"
-            )
+        check_beta(self.beta)
 
     def take(self, samples: np.ndarray | slice) -> Nudge:
         """Return the nudge of some samples."""
@@ -89,6 +96,13 @@ class OperatingPoints:
     nonlinearity: Array | None = None
     noise: Array | None = None
     evidence: Evidence = Evidence.PROVEN
+
+    def __repr__(self) -> str:
+        """Say how many, and what became of them; the numbers are in the attributes."""
+        phases, samples, nodes = self.voltages.shape
+        bad = int((~self.converged).sum())
+        state = f"{bad} failed ({self.explain(1)})" if bad else "all converged"
+        return f"OperatingPoints({samples} samples, {phases} phases, {nodes} nodes: {state})"
 
     def take(self, samples: np.ndarray) -> OperatingPoints:
         """Return some samples (a mask or numbers), without messages."""
@@ -138,8 +152,15 @@ class Solver(ABC):
 
     def __init__(self, circuit: Circuit) -> None:
         """Bind to a circuit."""
+        expect(
+            "circuit", circuit, Circuit, "a Circuit, as Layered(...).build and CircuitBuilder.build make it"
+        )
         self.circuit = circuit
         self._others: dict[Circuit, Solver] = {}
+
+    def __repr__(self) -> str:
+        """Name the solver and what it solves."""
+        return f"{type(self).__name__}({self.circuit!r})"
 
     @abstractmethod
     def solve(

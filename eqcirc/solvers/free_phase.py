@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.junctions import ROUNDING
 from eqcirc.circuit.reduction import Reduction
-from eqcirc.errors import CircuitError, DataError, SolverError, nearest
+from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, nearest
 from eqcirc.solvers.certificate import certificate
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.equations import LEAST_VOLTAGE, Equations
@@ -32,6 +32,14 @@ from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array
 
 Start = Literal["auto", "cold", "relax"]
+
+
+def check_start(start: Start | InitialState) -> None:
+    """Raise `ConfigError` for a start that there is not."""
+    if not isinstance(start, InitialState) and start not in get_args(Start):
+        raise ConfigError(
+            f"start = {start!r}: expected an InitialState or a name; {nearest(str(start), get_args(Start))}"
+        )
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,10 @@ def check(
         SolverError: a sample did not converge.
     """
     circuit, cost, rule = rule.circuit, rule.cost, rule.with_reading(None, rule.seed)
+    for solver in solvers:
+        rule.fits(solver)
     ideal = IdealSolver(circuit, start=start)
+    parameters, (inputs, targets) = circuit.given(parameters), rule.asked(ideal, inputs, targets)
     measured = rule.measure(ideal, parameters, inputs, targets)
     reference = measured.points.require()
     adjoint = adjoint_gradient(circuit, parameters, inputs, targets, cost, reference.free)

@@ -353,7 +353,7 @@ def test_initial_conductances_fill_their_range_and_follow_the_generator() -> Non
             r"node 'h1_0' \(and 4 more\) is floating",
         ),
         ({"bounds": Bounds(1e-5, 1e-5)}, "bounds 1e-05 to 1e-05 S"),
-        ({"bounds": Bounds(1e-5, np.nan)}, "bounds 1e-05 to nan S"),
+        ({"bounds": Bounds(1e-5, np.nan)}, "expected two numbers, such as"),
     ],
 )
 def test_what_cannot_be_built_is_refused(change: dict[str, Any], message: str) -> None:

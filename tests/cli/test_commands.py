@@ -311,6 +311,30 @@ def test_raw_values_are_scaled_and_found_by_name(eqcirc: Command, scaled_run: st
     assert eqcirc("solve", source, "--inputs", "inputs.csv", "--engine", "ideal").out != one.out
 
 
+def test_values_that_were_not_meant_so_are_noticed(eqcirc: Command, scaled_run: str) -> None:
+    Path("scaled.csv").write_text("warm,thin\n-1.2,0.4\n0.3,-0.7\n")
+    Path("raw.csv").write_text("warm,thin\n121.0,4.0\n105.0,6.0\n")
+    for name, options, other in (
+        ("scaled.csv", [], "scaled already? Then say --scaled"),
+        ("raw.csv", ["--scaled"], "raw? Then leave out --scaled"),
+    ):
+        for command in ("solve", "netlist"):
+            said = eqcirc(command, scaled_run, "--inputs", name, *options).err
+            assert (
+                f"warning: {name}: 100% of the values lie outside of what the circuit was trained on" in said
+            )
+            assert f"are they {other}" in said
+    assert eqcirc("solve", scaled_run, "--inputs", "scaled.csv", "--scaled").err == ""
+
+
+def test_a_gain_in_the_wrong_unit_is_noticed(eqcirc: Command) -> None:
+    said = eqcirc("train", "tiny.toml", "--set", "network.input_gain=1e5", "--set", "learning.epochs=1").err
+    assert (
+        "warning: a source holds node x_0 at 1e+05 V, which is implausible: feature 0 is up to 1, times"
+        in said
+    )
+
+
 def test_a_run_without_its_scaling_asks_for_it(eqcirc: Command, scaled_run: str) -> None:
     Path("raw.csv").write_text("warm,thin\n121,0.004\n")
     Path(scaled_run, "data.json").unlink()

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from eqcirc.cli.output import ProgressBar, print_json, print_pairs, print_table, retries, score_pairs
+from eqcirc.cli.output import ProgressBar, print_json, print_pairs, print_table, score_pairs
 from eqcirc.costs import SoftmaxCrossEntropy
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.plan import Plan
 from eqcirc.learning.trainer import Trainer
+from eqcirc.report.progress import retries
 from eqcirc.solvers.base import OperatingPoints
 from eqcirc.solvers.ideal.solver import IdealSolver
 from tests.learning.networks import blobs, small_network

@@ -240,9 +240,12 @@ def test_a_skip_over_a_usual_amplifier_is_refused_and_over_a_transformer_is_not(
 
 @pytest.mark.parametrize("beta", [0.0, -1e-7, np.nan, np.inf])
 def test_a_nudge_needs_a_strength(beta: float) -> None:
-    rule = EqProp(case("divider").circuit, SquaredError(), beta)
-    with pytest.raises(ConfigError, match="expected a positive, finite nudging strength"):
-        rule.nudge(np.zeros((1, 1)), None)
+    for make in (
+        lambda: EqProp(case("divider").circuit, SquaredError(), beta),
+        lambda: Nudge(SquaredError(), np.zeros((1, 1)), beta),
+    ):
+        with pytest.raises(ConfigError, match="expected a positive, finite nudging strength"):
+            make()
 
 
 @pytest.mark.parametrize("variant", ["centred", "positive", "negative"])

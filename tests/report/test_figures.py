@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from eqcirc.errors import ConfigError
 from eqcirc.learning.evaluate import Score
 from eqcirc.report.figures import learning_figure
 from eqcirc.typing import Array
@@ -148,3 +149,31 @@ def test_unusual_runs_are_drawn_too(metrics: list[dict[str, Any]]) -> None:
 
 def test_solvers_that_agree_to_the_last_bit_are_drawn() -> None:
     draw(rows(2), (np.ones((2, 3)), np.ones((2, 3))))
+
+
+def test_a_figure_is_returned_with_its_panels_and_need_not_be_written() -> None:
+    figure = learning_figure(None, rows(4), pairs(), title="net")
+    assert isinstance(figure, Figure)
+    assert [axis.get_ylabel() for axis in figure.axes] == [
+        "error (%)",
+        "cost (V)",
+        "|ideal − ngspice| (V)",
+    ]
+    assert len(figure.axes[0].lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.png", b"\x89PNG"), ("a.PDF", b"%PDF"), ("a.svg", b"<?xml"), ("a.b.png", b"\x89PNG")],
+)
+def test_a_picture_has_the_format_that_its_name_asks_for(tmp_path: Path, name: str, begins: bytes) -> None:
+    for path in (tmp_path / name, str(tmp_path / name)):
+        learning_figure(path, rows(3))
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["a", "a.doc", "a.png.txt"])
+def test_a_name_of_no_picture_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected a picture's name, that ends in one of \..*\.png"):
+        learning_figure(tmp_path / name, rows(3))
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.free_phase import FreePhase, InitialState, Start
+from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
 from eqcirc.solvers.ideal.initial import written
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.relaxation import relax
@@ -36,6 +36,7 @@ class IdealSolver(Solver):
     def __init__(self, circuit: Circuit, *, start: Start | InitialState = "auto") -> None:
         """Plan the reduction; `start` says how the free phase is found, see `solvers.free_phase`."""
         super().__init__(circuit)
+        check_start(start)
         self._start = start
         self._plan = Reduction(circuit)
         self._linear = choose(self._plan)

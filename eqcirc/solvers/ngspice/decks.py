@@ -8,11 +8,12 @@ would find any of them, stable or not; so the deck carries the states of its sam
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
+from eqcirc.errors import ConfigError, nearest
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.free_phase import InitialState, Start
@@ -22,12 +23,14 @@ from eqcirc.solvers.status import Evidence
 from eqcirc.text import ascii_line
 from eqcirc.typing import Array, Parameters
 
+Form = Literal["full", "reduced"]
+
 
 def export_deck(
     circuit: Circuit,
     parameters: Parameters | None,
     inputs: Array,
-    form: Literal["full", "reduced"] = "full",
+    form: Form = "full",
     *,
     start: Start | InitialState = "auto",
 ) -> str:
@@ -42,8 +45,11 @@ def export_deck(
         start: how the state of a circuit with several operating points is found, see `solvers.free_phase`.
 
     Raises:
+        ConfigError: there is no such form.
         SolverError: a sample has no operating point that the circuit stays at.
     """
+    if form not in get_args(Form):
+        raise ConfigError(f"form = {form!r}: there is no such deck; {nearest(str(form), get_args(Form))}")
     fixed = circuit.fixed_voltages(inputs)
     plan = Reduction(circuit)
     if not plan.drawable:

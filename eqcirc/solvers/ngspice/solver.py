@@ -14,6 +14,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
+from eqcirc.errors import ConfigError, nearest, whole_number
 from eqcirc.files import write_atomically
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
@@ -25,6 +26,7 @@ from eqcirc.solvers.free_phase import (
     FreePhase,
     InitialState,
     Start,
+    check_start,
     near,
 )
 from eqcirc.solvers.ideal.initial import restless, written
@@ -88,9 +90,16 @@ class NgspiceSolver(Solver):
             quarantine: folder to keep the netlists of failed samples in.
 
         Raises:
+            ConfigError: no such start or netlist, or no number of workers or samples.
             EngineError: libngspice is missing.
         """
         super().__init__(circuit)
+        check_start(start)
+        if netlist not in ("reduced", "full"):
+            raise ConfigError(f"netlist = {netlist!r}: {nearest(str(netlist), ('reduced', 'full'))}")
+        whole_number("sweep", sweep)
+        if not hasattr(workers, "executor"):
+            whole_number("workers", workers)
         self._start, self._form = start, netlist
         self._bind(circuit)
         self._sweep = sweep
