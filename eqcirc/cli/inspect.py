@@ -101,7 +101,9 @@ def check(
     engine: Annotated[
         Literal["both", "ngspice", "ideal"], typer.Option(help="With --trials: solver.")
     ] = "both",
-    picture: Annotated[Path | None, typer.Option(help="With --trials: PNG file to draw.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="With --trials: picture to draw, .png, .pdf or .svg.")
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="With --trials: put the recommended beta into the file.")
     ] = False,
@@ -121,6 +123,7 @@ def check(
     from eqcirc.errors import ConfigError, EngineError
     from eqcirc.experiment.build import build_rule, build_solver
     from eqcirc.learning.evaluate import targets_of
+    from eqcirc.report.picture import picture_format
     from eqcirc.verify.check import check as run_check
 
     opened = open_source(source)
@@ -128,6 +131,8 @@ def check(
     experiment = changed(opened.experiment, change, "--beta")
     if not trials and (picture is not None or write):
         raise ConfigError("--picture and --write are of --trials; say how many, for example --trials 50")
+    if picture is not None:
+        picture_format(picture)
     if picture is not None and not picture.parent.is_dir():
         raise ConfigError(f"there is no folder {picture.parent} for the picture")
     if trials:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from eqcirc.learning.evaluate import Score
+from eqcirc.report.picture import save_picture
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def learning_figure(
     """Draw the learning curves and, if given, the score on the test part and SPICE against ideal voltages.
 
     Args:
-        path: PNG file to write.
+        path: file to write, .png, .pdf or .svg.
         metrics: rows of the run; those of a regression have no accuracy (NaN), and then no such panel is drawn.
         pairs: node voltages (sample, free node) by ngspice and by the ideal solver.
         test: score of the trained circuit on the test part, marked at the last epoch.
@@ -56,7 +57,7 @@ def learning_figure(
     if pairs is not None:
         agreement(axes[-1], *pairs)
     figure.suptitle(title, fontsize=11)
-    figure.savefig(path, format="png", dpi=130)
+    save_picture(figure, path)
 
 
 def _series(metrics: list[dict[str, Any]], key: str) -> dict[str, list[float]]:
