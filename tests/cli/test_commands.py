@@ -272,8 +272,8 @@ def scaled_run(eqcirc: Command) -> str:
 
 def inputs_of(deck: str) -> list[float]:
     """The voltages of the driven nodes x_0 and x_1 of an exported deck."""
-    lines = dict(line.split(" ", 1) for line in deck.splitlines() if line.startswith("v_x_"))
-    return [float(lines[f"v_x_{k}"].split()[-1]) for k in range(2)]
+    lines = dict(line.split(" ", 1) for line in deck.splitlines() if line.startswith("V_x_"))
+    return [float(lines[f"V_x_{k}"].split()[-1]) for k in range(2)]
 
 
 @pytest.mark.parametrize("source", ["scaled", "mine.toml"])
@@ -407,8 +407,8 @@ def test_plain_ngspice_gives_the_voltages_that_solve_prints(
 def test_a_netlist_takes_samples_from_a_file(eqcirc: Command, trained: str) -> None:
     Path("x.csv").write_text("a,b\n0.125,-0.25\n")
     deck = eqcirc("netlist", trained, "--inputs", "x.csv").out
-    assert "v_x_0 x_0 0 0.125\n" in deck
-    assert "v_xn_1 xn_1 0 0.25\n" in deck
+    assert "V_x_0 x_0 0 0.125\n" in deck
+    assert "V_xn_1 xn_1 0 0.25\n" in deck
 
 
 # doctor

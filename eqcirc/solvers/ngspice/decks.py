@@ -23,7 +23,7 @@ from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist, nodesets, reduced_netlist
-from eqcirc.solvers.ngspice.subcircuit import as_subcircuit, library
+from eqcirc.solvers.ngspice.subcircuit import as_subcircuit, library, upper
 from eqcirc.solvers.status import Evidence
 from eqcirc.text import ascii_line
 from eqcirc.typing import Array, Parameters
@@ -64,14 +64,14 @@ def export_deck(
     else:
         netlist = reduced_netlist(ReducedSystem(plan, parameters), fixed)
         printed = [netlist.saved[k] for k in plan.unknown[circuit.readout.nodes].tolist()]
-    netlist = as_subcircuit(netlist, circuit.name, printed, held_names(circuit) if form == "full" else None)
+    netlist = as_subcircuit(netlist, circuit.name, printed)
     points = IdealSolver(circuit, start=start).solve(parameters, inputs).require()
     head = (*comments([points.evidence.words, *notes, *terminals(circuit)]), *netlist.notes)
     if points.evidence != Evidence.PROVEN:
         u = plan.collect(points.free)
         siemens = Dynamics.of(circuit, parameters, inputs).holding(u)
         netlist = at_states(netlist, points.free[:, circuit.free_nodes] if form == "full" else u, siemens)
-    return replace(netlist, notes=head).deck(printed)
+    return finished(netlist, head, printed)
 
 
 def export_subcircuit(circuit: Circuit, parameters: Parameters | None, notes: Sequence[str] = ()) -> str:
@@ -86,14 +86,13 @@ def export_subcircuit(circuit: Circuit, parameters: Parameters | None, notes: Se
         circuit, parameters, circuit.fixed_voltages(np.zeros((1, circuit.inputs.n_features)))
     )
     outputs = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
-    return library(
-        netlist, circuit.name, outputs, held_names(circuit), comments([*notes, *terminals(circuit)])
-    )
+    return library(netlist, circuit.name, outputs, comments([*notes, *terminals(circuit)]))
 
 
-def held_names(circuit: Circuit) -> list[str]:
-    """Return the names of rails and inputs."""
-    return [circuit.node_names[n] for n in circuit.fixed_nodes[1:].tolist()]
+def finished(netlist: Netlist, notes: Sequence[str], printed: Sequence[str]) -> str:
+    """Return the deck, all letters of elements in upper case."""
+    title, *cards = netlist.lines
+    return replace(netlist, lines=[title, *map(upper, cards)], notes=tuple(notes)).deck(printed)
 
 
 def comments(notes: Sequence[str]) -> list[str]:
@@ -148,12 +147,12 @@ def phase_deck(
     solver.solve(parameters, inputs, nudge, begin).require()
     netlist = full_netlist(circuit, parameters, circuit.fixed_voltages(inputs), nudge)
     printed = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
-    netlist = as_subcircuit(netlist, circuit.name, printed, held_names(circuit))
+    netlist = as_subcircuit(netlist, circuit.name, printed)
     plan = Reduction(circuit)
     siemens = Dynamics.of(circuit, parameters, inputs).holding(plan.collect(begin))
     which = plan.bends[plan.unknown[circuit.free_nodes]]
     held = netlist.holding(begin[:, circuit.free_nodes], siemens, which, at_rest=True)
-    return replace(held, notes=(*comments([note, *notes, *terminals(circuit)]), *netlist.notes)).deck(printed)
+    return finished(held, (*comments([note, *notes, *terminals(circuit)]), *netlist.notes), printed)
 
 
 def at_states(netlist: Netlist, voltages: Array, siemens: float) -> Netlist:

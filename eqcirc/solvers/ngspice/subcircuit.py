@@ -22,24 +22,16 @@ WIDTH = 100  # characters of a line of ports
 TEMPERATURE = ".temp 27"
 """What ngspice takes anyway; other tools take 25."""
 
-_OURS = re.compile(r"(v|b)_eq_|i_\d+$")
-"""First words of cards that feed a reduced circuit; in a full one, coils have sense sources of such names."""
 
-
-def as_subcircuit(netlist: Netlist, name: str, printed: Sequence[str], held: Sequence[str] | None) -> Netlist:
+def as_subcircuit(netlist: Netlist, name: str, printed: Sequence[str]) -> Netlist:
     """Return a netlist whose elements are in a subcircuit; where that has too many ports, they stand as they are.
 
     Args:
         netlist: without lines that begin it at a state, which name nodes as `saved` of the result does.
         name: of the circuit.
         printed: nodes that stay ports, because they are printed.
-        held: names of held nodes, if it is the full circuit; None for a reduced one.
     """
-    title, *cards = netlist.lines
-    bench = [card for card in cards if _is_bench(card, held)]
-    inside = plain_cards([card for card in cards if not _is_bench(card, held)])
-    outside = [upper(card) for card in bench]
-    ports = port_names(bench, inside, printed)
+    title, inside, outside, ports = _apart(netlist, printed)
     if len(ports) > MOST_PORTS:
         note = f"* {len(ports)} ports are more than ngspice takes of a subcircuit, so the elements stand by themselves"
         lines = [title, *inside, *outside, TEMPERATURE]
@@ -51,16 +43,20 @@ def as_subcircuit(netlist: Netlist, name: str, printed: Sequence[str], held: Seq
     return replace(netlist, lines=[*lines, *outside, TEMPERATURE], saved=saved)
 
 
-def library(
-    netlist: Netlist, name: str, printed: Sequence[str], held: Sequence[str], notes: Sequence[str]
-) -> str:
+def library(netlist: Netlist, name: str, printed: Sequence[str], notes: Sequence[str]) -> str:
     """Return the elements of a full netlist as a subcircuit alone, however many ports it has."""
-    title, *cards = netlist.lines
-    bench = [card for card in cards if _is_bench(card, held)]
-    inside = plain_cards([card for card in cards if not _is_bench(card, held)])
+    title, inside, _, ports = _apart(netlist, printed)
     called = subcircuit_name(name)
-    body = subcircuit(called, port_names(bench, inside, printed), inside)
+    body = subcircuit(called, ports, inside)
     return "\n".join([title.replace("full netlist", f"subcircuit {called}"), *notes, *body, ""])
+
+
+def _apart(netlist: Netlist, printed: Sequence[str]) -> tuple[str, list[str], list[str], list[str]]:
+    """Return the title, the cards of the circuit, those of its test bench, and the nodes that join the two."""
+    lines, built = netlist.lines, netlist.built
+    inside = plain_cards([line for k, line in enumerate(lines) if k in built])
+    outside = [upper(line) for k, line in enumerate(lines) if k and k not in built]
+    return lines[0], inside, outside, port_names(outside, inside, printed)
 
 
 def subcircuit(name: str, ports: Sequence[str], inside: Sequence[str]) -> list[str]:
@@ -113,14 +109,3 @@ def wrapped(*words: str) -> list[str]:
             lines.append("+")
         lines[-1] += f" {word}" if lines[-1] else word
     return lines
-
-
-def _is_bench(card: str, held: Sequence[str] | None) -> bool:
-    """Return whether a card holds, feeds or nudges a circuit, or is of the simulation."""
-    first = card.partition(" ")[0]
-    if card.startswith(".") and not card.startswith(".model"):
-        return True
-    if held is None:
-        return _OURS.match(first) is not None
-    nodes = (*held, SAMPLE, PHASE)
-    return first.startswith("b_eq_") or (first.removeprefix("v_") in nodes and first.startswith("v_"))
