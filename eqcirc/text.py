@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 MOST = 200  # characters of somebody else's text in a line of ours
 
 
@@ -18,3 +20,8 @@ def one_line(text: object, most: int = MOST) -> str:
 def ascii_line(text: object, most: int = MOST) -> str:
     """Return `one_line` for netlists, which other tools read as ASCII."""
     return one_line(text, most).replace("…", "~").encode("ascii", "replace").decode()
+
+
+def shell(word: object) -> str:
+    """Return a path, or another word, for a command that somebody copies into a shell."""
+    return shlex.quote(str(word))

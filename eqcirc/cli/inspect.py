@@ -203,9 +203,10 @@ def _reciprocity(opened: Source, inputs: Array, solvers: list[Solver]) -> dict[s
 def netlist(
     source: SourcePath,
     form: Annotated[
-        Literal["full", "reduced"],
+        Literal["full", "reduced", "subckt"],
         typer.Option(
-            help="full: every element as built; reduced: inputs and amplifiers eliminated (scaled voltages)."
+            help="full: every element as built; reduced: inputs and amplifiers eliminated (scaled voltages); subckt: "
+            "the subcircuit alone, without sources and analysis."
         ),
     ] = "full",
     phase: Annotated[
@@ -229,27 +230,38 @@ def netlist(
     from eqcirc.cli.output import write_text
     from eqcirc.cli.source import open_source
     from eqcirc.errors import ConfigError
-    from eqcirc.solvers.ngspice.decks import export_deck
+    from eqcirc.experiment.deck_notes import deck_notes
+    from eqcirc.solvers.ngspice.decks import export_deck, export_subcircuit
+    from eqcirc.text import shell
 
     opened = open_source(source)
-    if phase == "free":
+    notes = deck_notes(opened.experiment, opened.fitted, opened.data.train.classes)
+    if form == "subckt":
+        if inputs is not None or scaled or phase != "free":
+            raise ConfigError(
+                "--form subckt is of the circuit alone; leave out --inputs, --scaled and --phase"
+            )
+        text = export_subcircuit(opened.circuit, opened.parameters, notes)
+    elif phase == "free":
         x = opened.samples(inputs, samples, scaled=scaled)
-        text = export_deck(opened.circuit, opened.parameters, x, form, start=opened.experiment.solver.begins)
+        begins = opened.experiment.solver.begins
+        text = export_deck(opened.circuit, opened.parameters, x, form, start=begins, notes=notes)
     else:
         if inputs is not None or form != "full":
             raise ConfigError(
                 "a learning phase needs targets, so --phase takes samples of the training part (--samples), and the "
                 "full form; leave out --inputs and --form"
             )
-        text = _phase_deck(opened, phase, samples)
+        text = _phase_deck(opened, phase, samples, notes)
     if out is None:
         typer.echo(text, nl=False)
         return
     write_text(out, text)
-    typer.echo(f"wrote {out} ({len(text.splitlines())} lines); run it with: ngspice -b {out}")
+    then = "" if form == "subckt" else f"; run it with: ngspice -b {shell(out)}"
+    typer.echo(f"wrote {out} ({len(text.splitlines())} lines){then}")
 
 
-def _phase_deck(opened: Source, phase: str, samples: int) -> str:
+def _phase_deck(opened: Source, phase: str, samples: int, notes: list[str]) -> str:
     """Return the deck of a learning phase, by the rule that has it."""
     from eqcirc.cli.source import first
     from eqcirc.experiment.build import build_rule
@@ -274,4 +286,5 @@ def _phase_deck(opened: Source, phase: str, samples: int) -> str:
         there.nudge,
         there.begin,
         note,
+        notes,
     )

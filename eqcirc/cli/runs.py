@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from eqcirc.errors import ConfigError
+from eqcirc.text import shell
 
 if TYPE_CHECKING:
     from eqcirc.experiment.run import Run
@@ -46,7 +47,7 @@ def init(
     experiment = starting_point(data)
     write_text(path, template(experiment))
     first = "" if experiment.data.path is None else "set data.path in it, then "
-    typer.echo(f"wrote {path}; {first}train it with: eqcirc train {path}")
+    typer.echo(f"wrote {path}; {first}train it with: eqcirc train {shell(path)}")
 
 
 def train(
@@ -160,7 +161,7 @@ def _drive(run: Run, as_json: bool) -> None:
     from eqcirc.cli.output import ProgressBar, print_json, print_pairs
     from eqcirc.cli.stopping import Stopping
 
-    state, again = run.trainer.state, f"go on with: eqcirc resume {run.folder.path}"
+    state, again = run.trainer.state, f"go on with: eqcirc resume {shell(run.folder.path)}"
     if state.epoch == run.trainer.plan.epochs:
         typer.secho("nothing left to train: all epochs are done; the run is scored once more", err=True)
     try:

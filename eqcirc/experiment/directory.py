@@ -44,6 +44,7 @@ from eqcirc.experiment.provenance import environment, fingerprint
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning import checkpoint
 from eqcirc.learning.trainer import State, Trainer
+from eqcirc.text import shell
 from eqcirc.typing import Array
 
 FILES = (
@@ -103,7 +104,7 @@ class RunDirectory:
             )
         if in_use and not overwrite:
             raise ConfigError(
-                f"{self.path} holds a run already: go on with 'eqcirc resume {self.path}', choose another "
+                f"{self.path} holds a run already: go on with 'eqcirc resume {shell(self.path)}', choose another "
                 "folder with --out, or replace it with --overwrite"
             )
         with self.locked():
@@ -160,7 +161,7 @@ class RunDirectory:
             path = self.path / "config.toml"
             raise CheckpointError(
                 f"{path} was edited after the run had begun: {in_words(changes)}. A run goes on with the "
-                f"experiment it began with: put the old values back, or train anew ('eqcirc train {path} "
+                f"experiment it began with: put the old values back, or train anew ('eqcirc train {shell(path)} "
                 "--out FOLDER')"
             )
         experiment = given or config
@@ -231,7 +232,7 @@ class RunDirectory:
                 "the run is unfinished: %d of %d epochs; go on with: eqcirc resume %s",
                 done,
                 epochs,
-                self.path,
+                shell(self.path),
             )
         return (
             groups["best"] if experiment.learning.keep == "best" and groups["best"] else groups["parameter"]

@@ -17,6 +17,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.errors import CheckpointError, EngineError, EqcircError, SolverError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.build import build_circuit, build_data, build_rule, build_solver, build_trainer
+from eqcirc.experiment.deck_notes import deck_notes
 from eqcirc.experiment.directory import RunDirectory
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
@@ -161,7 +162,8 @@ class Run:
         """Write the deck of the first sample, unless it has no operating point to export."""
         start = self.experiment.solver.begins
         try:
-            deck = export_deck(self.circuit, self.trainer.parameters, inputs[:1], start=start)
+            notes = deck_notes(self.experiment, self.scaler, self.data.train.classes)
+            deck = export_deck(self.circuit, self.trainer.parameters, inputs[:1], start=start, notes=notes)
         except SolverError as error:
             log.warning("no netlist.sp: %s", error)
             return

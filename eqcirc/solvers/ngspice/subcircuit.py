@@ -17,7 +17,7 @@ from eqcirc.solvers.ngspice.cards import PHASE, SAMPLE
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.text import ascii_line
 
-MOST_PORTS = 1000  # of a subcircuit: ngspice 39 leaves its process at more
+MOST_PORTS = 99  # of an instance that spicelib reads; ngspice 39 leaves its process at more than 1,000
 WIDTH = 100  # characters of a line of ports
 TEMPERATURE = ".temp 27"
 """What ngspice takes anyway; other tools take 25."""
@@ -33,7 +33,9 @@ def as_subcircuit(netlist: Netlist, name: str, printed: Sequence[str]) -> Netlis
     """
     title, inside, outside, ports = _apart(netlist, printed)
     if len(ports) > MOST_PORTS:
-        note = f"* {len(ports)} ports are more than ngspice takes of a subcircuit, so the elements stand by themselves"
+        note = (
+            f"* {len(ports)} ports are more than other tools take, so elements stand flat; see --form subckt"
+        )
         lines = [title, *inside, *outside, TEMPERATURE]
         return replace(netlist, lines=lines, notes=(*netlist.notes, note))
     called = subcircuit_name(name)
