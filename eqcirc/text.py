@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 MOST = 200  # characters of somebody else's text in a line of ours
@@ -41,3 +42,8 @@ def control_character(content: Any) -> str | None:
 def counted(number: int, what: str) -> str:
     """Return a number of things in words: 1 step, 2 steps."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def shell(word: object) -> str:
+    """Return a path, or another word, for a command that somebody copies into a shell."""
+    return shlex.quote(str(word))

@@ -123,7 +123,9 @@ def check(
     engine: Annotated[
         Literal["both", "ngspice", "ideal"], typer.Option(help="With --trials: solver.")
     ] = "both",
-    picture: Annotated[Path | None, typer.Option(help="With --trials: PNG file to draw.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="With --trials: picture to draw, .png, .pdf or .svg.")
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="With --trials: put the recommended beta into the file.")
     ] = False,
@@ -202,9 +204,12 @@ def check(
 def _check_options(trials: int, picture: Path | None, write: bool) -> None:
     """Refuse options of trials without trials, before anything is measured."""
     from eqcirc.errors import ConfigError
+    from eqcirc.report.picture import picture_format
 
     if not trials and (picture is not None or write):
         raise ConfigError("--picture and --write are of --trials; say how many, for example --trials 50")
+    if picture is not None:
+        picture_format(picture)
     if picture is not None and not picture.parent.is_dir():
         raise ConfigError(f"there is no folder {picture.parent} for the picture")
 
@@ -243,9 +248,10 @@ def _reciprocity(opened: Opened, inputs: Array, solvers: list[Solver]) -> dict[s
 def netlist(
     source: SourcePath,
     form: Annotated[
-        Literal["full", "reduced"],
+        Literal["full", "reduced", "subckt"],
         typer.Option(
-            help="full: every element as built; reduced: inputs and amplifiers eliminated (scaled voltages)."
+            help="full: every element as built; reduced: inputs and amplifiers eliminated (scaled voltages); subckt: "
+            "the subcircuit alone, without sources and analysis."
         ),
     ] = "full",
     phase: Annotated[
@@ -268,28 +274,39 @@ def netlist(
     """
     from eqcirc.cli.output import write_text
     from eqcirc.errors import ConfigError
+    from eqcirc.experiment.deck_notes import deck_notes
     from eqcirc.experiment.opened import open_source
-    from eqcirc.solvers.ngspice.decks import export_deck
+    from eqcirc.solvers.ngspice.decks import export_deck, export_subcircuit
+    from eqcirc.text import shell
 
     opened = open_source(source)
-    if phase == "free":
+    notes = deck_notes(opened.experiment, opened.scaler, opened.known.classes)
+    if form == "subckt":
+        if inputs is not None or scaled or phase != "free":
+            raise ConfigError(
+                "--form subckt is of the circuit alone; leave out --inputs, --scaled and --phase"
+            )
+        text = export_subcircuit(opened.circuit, opened.parameters, notes)
+    elif phase == "free":
         x = opened.samples(inputs, samples, scaled=scaled)
-        text = export_deck(opened.circuit, opened.parameters, x, form, start=opened.experiment.solver.begins)
+        begins = opened.experiment.solver.begins
+        text = export_deck(opened.circuit, opened.parameters, x, form, start=begins, notes=notes)
     else:
         if inputs is not None or form != "full":
             raise ConfigError(
                 "a learning phase needs targets, so --phase takes samples of the training part (--samples), and the "
                 "full form; leave out --inputs and --form"
             )
-        text = _phase_deck(opened, phase, samples)
+        text = _phase_deck(opened, phase, samples, notes)
     if out is None:
         typer.echo(text, nl=False)
         return
     write_text(out, text)
-    typer.echo(f"wrote {out} ({len(text.splitlines())} lines); run it with: ngspice -b {out}")
+    then = "" if form == "subckt" else f"; run it with: ngspice -b {shell(out)}"
+    typer.echo(f"wrote {out} ({len(text.splitlines())} lines){then}")
 
 
-def _phase_deck(opened: Opened, phase: str, samples: int) -> str:
+def _phase_deck(opened: Opened, phase: str, samples: int, notes: list[str]) -> str:
     """Return the deck of a learning phase, by the rule that has it."""
     from eqcirc.experiment.build import build_rule
     from eqcirc.experiment.opened import first
@@ -314,4 +331,5 @@ def _phase_deck(opened: Opened, phase: str, samples: int) -> str:
         there.nudge,
         there.begin,
         note,
+        notes,
     )

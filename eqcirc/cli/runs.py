@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eqcirc.errors import ConfigError
+from eqcirc.text import shell
 
 if TYPE_CHECKING:
     from eqcirc.experiment.run import Run
@@ -66,7 +66,7 @@ def init(
         experiment = starting_point(data)
     write_text(path, template(experiment))
     first = "set data.path in it, then " if data in ("csv", "npz") else ""
-    typer.echo(f"wrote {path}; {first}train it with: eqcirc train {shlex.quote(str(path))}")
+    typer.echo(f"wrote {path}; {first}train it with: eqcirc train {shell(path)}")
 
 
 def train(
@@ -195,7 +195,7 @@ def _drive(run: Run, as_json: bool) -> None:
     from eqcirc.errors import SolverError
 
     trainer = run.trainer
-    state, where = trainer.state, shlex.quote(str(run.folder.path))
+    state, where = trainer.state, shell(run.folder.path)
     again = f"go on with: eqcirc resume {where}"
     if trainer.done:
         why = state.ended or "all epochs are done"

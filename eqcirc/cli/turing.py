@@ -56,7 +56,9 @@ def turing(
         typer.Option(help="Seconds; by default 500 times as long as the fastest mode takes to grow by e."),
     ] = None,
     engine: Annotated[Literal["ngspice", "ideal"], typer.Option(help="Solver.")] = "ngspice",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write (PNG).")] = Path("turing.png"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Picture to write: .png, .pdf or .svg.")] = Path(
+        "turing.png"
+    ),
     data: Annotated[
         Path | None,
         typer.Option(
@@ -207,9 +209,9 @@ def _stability(pattern: Pattern) -> str:
 def _check_files(out: Path, data: Path) -> None:
     """Raise `ConfigError` before the work, not after it."""
     from eqcirc.errors import ConfigError
+    from eqcirc.report.picture import picture_format
 
-    if out.suffix.lower() != ".png":
-        raise ConfigError(f"--out {out}: expected a name that ends in .png")
+    picture_format(out)
     if data.suffix not in {".csv", ".npz"}:
         raise ConfigError(f"--data {data}: expected a name that ends in .csv or .npz")
     for path in (out, data):

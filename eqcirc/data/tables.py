@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("eqcirc")
 
 MANY_CLASSES, FEW_SAMPLES = 10, 5  # more classes with fewer samples each are likely no classes
+_NUMBERS = "biuf"  # kinds of columns that pandas found only numbers in, or true and false
 _MOST_LISTED = 20  # columns; an image has hundreds
 
 
@@ -60,6 +62,8 @@ def load_csv(
     wanted = list(targets) or [label]
     _require_columns(path, table.names, [*wanted, *columns, *drop])
     features = list(columns) or [name for name in table.names if name not in (*wanted, *drop)]
+    if len(set(features)) < len(features):
+        raise DataError(f"{path}: expected different columns as features, got {_listed(features)}")
     if twice := [name for name in features if name in wanted]:
         raise DataError(f"{path}: expected columns beside {', '.join(wanted)} as features, got {twice[0]!r}")
     if not features:
@@ -170,7 +174,11 @@ class _Frame:
         Raises:
             DataError: A cell is not a finite number.
         """
-        values = np.stack([self._values(column) for column in columns], axis=1)
+        frame = self.frame.iloc[:, [self.names.index(column) for column in columns]]
+        if all(kind.kind in _NUMBERS for kind in frame.dtypes):
+            values = frame.to_numpy(dtype=np.float64)
+        else:
+            values = np.stack([self._values(column) for column in columns], axis=1)
         wrong = np.argwhere(~np.isfinite(values))
         if len(wrong):
             row, k = wrong[0].tolist()
@@ -183,7 +191,7 @@ class _Frame:
 
     def _values(self, name: str) -> Array:
         column = self._column(name)
-        if column.dtype.kind in "iuf":
+        if column.dtype.kind in _NUMBERS:
             return column.to_numpy(dtype=np.float64)
         numbers = (self.source.number(str(cell)) for cell in column)
         return np.array([np.nan if number is None else number for number in numbers])
@@ -200,7 +208,7 @@ class _Frame:
 def _read_frame(path: Path) -> _Frame:
     import pandas as pd
 
-    table = _with_header(read_table(path))
+    table = _without_ends(_with_header(read_table(path)))
     names = [one_line(cell) for cell in next(table.rows(), (0, []))[1]]
     try:
         # the header is read apart: pandas renames columns that are named twice or not at all
@@ -236,6 +244,14 @@ def _with_header(table: TextTable) -> TextTable:
     lines = table.text.split("\n")
     lines[k - 1] = text
     return replace(table, text="\n".join(lines))
+
+
+def _without_ends(table: TextTable) -> TextTable:
+    """Return a table without the separators that end its rows, if they do and do not end its header."""
+    (_, header), (_, row) = (*islice(table.rows(), 2), (0, []), (0, []))[:2]
+    if table.separator == " " or len(row) != len(header) + 1 or row[-1]:
+        return table
+    return replace(table, text=re.sub(rf"(?m){re.escape(table.separator)}[ ]*$", "", table.text))
 
 
 def _idle(column: pd.Series[Any], k: int, width: int) -> bool:

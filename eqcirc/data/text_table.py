@@ -26,7 +26,7 @@ from pathlib import Path
 from eqcirc.errors import DataError
 
 SEPARATORS = (";", "\t", "|", ",", " ")  # of those that cut alike the first is taken; " " is any white space
-SNIFFED = 50  # lines that decide on the separator
+SNIFFED, LOOKED_AT = 50, 200  # rows that decide on the separator, and lines they are among
 MOST_BYTES = 2**30  # of an unpacked file: a small gzip file can unpack to terabytes
 
 _MARKS = (
@@ -38,6 +38,7 @@ _COMMENT = re.compile(r"(?m)^[ \t]*#(.*)$")
 _WORDS = re.compile(
     r"\s+(?![\[(/])(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)"
 )  # white space, but not before a unit nor in quotes
+_TOLD = re.compile(r'"?sep=([;,\t|])"?\n')  # a first line that spreadsheet programs understand
 _BINARY = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 
@@ -95,6 +96,9 @@ def read_table(path: Path) -> TextTable:
         "\f", ""
     )  # ngspice begins its pages with form feeds
     comments: list[tuple[int, str]] = []
+    told = _TOLD.match(text)
+    if told:
+        text = text[told.end() - 1 :]
     if "#" in text:
         lines = text.split("\n")
         for k, line in enumerate(lines):
@@ -102,7 +106,7 @@ def read_table(path: Path) -> TextTable:
                 comments.append((k + 1, found[1].strip("# \t")))
                 lines[k] = ""
         text = "\n".join(lines)
-    return TextTable(path, text, tuple(comments), _separator(text))
+    return TextTable(path, text, tuple(comments), told[1] if told else _separator(text))
 
 
 def read_text(path: Path) -> str:
@@ -164,10 +168,11 @@ def _rows(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 def _separator(text: str) -> str:
     """Return the sign that cuts most of the first lines into the same number of cells, at least 2."""
+    head = "\n".join(text.split("\n", LOOKED_AT)[:LOOKED_AT])
 
     def alike(sign: str) -> int:
         try:
-            counts = Counter(len(cells) for _, cells in islice(_rows(text, sign), SNIFFED))
+            counts = Counter(len(cells) for _, cells in islice(_rows(head, sign), SNIFFED))
         except csv.Error:
             return 0
         return max((lines for cells, lines in counts.items() if cells > 1), default=0)

@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
 
+from eqcirc.constants import THERMAL_VOLTAGE
+from eqcirc.devices.fall import Flaw, find_flaw
 from eqcirc.devices.iv_curve import IVCurve, Point
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.devices.tunnel_diode import TunnelDiode
@@ -45,6 +47,10 @@ NOT_DETERMINED = 1.0  # relative standard error from which a parameter could as 
 SEARCH = 2000  # evaluations of the law at most
 POOR = 0.25  # of the peak current: a larger misfit is no fit
 ROUGH = 0.1  # a larger one is told: Esaki laws meet all published curves better, most cubics do not
+OFF_PEAK = (
+    0.12  # of the measured peak: a law that misses it by more is told; those of published curves miss by 0.11
+)
+COLD = 0.95  # of kT/q: no diode current grows faster than in e-folds of kT/q
 LEAST_OUTSIDE = 1e-9  # of 1 − h: a point that alone fixes a parameter has no fit without it
 FOLD = 0.05  # of the voltage at the peak: noise folds a curve back by less
 FAR_OFF = 1e6  # of the noise: exponentials on the way may be further off, but squares must stay finite
@@ -62,6 +68,8 @@ class Fit:
         measured: junction voltages and currents, those that were not fitted included.
         within: lowest and highest voltage of the fitted points.
         series_resistance: in ohms, that was taken off the measured voltages.
+        flaw: what is wrong with the measured fall, if anything; in volts across the whole diode.
+        left_out: junction voltages and currents (2, n) of the points that were left out.
     """
 
     law: EsakiDiode | CubicDevice
@@ -70,6 +78,8 @@ class Fit:
     measured: IVCurve
     within: tuple[float, float]
     series_resistance: float = 0.0
+    flaw: Flaw | None = None
+    left_out: Array = field(default_factory=lambda: np.empty((2, 0)))
 
     def current(self, v: Array) -> Array:
         """Return the law's current in amperes at junction voltages v."""
@@ -78,14 +88,17 @@ class Fit:
 
     @property
     def turns(self) -> tuple[Point, Point]:
-        """Peak and valley of the law."""
+        """Peak and valley of the law; NaN of one that does not fall within the fitted voltages."""
         if isinstance(self.law, CubicDevice):
             ends = self.centre.voltage + self.law.v0 * np.array([-1.0, 1.0])
             peak, valley = zip(ends.tolist(), self.current(ends).tolist(), strict=True)
             return Point(*peak), Point(*valley)
         v = np.linspace(*self.within, 4001)
         fine = IVCurve(v, self.current(v), "fitted law")
-        return fine.peak, fine.valley
+        try:
+            return fine.peak, fine.valley
+        except DataError:
+            return Point(np.nan, np.nan), Point(np.nan, np.nan)
 
     @property
     def fall(self) -> Point:
@@ -128,22 +141,31 @@ class Fit:
         return TunnelDiode(self.law, self.series_resistance, source=source)
 
 
-def fit(curve: IVCurve, shape: Shape = "esaki", series_resistance: float = 0.0) -> Fit:
+def fit(
+    curve: IVCurve,
+    shape: Shape = "esaki",
+    series_resistance: float = 0.0,
+    *,
+    leave_out: tuple[float, float] | None = None,
+) -> Fit:
     """Fit a law to a measured curve.
 
     Args:
         curve: voltages across the whole diode, and currents.
         shape: which law.
         series_resistance: known resistance of leads and bulk, in ohms; its voltage is taken off first.
+        leave_out: points between these voltages are not fitted, such as those on an oscillation's shelf (`Fit.flaw`).
 
     Raises:
         DataError: the curve has no falling part or is out of the law's range, or the resistance is too large for it.
     """
     if not 0 <= series_resistance < np.inf:
         raise DataError(f"expected a series resistance of 0 ohm or more, got {series_resistance:g}")
+    curve, aside = apart(curve, leave_out)
     _check_polarity(curve, shape)
     if series_resistance:
         curve = _junction(curve, series_resistance)
+        aside[0] -= series_resistance * aside[1]
     try:
         result = _esaki(curve) if shape == "esaki" else _cubic(curve)
     except CircuitError as error:
@@ -151,15 +173,55 @@ def fit(curve: IVCurve, shape: Shape = "esaki", series_resistance: float = 0.0) 
         raise DataError(
             f"{curve.name}: {error}; the peak is at {v:g} V and {i:g} A: are these volts and amperes?"
         ) from error
-    if ROUGH < result.misfit <= POOR:
-        log.warning(
-            "%s: the %s law misses the curve by %.0f %% of the peak current up to the valley (rms)%s",
-            curve.name,
-            shape,
-            100 * result.misfit,
-            "; an esaki law is closer to a tunnel diode" if shape == "cubic" else "",
+    flaw = find_flaw(curve)
+    if flaw is not None and flaw.kind == "gap" and aside.size:
+        flaw = None  # it was asked for
+    if flaw is not None:
+        ends = np.array([flaw.low, flaw.high])
+        ends += series_resistance * np.interp(ends, curve.voltage, curve.current)
+        flaw = replace(flaw, low=float(ends[0]), high=float(ends[1]))
+    result = replace(result, series_resistance=series_resistance, flaw=flaw, left_out=aside)
+    for doubt in doubts(result, shape):
+        log.warning("%s: %s", curve.name, doubt)
+    return result
+
+
+def doubts(found: Fit, shape: Shape) -> list[str]:
+    """Return what speaks against a fit, one sentence each."""
+    told = []
+    if found.flaw is not None:
+        told.append(found.flaw.words)
+    if ROUGH < found.misfit <= POOR:
+        told.append(
+            f"the {shape} law misses the curve by {100 * found.misfit:.0f} % of the peak current up to the valley (rms)"
+            + ("; an esaki law is closer to a tunnel diode" if shape == "cubic" else "")
         )
-    return replace(result, series_resistance=series_resistance)
+    (v, i), (law_v, law_i) = found.measured.peak, found.turns[0]
+    if shape == "esaki" and not (abs(law_v / v - 1) <= OFF_PEAK and abs(law_i / i - 1) <= OFF_PEAK):
+        where = "nowhere" if np.isnan(law_v) else f"at {law_v:.3g} V and {law_i:.3g} A"
+        told.append(f"the peak of the law is {where}, that of the table at {v:.3g} V and {i:.3g} A")
+    slope, error = (known.get("slope_voltage", np.inf) for known in (found.values, found.errors))
+    least = COLD * THERMAL_VOLTAGE
+    if slope < least and not least <= slope + 2 * error < np.inf:
+        told.append(
+            f"slope_voltage = {slope:.3g} V is less than kT/q, {THERMAL_VOLTAGE:.3g} V at 27 degrees, as that of no "
+            "diode is: do not trust the law beyond the table; measure further into the diode current"
+        )
+    return told
+
+
+def apart(curve: IVCurve, leave_out: tuple[float, float] | None) -> tuple[IVCurve, Array]:
+    """Return the curve without the points between two voltages, and these (2, n)."""
+    if leave_out is None:
+        return curve, np.empty((2, 0))
+    low, high = leave_out
+    if not low < high:
+        raise DataError(
+            f"expected to leave out points between two voltages, the lower one first, got {low:g}, {high:g}"
+        )
+    inside = (curve.voltage > low) & (curve.voltage < high)
+    kept = IVCurve(curve.voltage[~inside], curve.current[~inside], curve.name)
+    return kept, np.stack([curve.voltage[inside], curve.current[inside]])
 
 
 def _check_polarity(curve: IVCurve, shape: Shape) -> None:
@@ -222,7 +284,7 @@ def _esaki(curve: IVCurve) -> Fit:
     noise = np.abs(i) + max(valley.current, LEAST_VALLEY * peak.current)
     starts = [start(a, s) for a in EXCESS_SLOPES for s in SLOPE_VOLTAGES]
     best = _search(lambda x: (law(x).evaluate(v)[0] - i) / noise, starts, lowest, highest)
-    values, relative = np.exp(best.x), _standard_errors(best)
+    values, relative = np.exp(best.x), standard_errors(best)
     errors = np.where(relative < NOT_DETERMINED, relative * values, np.inf)
     named = dict(zip(_ESAKI, errors.tolist(), strict=True))
     return Fit(law(best.x), Point(0.0, 0.0), named, curve, (float(v[0]), float(v[-1])))
@@ -261,7 +323,7 @@ def _cubic(curve: IVCurve) -> Fit:
     reach = np.array([3.0, 3.0, 5.0, 5.0])
     best = _search(residual, [start], start - reach, start + reach)
     scale = unit * np.append(np.exp(best.x[:2]), [1.0, 1.0])
-    errors = dict(zip(_CUBIC, (_standard_errors(best) * scale).tolist(), strict=True))
+    errors = dict(zip(_CUBIC, (standard_errors(best) * scale).tolist(), strict=True))
     centre = Point(float(best.x[2] * width), float(best.x[3] * fall))
     return Fit(law(best.x), centre, errors, curve, (float(v[0]), float(v[-1])))
 
@@ -285,7 +347,7 @@ def _search(
     return min(results, key=lambda result: float(result.cost))
 
 
-def _standard_errors(result: OptimizeResult) -> Array:
+def standard_errors(result: OptimizeResult) -> Array:
     """Return the standard error of every unknown; infinite at a limit of its range or without influence."""
     free = np.flatnonzero(result.active_mask == 0)
     j, r = result.jac[:, free], result.fun

@@ -1,12 +1,13 @@
-"""A whole tunnel diode: the law of its junction, and what surrounds the junction.
+"""A whole diode, mostly a tunnel diode: the law of its junction, and what surrounds the junction.
 
     anode ── series resistance ── series inductance ──┬── junction ──┬── cathode
                                                       └ capacitance ─┘
 
 `CircuitBuilder.device` and `Neuron` take one wherever they take a law. An inner node stands between lead and junction.
 
-File      TOML: device = "esaki", "cubic" or "polynomial", the fields of that law, those of `TunnelDiode`; a table
-          [fit], which `eqcirc fit` adds, says how well the law fits and is not read. What is left out has its default.
+File      TOML: device = "esaki", "cubic", "polynomial" or "shockley", the fields of that law, those of `TunnelDiode`; a
+          table [fit], which `eqcirc fit` adds, says how well the law fits and is not read. What is left out has its
+          default.
 Left out  how the capacitance depends on voltage, and temperature
 """
 
@@ -21,13 +22,19 @@ import numpy as np
 import tomli_w
 
 from eqcirc.devices.base import Law, in_range
+from eqcirc.devices.diode import ShockleyDiode
 from eqcirc.devices.iv_curve import IVCurve, Point
 from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.errors import CircuitError, ConfigError, nearest
 from eqcirc.typing import Array
 
-LAWS = {"cubic": CubicDevice, "esaki": EsakiDiode, "polynomial": PolynomialDevice}
+LAWS: dict[str, type[CubicDevice | EsakiDiode | PolynomialDevice | ShockleyDiode]] = {
+    "cubic": CubicDevice,
+    "esaki": EsakiDiode,
+    "polynomial": PolynomialDevice,
+    "shockley": ShockleyDiode,
+}
 
 
 class NShaped(Law, Protocol):
@@ -51,7 +58,7 @@ class TunnelDiode:
         source: where the numbers come from.
     """
 
-    law: NShaped
+    law: NShaped | ShockleyDiode
     series_resistance: float = 0.0
     capacitance: float = 0.0
     inductance: float = 0.0
@@ -74,10 +81,10 @@ class TunnelDiode:
         Raises:
             CircuitError: it never falls.
         """
-        if not self.law.steepest_fall:
+        if isinstance(self.law, ShockleyDiode) or not self.law.steepest_fall:
             raise CircuitError(
-                "tunnel diode: its current never falls, excess and diode current outweigh the tunnel current; "
-                "give it another law"
+                f"{type(self.law).__name__}: its current never falls (in a tunnel diode, excess and diode current "
+                "outweigh the tunnel current); give it another law"
             )
         v = self.law.fall_voltage
         current = float(self.law.evaluate(np.array([v]))[0][0])

@@ -17,6 +17,7 @@ import numpy as np
 from eqcirc.data import Dataset, Scaler, Splits
 from eqcirc.errors import CheckpointError, DataError
 from eqcirc.experiment.schema import Experiment
+from eqcirc.text import shell
 from eqcirc.typing import Array
 
 NAME = "data.json"
@@ -98,7 +99,7 @@ def recorded_scaler(folder: Path) -> Scaler:
     if content is None:
         raise CheckpointError(
             f"{folder} has no {NAME}, so the scaling of its training data is not known (the run is of an older "
-            f"version): write it with 'eqcirc resume {folder}', or scale the values yourself and say --scaled"
+            f"version): write it with 'eqcirc resume {shell(folder)}', or scale the values yourself and say --scaled"
         )
     try:
         centre, factor = (np.array(content[key], dtype=np.float64) for key in ("centre", "factor"))

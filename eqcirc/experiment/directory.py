@@ -25,7 +25,6 @@ import io
 import json
 import logging
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +52,7 @@ from eqcirc.experiment.schema import Experiment
 from eqcirc.files import open_plain, write_atomically
 from eqcirc.learning import checkpoint
 from eqcirc.learning.trainer import SUMS, State, Trainer
+from eqcirc.text import shell
 from eqcirc.typing import Array
 
 DATA = "data.npz"
@@ -120,7 +120,7 @@ class RunDirectory:
             )
         if in_use and not overwrite:
             raise ConfigError(
-                f"{self.path} holds a run already: go on with 'eqcirc resume {self.path}', choose another "
+                f"{self.path} holds a run already: go on with 'eqcirc resume {shell(self.path)}', choose another "
                 "folder with --out, or replace it with --overwrite"
             )
         with self.locked():
@@ -178,7 +178,7 @@ class RunDirectory:
             raise CheckpointError(
                 f"{path} was edited after the run had begun: {in_words(forbidden)}. A run goes on with the "
                 f"experiment it began with, but for {_CHANGEABLE}: put the old values back, or train anew "
-                f"({shlex.join(['eqcirc', 'train', str(path), '--out'])} FOLDER)"
+                f"('eqcirc train {shell(path)} --out FOLDER')"
             )
         experiment = given or config
         changes = differences(made_with, experiment)
@@ -266,7 +266,7 @@ class RunDirectory:
                 "the run is unfinished: %d of %d epochs; go on with: eqcirc resume %s",
                 done,
                 epochs,
-                self.path,
+                shell(self.path),
             )
         return (
             groups["best"] if experiment.learning.keep == "best" and groups["best"] else groups["parameter"]

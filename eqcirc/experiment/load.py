@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.experiment.schema import Experiment
+from eqcirc.text import shell
 
 DIODE = "diode.toml"
 """What a run calls its copy of the file that network.neurons.device names."""
@@ -44,7 +45,8 @@ def load_experiment(path: Path | str, *, recorded: bool = False) -> Experiment:
         ) from error
     except IsADirectoryError as error:
         raise ConfigError(
-            f"expected an experiment file, got the folder {path}; a run in it goes on with 'eqcirc resume {path}'"
+            f"expected an experiment file, got the folder {path}; a run in it goes on with "
+            f"'eqcirc resume {shell(path)}'"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"experiment file {path} cannot be read: {error}") from error

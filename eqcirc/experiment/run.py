@@ -21,6 +21,7 @@ from eqcirc.errors import CheckpointError, EngineError, EqcircError, SolverError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.beginning import values_from
 from eqcirc.experiment.build import build_circuit, build_rule, build_solver, build_trainer, raw_data, scaled
+from eqcirc.experiment.deck_notes import deck_notes
 from eqcirc.experiment.directory import DATA, RunDirectory
 from eqcirc.experiment.load import CIRCUIT
 from eqcirc.experiment.provenance import fingerprint
@@ -237,7 +238,8 @@ class Run:
         """Write the deck of the first sample, unless it has no operating point to export."""
         start = self.experiment.solver.begins
         try:
-            deck = export_deck(self.circuit, self.trainer.parameters, inputs[:1], start=start)
+            notes = deck_notes(self.experiment, self.scaler, self.data.train.classes)
+            deck = export_deck(self.circuit, self.trainer.parameters, inputs[:1], start=start, notes=notes)
         except SolverError as error:
             log.warning("no netlist.sp: %s", error)
             return

@@ -163,8 +163,9 @@ def _amplifier(target: Any, element: Amplifier, value: Array, names: Sequence[st
     from PySpice.Spice.Netlist import SubCircuit
 
     cell = SubCircuit(f"amplifier_{element.name}", "a", "b")
-    cell.VCVS("v", "b", cell.gnd, "a", cell.gnd, voltage_gain=float(value[0]))
-    cell.CCCS("i", cell.gnd, "a", "Ev", current_gain=element.current_gain)
+    cell.VCVS("v", "e", cell.gnd, "a", cell.gnd, voltage_gain=float(value[0]))
+    cell.V("sense", "b", "e", 0)  # not every simulator takes the current of an E source
+    cell.CCCS("i", cell.gnd, "a", "Vsense", current_gain=element.current_gain)
     target.subcircuit(cell)
     for k, (a, b) in enumerate(zip(element.source.tolist(), element.output.tolist(), strict=True)):
         target.X(f"{element.name}_{k}", cell.name, names[a], names[b])

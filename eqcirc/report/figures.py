@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from eqcirc.errors import ConfigError
 from eqcirc.learning.evaluate import Score
+from eqcirc.report.picture import save_picture
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def learning_figure(
     """Draw the learning curves and, if given, the score on the test part and SPICE against ideal voltages.
 
     Args:
-        path: file to write, in the format that its name asks for (PNG for an open file); None for none.
+        path: file to write, .png, .pdf or .svg (PNG for an open file); None for none.
         metrics: rows of the run; those of a regression have no accuracy (NaN), and then no such panel is drawn.
         pairs: node voltages (sample, free node) by ngspice and by the ideal solver.
         test: score of the trained circuit on the test part, marked at the last epoch.
@@ -65,20 +65,8 @@ def learning_figure(
         agreement(axes[-1], *pairs)
     figure.suptitle(title, fontsize=11, parse_math=False)
     if path is not None:
-        figure.savefig(path, format=_format(path, figure), dpi=130)
+        save_picture(figure, path)
     return figure
-
-
-def _format(path: Path | str | BinaryIO, figure: Figure) -> str:
-    """Return the format that the name of a picture asks for."""
-    if not isinstance(path, Path | str):
-        return "png"
-    wanted, known = Path(path).suffix.removeprefix(".").lower(), figure.canvas.get_supported_filetypes()
-    if wanted not in known:
-        raise ConfigError(
-            f"{path}: expected a picture's name, that ends in one of .{', .'.join(sorted(known))}"
-        )
-    return wanted
 
 
 def _series(metrics: list[dict[str, Any]], key: str) -> dict[str, list[float]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from eqcirc.report.picture import save_picture
 from eqcirc.typing import Array
 from eqcirc.verify.trials import Curve
 
@@ -29,7 +30,7 @@ def gradient_figure(
     """Draw entries of measured gradients over exact ones, and the errors over beta with their bias and noise.
 
     Args:
-        path: PNG file to write.
+        path: file to write, .png, .pdf or .svg.
         pairs: by solver, exact and measured entries, each (entry,), those of a trial in parts of its largest one.
         curves: by solver.
         title: of the picture.
@@ -58,7 +59,7 @@ def gradient_figure(
     for axes in (left, right):
         axes.grid(alpha=0.25)
     figure.suptitle(title, fontsize=11, parse_math=False)
-    figure.savefig(path, format="png", dpi=130)
+    save_picture(figure, path)
 
 
 def _errors(axes: Axes, name: str, curve: Curve, colour: str) -> None:

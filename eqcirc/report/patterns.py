@@ -12,6 +12,7 @@ from eqcirc.analysis.pattern import Pattern
 from eqcirc.analysis.wavelength import mode_power, modes
 from eqcirc.circuit.neuron import RLRecovery
 from eqcirc.errors import ConfigError
+from eqcirc.report.picture import save_picture
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def pattern_figure(path: Path | str | BinaryIO, pattern: Pattern, title: str = "
     """Draw a pattern.
 
     Args:
-        path: PNG file to write.
+        path: file to write, .png, .pdf or .svg.
         pattern: of a chain or a grid.
         title: of the picture.
     """
@@ -46,7 +47,7 @@ def pattern_figure(path: Path | str | BinaryIO, pattern: Pattern, title: str = "
     FigureCanvasAgg(figure)
     draw_chain(figure, pattern) if chain else draw_grid(figure, pattern)
     figure.suptitle(title, fontsize=12, parse_math=False)
-    figure.savefig(path, format="png", dpi=130)
+    save_picture(figure, path)
 
 
 def draw_chain(figure: Figure | SubFigure, pattern: Pattern) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -287,8 +288,8 @@ def scaled_run(eqcirc: Command) -> str:
 
 def inputs_of(deck: str) -> list[float]:
     """The voltages of the driven nodes x_0 and x_1 of an exported deck."""
-    lines = dict(line.split(" ", 1) for line in deck.splitlines() if line.startswith("v_x_"))
-    return [float(lines[f"v_x_{k}"].split()[-1]) for k in range(2)]
+    lines = dict(line.split(" ", 1) for line in deck.splitlines() if line.startswith("V_x_"))
+    return [float(lines[f"V_x_{k}"].split()[-1]) for k in range(2)]
 
 
 @pytest.mark.parametrize("source", ["scaled", "mine.toml"])
@@ -461,8 +462,38 @@ def test_plain_ngspice_gives_the_voltages_that_solve_prints(
 def test_a_netlist_takes_samples_from_a_file(eqcirc: Command, trained: str) -> None:
     Path("x.csv").write_text("a,b\n0.125,-0.25\n")
     deck = eqcirc("netlist", trained, "--inputs", "x.csv").out
-    assert "v_x_0 x_0 0 0.125\n" in deck
-    assert "v_xn_1 xn_1 0 0.25\n" in deck
+    assert "V_x_0 x_0 0 0.125\n" in deck
+    assert "V_xn_1 xn_1 0 0.25\n" in deck
+
+
+def test_a_netlist_says_where_it_comes_from(eqcirc: Command) -> None:
+    rows = "".join(f"{k % 7 / 2:.1f};{k % 5};{('frog', 'newt', 'toad')[k % 3]}\n" for k in range(40))
+    Path("my data.csv").write_text(
+        "length (mm);width;kind\n".replace(".", ",") + rows.replace(".", ","), "latin-1"
+    )
+    Path("my net.toml").write_text(
+        'name = "animals"\nseed = 3\ndata = { name = "csv", path = "my data.csv", label = "kind", '
+        'scaling = "standard" }\nnetwork = { hidden = [3] }\n'
+    )
+    done = eqcirc("netlist", "my net.toml", "-o", "my deck.sp")
+    assert done.out.endswith("run it with: ngspice -b 'my deck.sp'\n")
+    head = Path("my deck.sp").read_text("ascii").partition(".subckt")[0]
+    assert "* experiment animals, seed 3, by eqcirc" in head
+    assert re.search(r"^\* feature 0: \(length \(mm\) - 1\.\d+\) \* [01]\.\d+$", head, re.MULTILINE)
+    assert "* class of output 2: toad" in head
+    alone = eqcirc("netlist", "my net.toml", "--form", "subckt").out
+    assert alone.splitlines()[-1] == ".ends animals"
+    refused = eqcirc("netlist", "my net.toml", "--form", "subckt", "--phase", "nudged")
+    assert (refused.code, "--form subckt is of the circuit alone" in refused.err) == (2, True)
+
+
+def test_commands_to_copy_are_quoted_for_the_shell(eqcirc: Command) -> None:
+    made = eqcirc("init", "my net.toml", "--data", "xor")
+    assert made.out.endswith("train it with: eqcirc train 'my net.toml'\n")
+    change = ["--set", "learning.epochs=1", "--set", "solver.engine=ideal", "--set", "network.hidden=[3]"]
+    assert eqcirc("train", "my net.toml", *change, "--out", "my run").code == 0
+    again = eqcirc("train", "my net.toml", *change, "--out", "my run")
+    assert "eqcirc resume 'my run'" in again.err
 
 
 # doctor

@@ -148,7 +148,7 @@ def test_a_grid(eqcirc: Command) -> None:
         (("--sites", "9x9x9"), 2, "rows x columns"),
         (("--sites", "many"), 2, "expected a number of neurons"),
         (("--data", "end.txt"), 2, ".csv or .npz"),
-        (("--out", "end.txt"), 2, "expected a name that ends in .png"),
+        (("--out", "end.txt"), 2, "expected a name that ends in .png, .pdf, .svg"),
         (("--recovery", "rl", "--inhibitor", "20e-3"), 2, "give --shared-ohms"),
         (("--shared-ohms", "200"), 2, "--recovery rl, or give --inhibitor"),
         (("--out", "missing/a.png"), 2, "there is no folder missing"),

@@ -183,6 +183,8 @@ def test_columns_are_chosen_or_dropped(tmp_path: Path) -> None:
     assert (data.names, data.inputs.tolist()) == (("b", "a"), [[2, 1], [4, 3]])
     with pytest.raises(DataError, match="expected a column 'idd' in the header; did you mean 'id'"):
         load_csv(path, drop=("idd",))
+    with pytest.raises(DataError, match="expected different columns as features, got a, a"):
+        load_csv(path, columns=("a", "a"))
     with pytest.raises(DataError, match="expected columns beside label as features, got 'label'"):
         load_csv(path, columns=("a", "label"))
 
@@ -204,6 +206,8 @@ PLAIN = "a,b,label\n1.5,2,0\n-3,1e-2,1\n"
         '"a","b","label"\n"1.5","2","0"\n"-3","1e-2","1"\n',
         PLAIN.replace("\n", ";\n").replace(",", ";"),
         ",a,b,label\n0,1.5,2,0\n1,-3,1e-2,1\n",
+        "a,b,label\n1.5,2,0,\n-3,1e-2,1,\n",
+        "sep=|\n" + PLAIN.replace(",", "|"),
     ],
 )
 def test_tables_are_read_as_people_have_them(tmp_path: Path, text: str) -> None:

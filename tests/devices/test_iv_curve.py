@@ -116,7 +116,7 @@ def test_columns_are_chosen_by_name_or_number(tmp_path: Path) -> None:
         np.testing.assert_allclose(read_curve(path, voltage, current).current, I, rtol=1e-12, atol=1e-18)
     with pytest.raises(DataError, match=r"got the columns Vg, Vd, Id, Ig; choose them by name"):
         read_curve(path)
-    with pytest.raises(DataError, match=r"expected a column 'vdd'; did you mean"):
+    with pytest.raises(DataError, match=r"expected a column 'Vdd'; did you mean"):
         read_curve(path, "Vdd", "Id")
     with pytest.raises(DataError, match="expected different columns"):
         read_curve(path, "2", "Vd")

@@ -69,7 +69,10 @@ def test_wrong_numbers_are_named() -> None:
     [
         ("1n3717", "unknown value '1n3717', and no .toml file: did you mean '1n3716'"),
         ("none.toml", r"no file of a diode .*none\.toml: No such file .*; write one with 'eqcirc fit'"),
-        ("foreign.toml", r".*foreign\.toml: expected device = one of cubic, esaki, polynomial, got None"),
+        (
+            "foreign.toml",
+            r".*foreign\.toml: expected device = one of cubic, esaki, polynomial, shockley, got None",
+        ),
         (
             "range.toml",
             r".*range\.toml: tunnel diode: peak voltage must be between 0\.001 and 1000 V, got 65000",

@@ -174,6 +174,6 @@ def test_a_picture_has_the_format_that_its_name_asks_for(tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", ["a", "a.doc", "a.png.txt"])
 def test_a_name_of_no_picture_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match=r"expected a picture's name, that ends in one of \..*\.png"):
+    with pytest.raises(ConfigError, match=r"expected a name that ends in \.png"):
         learning_figure(tmp_path / name, rows(3))
     assert not list(tmp_path.iterdir())

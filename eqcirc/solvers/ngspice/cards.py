@@ -30,6 +30,11 @@ def voltage_source(node: str, volts: Array) -> str:
     return f"b_eq_v_{node} {node} 0 v={table(volts)}"
 
 
+def holds(card: str) -> bool:
+    """Return whether a card of a reduced circuit is the `voltage_source` of an end of devices that is held."""
+    return card.startswith(("v_eq_", "b_eq_v_eq_"))
+
+
 def weighted_sum(weights: Array, ports: list[str]) -> str:
     """Return the expression of sum weights·v(port), in brackets if it has several terms."""
     terms = []

@@ -1,5 +1,7 @@
 """Self-contained decks for people: they run with plain `ngspice -b` and hold no commands.
 
+The circuit is a subcircuit without sources, see `subcircuit`; its test bench stands below it.
+
 A deck computes the operating point that the circuit was trained at. Where nothing proves that it is the only one, SPICE
 would find any of them, stable or not; so the deck carries the states of its samples: as a guess for every node
 (.nodeset), or, of several samples, in a phase −1 that holds every node near its voltage before the free phase 0.
@@ -7,8 +9,11 @@ would find any of them, stable or not; so the deck carries the states of its sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args
+
+import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
@@ -19,11 +24,13 @@ from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Netlist, full_netlist, nodesets, reduced_netlist
+from eqcirc.solvers.ngspice.subcircuit import as_subcircuit, library, upper
 from eqcirc.solvers.status import Evidence
 from eqcirc.text import ascii_line
 from eqcirc.typing import Array, Parameters
 
 Form = Literal["full", "reduced"]
+MOST_NOTE = 1000  # characters of a comment: names of classes can be many
 
 
 def export_deck(
@@ -33,6 +40,7 @@ def export_deck(
     form: Form = "full",
     *,
     start: Start | InitialState = "auto",
+    notes: Sequence[str] = (),
 ) -> str:
     """Return a deck that sweeps over samples (n, n_features) and prints the voltages of the output nodes.
 
@@ -43,6 +51,7 @@ def export_deck(
         form: "full", every element as built, or "reduced", inputs and amplifiers eliminated; "full" is also taken
             where there is no reduced one (`Reduction.drawable`).
         start: how the state of a circuit with several operating points is found, see `solvers.free_phase`.
+        notes: comments for its head.
 
     Raises:
         ConfigError: there is no such form.
@@ -60,13 +69,59 @@ def export_deck(
     else:
         netlist = reduced_netlist(ReducedSystem(plan, parameters), fixed)
         printed = [netlist.saved[k] for k in plan.unknown[circuit.readout.nodes].tolist()]
+    netlist = as_subcircuit(netlist, circuit.name, printed)
     points = IdealSolver(circuit, start=start).solve(parameters, inputs).require()
-    notes = (f"* {points.evidence.words}", *netlist.notes)
+    head = (*comments([points.evidence.words, *notes, *terminals(circuit)]), *netlist.notes)
     if points.evidence != Evidence.PROVEN:
         u = plan.collect(points.free)
         siemens = Dynamics.of(circuit, parameters, inputs).holding(u)
         netlist = at_states(netlist, points.free[:, circuit.free_nodes] if form == "full" else u, siemens)
-    return replace(netlist, notes=notes).deck(printed)
+    return finished(netlist, head, printed)
+
+
+def export_subcircuit(circuit: Circuit, parameters: Parameters | None, notes: Sequence[str] = ()) -> str:
+    """Return the circuit as a subcircuit alone, for layout and other netlists: no sources, no analysis.
+
+    Args:
+        circuit: the circuit, every element as built.
+        parameters: values by element name.
+        notes: comments for its head.
+    """
+    netlist = full_netlist(
+        circuit, parameters, circuit.fixed_voltages(np.zeros((1, circuit.inputs.n_features)))
+    )
+    outputs = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
+    return library(netlist, circuit.name, outputs, comments([*notes, *terminals(circuit)]))
+
+
+def finished(netlist: Netlist, notes: Sequence[str], printed: Sequence[str]) -> str:
+    """Return the deck, all letters of elements in upper case."""
+    title, *cards = netlist.lines
+    return replace(netlist, lines=[title, *map(upper, cards)], notes=tuple(notes)).deck(printed)
+
+
+def comments(notes: Sequence[str]) -> list[str]:
+    """Return comment lines."""
+    return [f"* {ascii_line(note, most=MOST_NOTE)}" for note in notes]
+
+
+def terminals(circuit: Circuit) -> list[str]:
+    """Return what rails and inputs are held at, and what outputs are, in words."""
+    names, inputs = circuit.node_names, circuit.inputs
+    lines = ["units: V, A, ohm, F, H; temperature 27 degrees Celsius"]
+    lines += [f"rail {names[rail.node]}: {rail.voltage:g} V" for rail in circuit.rails]
+    columns = (inputs.node.tolist(), inputs.feature.tolist(), inputs.gain.tolist(), inputs.offset.tolist())
+    for node, feature, gain, offset in zip(*columns, strict=True):
+        more = f" + {offset:g} V" if offset else ""
+        lines.append(f"input {names[node]}: {gain:g} V * feature {feature}{more}")
+    weights = circuit.readout.weights.tocoo()
+    sums: dict[int, str] = {}
+    for k, m, weight in zip(weights.row.tolist(), weights.col.tolist(), weights.data.tolist(), strict=True):
+        if weight:
+            size = "" if abs(weight) == 1 else f"{abs(weight):g}*"
+            term = f"{'-' if weight < 0 else '+'}{size}v({names[int(circuit.readout.nodes[m])]})"
+            sums[k] = sums.get(k, "") + term
+    return lines + [f"output {k}: {sums[k].removeprefix('+')}" for k in sorted(sums)]
 
 
 def phase_deck(
@@ -77,6 +132,7 @@ def phase_deck(
     nudge: Nudge,
     begin: Array,
     note: str,
+    notes: Sequence[str] = (),
 ) -> str:
     """Return a deck of a learning phase that prints output voltages of every sample, in the free phase and nudged.
 
@@ -88,18 +144,20 @@ def phase_deck(
         nudge: of the phase.
         begin: voltages (n, node) that the circuit is at before it.
         note: a sentence about the phase.
+        notes: more comments for the head.
 
     Raises:
         SolverError: a sample has no operating point, or none in a nudged phase.
     """
     solver.solve(parameters, inputs, nudge, begin).require()
     netlist = full_netlist(circuit, parameters, circuit.fixed_voltages(inputs), nudge)
+    printed = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
+    netlist = as_subcircuit(netlist, circuit.name, printed)
     plan = Reduction(circuit)
     siemens = Dynamics.of(circuit, parameters, inputs).holding(plan.collect(begin))
     which = plan.bends[plan.unknown[circuit.free_nodes]]
     held = netlist.holding(begin[:, circuit.free_nodes], siemens, which, at_rest=True)
-    printed = [circuit.node_names[n] for n in circuit.readout.nodes.tolist()]
-    return replace(held, notes=(f"* {ascii_line(note)}",)).deck(printed)
+    return finished(held, (*comments([note, *notes, *terminals(circuit)]), *netlist.notes), printed)
 
 
 def at_states(netlist: Netlist, voltages: Array, siemens: float) -> Netlist:

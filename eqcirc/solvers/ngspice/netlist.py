@@ -90,6 +90,7 @@ class Netlist:
         settle: transients before the sweep, if there are any.
         held: voltages (samples, saved) near which nodes are held in the first phase; None for no holding.
         first: number of the first phase: −1 where one that holds comes before the free one.
+        built: which lines are of the circuit itself; the others are its sources, and of the simulation.
     """
 
     lines: list[str]
@@ -100,6 +101,7 @@ class Netlist:
     settle: Settling | None = None
     held: Array | None = None
     first: int = 0
+    built: frozenset[int] = frozenset()
 
     @property
     def points(self) -> int:
@@ -205,15 +207,17 @@ def full_netlist(
     first_input = len(circuit.fixed_nodes) - len(circuit.inputs.node)
     for k, node in enumerate(circuit.inputs.node.tolist()):
         lines.append(cards.voltage_source(names[node], fixed[:, first_input + k]))
+    start = len(lines)
     for element in circuit.elements:
         lines += element.cards(values[element.name], names)
+    built = frozenset(range(start, len(lines)))
     if nudge is not None:
         nodes = circuit.readout.nodes
         read = circuit.readout.weights.toarray()
         draw = circuit.readout.pulls.toarray() * nudge.strengths(len(nodes))
         lines += cards.nudge_cards(nudge, [names[n] for n in nodes.tolist()], read, draw)
     saved = [names[n] for n in circuit.free_nodes.tolist()]
-    return _finish(lines, saved, len(fixed), nudge, tolerances)
+    return replace(_finish(lines, saved, len(fixed), nudge, tolerances), built=built)
 
 
 def reduced_netlist(
@@ -239,9 +243,12 @@ def reduced_netlist(
             notes.append(f"* node {name} of the circuit is at {number(factor)}*v({port})")
     lines = [f"* {ascii_line(circuit.name)}: reduced netlist (inputs and amplifiers eliminated, exact)"]
     lines += cards.part_cards(reduced_parts(system), names)
+    built = set(range(1, len(lines)))
     lines += cards.injection_cards(system.norton(fixed), names)
     for junctions, area in zip(plan.junctions, system.areas, strict=True):
+        start = len(lines)
         lines += cards.junction_cards(junctions, area, fixed, names)
+        built |= {k for k in range(start, len(lines)) if not cards.holds(lines[k])}
     if nudge is not None:
         outputs = plan.outputs
         held = np.asarray(fixed @ outputs.held.T)
@@ -250,7 +257,7 @@ def reduced_netlist(
         )
         ports = [names[k] for k in outputs.unknowns.tolist()]
         lines += cards.nudge_cards(nudge, ports, read, draw, held if outputs.held.nnz else None)
-    return _finish(lines, names, len(fixed), nudge, tolerances, tuple(notes))
+    return replace(_finish(lines, names, len(fixed), nudge, tolerances, tuple(notes)), built=frozenset(built))
 
 
 def _finish(
