@@ -49,11 +49,13 @@ def fit(
     from eqcirc.devices.fit import fit as run_fit
     from eqcirc.devices.tunnel_diode import save_diode
     from eqcirc.errors import ConfigError
+    from eqcirc.files import check_writable
 
     if out is not None and out.suffix != ".toml":
         raise ConfigError(
             f"--out {out}: expected a name that ends in .toml, which experiments know a device by"
         )
+    check_writable(out, plot)
     found = run_fit(read_curve(table), law, series_ohms)
     facts = _facts(found)
     refused = found.misfit > POOR and not force

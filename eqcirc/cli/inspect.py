@@ -54,7 +54,9 @@ def solve(
     from eqcirc.cli.output import print_json, print_table, write_text
     from eqcirc.cli.source import open_source
     from eqcirc.experiment.build import build_solver
+    from eqcirc.files import check_writable
 
+    check_writable(csv)
     opened = open_source(source)
     x = opened.samples(inputs, samples, scaled=scaled)
     engines = ["ngspice", "ideal"] if engine == "both" else [engine]
@@ -120,16 +122,16 @@ def check(
     from eqcirc.cli.source import first, open_source
     from eqcirc.errors import ConfigError, EngineError
     from eqcirc.experiment.build import build_rule, build_solver
+    from eqcirc.files import check_writable
     from eqcirc.learning.evaluate import targets_of
     from eqcirc.verify.check import check as run_check
 
+    check_writable(picture, source if write and source.is_file() else None)
     opened = open_source(source)
     change = [] if beta is None else [f"learning.beta={beta}"]
     experiment = changed(opened.experiment, change, "--beta")
     if not trials and (picture is not None or write):
         raise ConfigError("--picture and --write are of --trials; say how many, for example --trials 50")
-    if picture is not None and not picture.parent.is_dir():
-        raise ConfigError(f"there is no folder {picture.parent} for the picture")
     if trials:
         from eqcirc.cli.trials import trials as run_trials
 
@@ -224,8 +226,10 @@ def netlist(
     from eqcirc.cli.output import write_text
     from eqcirc.cli.source import open_source
     from eqcirc.errors import ConfigError
+    from eqcirc.files import check_writable
     from eqcirc.solvers.ngspice.decks import export_deck
 
+    check_writable(out)
     opened = open_source(source)
     if phase == "free":
         x = opened.samples(inputs, samples, scaled=scaled)
