@@ -100,9 +100,10 @@ class ClusterWorkers:
             from distributed.scheduler import KilledWorker
         except ImportError as error:
             raise EngineError("a cluster needs Dask: pip install 'eqcirc[cluster]'") from error
-        logging.getLogger("distributed").setLevel(
-            logging.CRITICAL
-        )  # what it logs with tracebacks is an error here
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(
+                logging.CRITICAL
+            )  # what they log with tracebacks is an error here
         self.died: tuple[type[Exception], ...] = (KilledWorker,)
         self.lost: tuple[type[Exception], ...] = (CancelledError, ClosedClientError, CommClosedError)
         is_file = "://" not in address
