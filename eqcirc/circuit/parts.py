@@ -15,6 +15,8 @@ from eqcirc.devices import Bounds, Element
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
+MOST_NODES = 10**6  # at once; a name for each takes 100 bytes, what is between them much more
+
 
 class Parts:
     """Nodes, sources and elements that were added so far."""
@@ -29,8 +31,8 @@ class Parts:
 
     def nodes(self, name: str, count: int | None = None) -> NodeArray:
         """Add free nodes and return their indices, shape (count,); a single one is called `name` itself."""
-        if count is not None and count < 1:
-            raise CircuitError(f"nodes {name!r}: expected a count of at least 1, got {count}")
+        if count is not None and not 1 <= count <= MOST_NODES:
+            raise CircuitError(f"nodes {name!r}: expected a count of 1 to {MOST_NODES}, got {count}")
         self._claim(name, self._groups, "nodes")
         start = len(self._nodes)
         self._nodes += [name] if count is None else [f"{name}_{k}" for k in range(count)]

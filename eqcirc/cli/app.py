@@ -12,9 +12,11 @@ import typer
 from typer.core import TyperGroup
 
 from eqcirc.cli import inspect, runs, scores
+from eqcirc.cli.check import check
 from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
+from eqcirc.cli.stopping import Patience
 from eqcirc.cli.turing import turing
 from eqcirc.errors import EqcircError, SolverError
 from eqcirc.text import lines
@@ -25,7 +27,8 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with Patience(lambda: f"eqcirc {ctx.invoked_subcommand or ''} (Ctrl-C stops it)"):
+                return super().invoke(ctx)
         except typer.BadParameter as error:
             error.message = error.message.removeprefix("Value error, ").replace("Input should", "it should")
             problems: list[Any] = getattr(error.__cause__, "errors", list)()  # those of pydantic
@@ -56,7 +59,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     scores.evaluate,
     scores.predict,
     inspect.solve,
-    inspect.check,
+    check,
     inspect.netlist,
     stability,
     turing,
@@ -103,6 +106,9 @@ def main() -> None:
     except EqcircError as error:
         typer.secho(f"error: {lines(error)}", fg=typer.colors.RED, err=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # a disk that is full, or a device that fails, in the middle of writing
+        typer.secho(f"error: {lines(error)}", fg=typer.colors.RED, err=True)
+        sys.exit(EqcircError.exit_code)
     except MemoryError as error:
         typer.secho(
             f"error: out of memory ({error}); take a smaller batch_size or fewer samples, or a smaller network. What a "

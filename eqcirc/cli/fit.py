@@ -80,12 +80,14 @@ def fit(
     from eqcirc.data.iv_table import read_curve
     from eqcirc.devices.tunnel_diode import save_diode
     from eqcirc.errors import ConfigError
+    from eqcirc.files import check_writable
     from eqcirc.report.picture import picture_format
 
     if out is not None and out.suffix != ".toml":
         raise ConfigError(
             f"--out {out}: expected a name that ends in .toml, which experiments know a device by"
         )
+    check_writable(out, plot)
     if plot is not None:
         picture_format(plot)
     _check_options(device, law, degree, series_ohms)

@@ -83,7 +83,9 @@ def predict(
     from eqcirc.experiment.build import build_cost, build_solver
     from eqcirc.experiment.opened import open_run
     from eqcirc.experiment.predict import predict as predicted
+    from eqcirc.files import check_writable
 
+    check_writable(out)
     opened = open_run(folder)
     inputs = opened.samples(samples, 0, scaled=scaled)
     experiment = on(opened.experiment, workers, cluster)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 
@@ -57,7 +58,7 @@ class Stopping:
 
 
 class Patience:
-    """Says once what is waited for, when nothing has come for `PATIENCE` seconds."""
+    """Says once what is waited for, when nothing has come for `PATIENCE` seconds. Usable as a context manager."""
 
     def __init__(self, waiting_for: Callable[[], str]) -> None:
         """Remember whom to ask what is waited for."""
@@ -79,6 +80,17 @@ class Patience:
         """Count no more."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._before)  # type: ignore[arg-type]
+
+    def __enter__(self) -> Patience:
+        """Begin to count; in the main thread only, which signals come to."""
+        if threading.current_thread() is threading.main_thread():
+            self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Count no more."""
+        if threading.current_thread() is threading.main_thread():
+            self.stop()
 
     def _say(self, number: int, frame: FrameType | None) -> None:
         del number, frame

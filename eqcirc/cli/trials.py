@@ -171,6 +171,7 @@ def _write(path: Path, beta: float) -> None:
     Raises:
         ConfigError: it is a run, or the file names no beta.
     """
+    from eqcirc.cli.output import write_text
     from eqcirc.errors import ConfigError
 
     if path.is_dir():
@@ -200,5 +201,5 @@ def _write(path: Path, beta: float) -> None:
             f"{path}: its table [learning] is written in a way that --write does not know; put beta = {beta:.2g} "
             "into it"
         )
-    path.write_text(changed, encoding="utf-8")
+    write_text(path, changed)
     typer.echo(f"wrote beta = {beta:.2g} into {path}")

@@ -84,10 +84,10 @@ def turing(
     from eqcirc.solvers.ideal.solver import IdealSolver
     from eqcirc.solvers.ngspice.solver import NgspiceSolver
 
-    lattice = _lattice(device, recovery, activator, inhibitor, shared_ohms)
-    lattice = replace(lattice, shape=_shape(sites), periodic=periodic)
     state = out.with_suffix(".csv") if data is None else data
     _check_files(out, state)
+    lattice = _lattice(device, recovery, activator, inhibitor, shared_ohms)
+    lattice = replace(lattice, shape=_shape(sites), periodic=periodic)
     circuit = lattice.build("turing")
     judge = circuit.n_nodes <= LARGEST_JUDGED
     with NgspiceSolver(circuit) if engine == "ngspice" else IdealSolver(circuit) as solver:
@@ -209,11 +209,10 @@ def _stability(pattern: Pattern) -> str:
 def _check_files(out: Path, data: Path) -> None:
     """Raise `ConfigError` before the work, not after it."""
     from eqcirc.errors import ConfigError
+    from eqcirc.files import check_writable
     from eqcirc.report.picture import picture_format
 
     picture_format(out)
     if data.suffix not in {".csv", ".npz"}:
         raise ConfigError(f"--data {data}: expected a name that ends in .csv or .npz")
-    for path in (out, data):
-        if not path.parent.is_dir():
-            raise ConfigError(f"cannot write {path}: there is no folder {path.parent}")
+    check_writable(out, data)

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from eqcirc.errors import DataError
 
+MOST = (
+    2**29
+)  # bytes of a file, unpacked: ten times MNIST. One that was made to fill the memory packs a thousandfold
+
 
 def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
     """Return the array of `ndim` dimensions in an idx file of unsigned bytes, packed with gzip or not.
@@ -43,12 +47,19 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
 
 def _unpacked(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
-        # Told by content: some browsers unpack a download and keep the name.
-        return gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
+        with path.open("rb") as file:
+            # Told by content: some browsers unpack a download and keep the name.
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            raw = (gzip.GzipFile(fileobj=file) if packed else file).read(MOST + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"{path}: expected a whole gzip file, got a damaged one ({error}); fetch it again"
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(raw) > MOST:
+        raise DataError(
+            f"{path}: expected an idx file of at most {MOST} bytes, unpacked; this is another file"
+        )
+    return raw

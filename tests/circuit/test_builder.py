@@ -29,7 +29,8 @@ MISTAKES: dict[str, tuple[Callable[[CircuitBuilder], object], str]] = {
     "SPICE temperature": (lambda b: b.input("temper"), "'temper': this name has a meaning"),
     "node twice": (lambda b: b.nodes("x"), "nodes 'x' is defined twice"),
     "element twice": (lambda b: b.conductance("w", 2, 3, 1e-5), "element 'w' is defined twice"),
-    "no nodes": (lambda b: b.nodes("out", 0), "expected a count of at least 1, got 0"),
+    "no nodes": (lambda b: b.nodes("out", 0), "expected a count of 1 to 1000000, got 0"),
+    "too many nodes": (lambda b: b.nodes("out", 10**30), "expected a count of 1 to 1000000, got 1000"),
     "no gain": (lambda b: b.input("y", gain=0.0), "input 'y': expected a finite gain"),
     "infinite gain": (lambda b: b.input("y", gain=np.inf), "input 'y': expected a finite gain"),
     "unknown node": (

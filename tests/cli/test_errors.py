@@ -385,3 +385,22 @@ def test_what_files_say_does_not_command_the_terminal(eqcirc: Command) -> None:
     assert done.code == 2
     assert "unknown key 'data.na?]0;owned??[2Jme'" in done.err
     assert "\x1b" not in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "solve missing.toml --csv there",
+        "netlist missing.toml -o there",
+        "check missing.toml --trials 2 --picture there",
+        "fit missing.csv -o there.toml",
+        "fit missing.csv --plot there",
+        "turing --device missing.toml -o there.png",
+    ],
+)
+def test_where_results_go_is_looked_at_before_anything_is_read(eqcirc: Command, arguments: str) -> None:
+    for name in ("there", "there.toml", "there.png"):
+        Path(name).mkdir()
+    done = eqcirc(*arguments.split())
+    assert done.code == 2
+    assert re.match(r"error: cannot write there[.a-z]*: it is a folder; name a file in it", done.err)

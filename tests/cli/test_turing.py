@@ -163,3 +163,34 @@ def test_wrong_options(eqcirc: Command, arguments: tuple[str, ...], code: int, w
     assert done.code == code
     assert words in done.err
     assert not list(Path().glob("*.png"))
+
+
+@pytest.mark.parametrize("options", [(), ("--device", "esaki", "--recovery", "rl")])
+def test_a_lattice_that_rests_long_before_the_end(
+    eqcirc: Callable[..., Result], options: tuple[str, ...]
+) -> None:
+    """Five sites are perfectly still after a third of the time; the integrator's steps became endlessly short."""
+    found = eqcirc("turing", "--sites", 5, "--engine", "ideal", "--json", *options).json
+    assert found["at_rest"] is True
+    assert found["stable"] is True
+    assert found["movement"] == 0
+    assert found["e_foldings"] == pytest.approx(500)
+
+
+def test_outputs_are_looked_at_before_any_work(
+    eqcirc: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*args: object, **options: object) -> None:
+        raise AssertionError("work")
+
+    monkeypatch.setattr("eqcirc.analysis.pattern.grow", work)
+    Path("folder.png").mkdir()
+    Path("data.csv").mkdir()
+    for options, words in (
+        (("-o", "folder.png"), "cannot write folder.png: it is a folder"),
+        (("--data", "data.csv"), "cannot write data.csv: it is a folder"),
+        (("-o", "no/x.png"), "cannot write no/x.png: there is no folder no"),
+    ):
+        done = eqcirc("turing", "--sites", 5, "--engine", "ideal", *options)
+        assert done.code == 2
+        assert words in done.err

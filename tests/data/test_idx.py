@@ -89,3 +89,14 @@ def test_a_wrong_header_or_length_is_refused(tmp_path: Path, raw: bytes, message
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=re.escape(f"{tmp_path / 'gone'}: cannot be read: No such file")):
         read_idx(tmp_path / "gone", 1)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_file_that_unpacks_without_end_is_not_unpacked_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    monkeypatch.setattr("eqcirc.data.idx.MOST", 1000)
+    raw = idx_bytes(np.zeros((10, 10, 10), np.uint8))
+    (tmp_path / "images").write_bytes(gzip.compress(raw) if packed else raw)
+    with pytest.raises(DataError, match="at most 1000 bytes, unpacked"):
+        read_idx(tmp_path / "images", 3)

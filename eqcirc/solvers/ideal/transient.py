@@ -20,6 +20,7 @@ from eqcirc.errors import SolverError
 from eqcirc.solvers.dynamics import PARASITIC, Dynamics
 from eqcirc.solvers.equations import Equations, Linearised
 from eqcirc.solvers.linear.choice import SPARSE_FILL, SPARSE_KEPT
+from eqcirc.solvers.stability import growth
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array
 
@@ -32,6 +33,8 @@ STEEPEST = (
 FIRST_MOVE = 1e-3  # V (or A): no state moves further in the first step
 FAITHFUL = 1e-3  # of the smallest capacitance: stands at bare unknowns in a transient that is looked at
 SMALL = 1e-3  # V; voltages below it have an absolute accuracy
+STALLED = 1e-5  # of the duration: a step that makes one ask whether anything moves still
+RESTING = 10  # points of what is at rest until the end
 
 
 class Motion:
@@ -102,6 +105,12 @@ class Motion:
                 said = solver.step()
                 times.append(solver.t)
                 states.append(solver.y)
+                if solver.h_abs < STALLED * duration and self._rests(
+                    solver.y.reshape(x.shape), duration, atol
+                ):
+                    rest = np.linspace(solver.t, duration, RESTING + 1)[1:]
+                    ways = np.concatenate([states, np.tile(solver.y, (RESTING, 1))])
+                    return solver.y.reshape(x.shape), np.concatenate([times, rest]), ways
         if solver.status != "finished":
             raise SolverError(
                 f"the transient of {self.dynamics.plan.circuit.name!r} stopped at {solver.t:.3g} of {duration:.3g} s "
@@ -109,6 +118,14 @@ class Motion:
                 "shorter time, or with less accuracy"
             )
         return solver.y.reshape(x.shape), np.array(times), np.array(states)
+
+    def _rests(self, x: Array, duration: float, atol: float | Array) -> bool:
+        """Return whether nothing moves at x (row, size), nor will.
+
+        Newton's method of scipy's BDF takes what rounding leaves there for divergence, and steps become ever shorter.
+        """
+        still = bool((np.abs(self.rate(x)) * duration <= atol).all())
+        return still and bool((growth(self.dynamics, x[:, : self.dynamics.n]) < 0).all())
 
     def _problem(self, x: Array, duration: float) -> tuple[Callable[[float, Array], Array], dict[str, Any]]:
         """Return the rate of one long state, as integrators want it, and its Jacobian and first step.

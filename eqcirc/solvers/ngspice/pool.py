@@ -31,6 +31,10 @@ class Limits:
     memory: int | None = None
 
 
+LOST = (
+    "the scheduler of the cluster is out of reach; go on with 'eqcirc resume' when it is back, with --cluster on "
+    "another one, or on this machine without solver.cluster in the run's config.toml: none changes a result"
+)
 OUT_OF_MEMORY = "the worker ran out of memory"
 
 T = TypeVar("T")
@@ -116,6 +120,8 @@ class Pool:
             return self.workers.executor().submit(job, *arguments, self.limits)
         except self.workers.died as error:  # a worker has died while it had nothing to do
             return self._epitaph(error)
+        except self.workers.lost as error:
+            raise EngineError(LOST) from error
 
     def _result(self, future: Future[T] | str) -> T | str:
         if isinstance(future, str):
@@ -124,6 +130,8 @@ class Pool:
             return future.result()
         except self.workers.died as error:
             return self._epitaph(error)
+        except self.workers.lost as error:
+            raise EngineError(LOST) from error
         except EngineLeftError as error:
             return str(error)
         except MemoryError:

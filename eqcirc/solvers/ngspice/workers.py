@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import weakref
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +20,9 @@ class Workers(Protocol):
 
     died: tuple[type[Exception], ...]
     """What a future raises when the process of its task died."""
+
+    lost: tuple[type[Exception], ...]
+    """What is raised when all of them are out of reach."""
 
     def executor(self) -> Executor:
         """Return the executor for one more netlist; start one if there is none."""
@@ -36,6 +41,7 @@ class LocalWorkers:
     """Processes of this machine."""
 
     died: tuple[type[Exception], ...] = (WorkerDiedError,)
+    lost: tuple[type[Exception], ...] = ()
 
     def __init__(self, count: int) -> None:
         """Prepare `count` workers, without starting them.
@@ -69,6 +75,9 @@ class LocalWorkers:
     close = discard
 
 
+CLOSING = 10.0  # seconds to say goodbye to a cluster
+
+
 class ClusterWorkers:
     """Workers of a Dask cluster, one thread each (libngspice holds one circuit for a process).
 
@@ -86,10 +95,17 @@ class ClusterWorkers:
         """
         try:
             from distributed import Client
+            from distributed.client import ClosedClientError
+            from distributed.comm.core import CommClosedError
             from distributed.scheduler import KilledWorker
         except ImportError as error:
             raise EngineError("a cluster needs Dask: pip install 'eqcirc[cluster]'") from error
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(
+                logging.CRITICAL
+            )  # what they log with tracebacks is an error here
         self.died: tuple[type[Exception], ...] = (KilledWorker,)
+        self.lost: tuple[type[Exception], ...] = (CancelledError, ClosedClientError, CommClosedError)
         is_file = "://" not in address
         if is_file and not Path(address).is_file():
             raise EngineError(
@@ -109,5 +125,7 @@ class ClusterWorkers:
         """Do nothing: dead processes are replaced by their nannies."""
 
     def close(self) -> None:
-        """Disconnect."""
-        self._client.close()
+        """Disconnect; from a scheduler that says nothing any more, too."""
+        closing = threading.Thread(target=self._client.close, daemon=True)
+        closing.start()
+        closing.join(CLOSING)

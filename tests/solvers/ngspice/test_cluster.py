@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,29 @@ def scheduler_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     log.close()
+
+
+@pytest.fixture
+def doomed(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """A scheduler without any worker, and its file."""
+    path = tmp_path / "scheduler.json"
+    command = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_scheduler",
+        "--host",
+        "127.0.0.1",
+        "--no-dashboard",
+    ]
+    command += ["--port", "0", "--scheduler-file", str(path)]
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=nowhere, stderr=nowhere, start_new_session=True) as process:
+        for _ in range(600):
+            if path.exists():
+                break
+            time.sleep(0.1)
+        yield path, process
+        process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +132,37 @@ def test_no_scheduler_is_an_error_that_names_the_address(tmp_path: Path) -> None
     stale.write_text(json.dumps({"type": "Scheduler", "address": "tcp://127.0.0.1:9"}))
     with pytest.raises(EngineError, match="no Dask scheduler answers there"):
         ClusterWorkers(str(stale))
+
+
+def test_a_scheduler_that_dies_is_an_error_that_says_how_to_go_on(
+    doomed: tuple[Path, subprocess.Popen[bytes]],
+) -> None:
+    path, scheduler = doomed
+    example = random_layered(np.random.default_rng(5), (6, 4))
+    with NgspiceSolver(example.circuit, workers=ClusterWorkers(str(path))) as solver:
+        threading.Timer(1.0, scheduler.kill).start()  # while the sweep waits for a worker
+        with pytest.raises(
+            EngineError, match=r"the scheduler of the cluster is out of reach; go on with 'eqcirc resume'"
+        ):
+            solver.solve(None, example.inputs)
+
+
+def test_ctrl_c_twice_ends_a_run_that_waits_for_workers(
+    doomed: tuple[Path, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    path, _ = doomed
+    waiting = "from eqcirc.learning.trainer import Trainer; step = Trainer._step\n"
+    waiting += "Trainer._step = lambda *a: (print('begun', flush=True), step(*a))\n"
+    code = f"{waiting}from eqcirc.cli.app import main; main()"
+    options = ["--cluster", str(path), "--out", str(tmp_path / "run"), "--set", "solver.engine=ngspice"]
+    command = [sys.executable, "-c", code, "train", str(ROOT / "circuits" / "xor.toml"), *options]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped at once" in err
