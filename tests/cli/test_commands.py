@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def trained(eqcirc: Command) -> str:
 
 
 def test_version(eqcirc: Command) -> None:
-    assert eqcirc("--version").out == "eqcirc 0.2.0\n"
+    assert eqcirc("--version").out == f"eqcirc {version('eqcirc')}\n"
 
 
 def test_without_a_command_the_help_is_shown(eqcirc: Command) -> None:
