@@ -6,8 +6,8 @@ Networks of one hidden layer: a resistive one with diodes and amplifiers, which 
 transconductors with diodes, whose weights forth and back begin alike (asymmetry 0), half or all apart (0.5 and 1, of 90
 degrees); and a feedforward one with tanh cells. Rules: AsymEP, Dyadic EP, the vector field, and the exact gradient as
 reference; Equilibrium Propagation for the reciprocal network only, since weights forth and back that are trained
-apart do not stay alike. Rates are chosen for each rule and network by validation accuracy in the ideal solver, with
-one seed; then all seeds are trained, through ngspice for half as many epochs.
+apart do not stay alike. Rates are chosen for each rule and network by the loss of the validation part in the ideal
+solver, with one seed; then all seeds are trained, through ngspice for half as many epochs.
 
 Writes results/train_rules_<data>_<engine>.json and .png. On two cores some ten minutes for digits (ideal), else half an
 hour.
@@ -176,9 +176,14 @@ def trained(job: Job) -> dict[str, Any]:
         try:
             trainer.run()
         except SolverError as error:
-            return row | {"lost": str(error)[:200], "validation": 0.0, "test": math.nan, "curve": []}
+            return row | {
+                "lost": str(error)[:200],
+                "validation loss": math.inf,
+                "test": math.nan,
+                "curve": [],
+            }
         row["curve"] = [m["validation_accuracy"] for m in trainer.state.metrics]
-        row["validation"] = row["curve"][-1]
+        row["validation loss"] = trainer.state.metrics[-1]["validation_loss"]
         if seed != TRIAL:
             row["test"] = trainer.score("test").accuracy
     return row
@@ -206,9 +211,9 @@ def main() -> None:
     tries = [(options.data, options.path, k, r, rate, TRIAL, "ideal") for k, r in pairs for rate in RATES]
     found = all_trained(tries, "choosing rates")
     best = {
-        pair: max((f for f in found if (f["network"], f["rule"]) == pair), key=lambda f: f["validation"])[
-            "rate"
-        ]
+        pair: min(
+            (f for f in found if (f["network"], f["rule"]) == pair), key=lambda f: f["validation loss"]
+        )["rate"]
         for pair in pairs
     }
     jobs = [
