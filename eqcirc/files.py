@@ -41,6 +41,24 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
 
 
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that a user asked for, all or nothing; what is no plain file, such as /dev/stdout, is written to.
+
+    Raises:
+        ConfigError: it cannot be written; a file that was there before is untouched.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            write_atomically(path.resolve(), content)  # a link of the user's own is followed
+    except CheckpointError as error:
+        reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else str(error)
+        raise ConfigError(f"cannot write {path}: {reason}; what was there before is untouched") from error
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+
+
 def open_plain(path: Path) -> int:
     """Open a file to append to it, made if there is none; return its descriptor.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from eqcirc.errors import CheckpointError, ConfigError
-from eqcirc.files import check_writable, open_plain, write_atomically
+from eqcirc.files import check_writable, open_plain, write_atomically, write_output
 
 
 def files(folder: Path) -> list[str]:
@@ -81,3 +83,29 @@ def test_what_cannot_be_written_is_said_before(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(ConfigError, match="Permission denied"):
         check_writable(tmp_path / "new")
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    """A full disk, here a limit on the size of files."""
+    path = tmp_path / "old.csv"
+    path.write_text("old")
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from eqcirc.files import write_output\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_output(Path(sys.argv[1]), b'x' * 5000)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False
+    )
+    assert "ConfigError: cannot write" in done.stderr
+    assert "what was there before is untouched" in done.stderr
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["old.csv"]
+
+
+def test_a_link_of_the_users_own_and_a_device_are_written_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    write_output(tmp_path / "link", b"new")
+    assert (tmp_path / "target").read_bytes() == b"new"
+    assert (tmp_path / "link").is_symlink()
+    write_output(Path("/dev/null"), b"new")

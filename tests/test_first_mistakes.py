@@ -96,7 +96,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "beta": (lambda: eq.EqProp(CIRCUIT, COST, "1e-8"), "beta = '1e-8': expected a positive"),  # type: ignore[arg-type]
     "beta 0": (lambda: eq.VectorField(CIRCUIT, COST, 0.0), "beta = 0: expected a positive"),
     "targets that are none": (lambda: eq.SquaredError(high=np.nan), "squared error: high must be between"),
-    "momentum": (lambda: eq.SGD("0.9"), "SGD: momentum must be between 0 and 0.9999, got '0.9'"),  # type: ignore[arg-type]
+    "momentum": (lambda: eq.SGD(momentum="0.9"), "SGD: momentum must be between 0 and 0.9999, got '0.9'"),  # type: ignore[arg-type]
     "sharpness": (lambda: eq.SoftmaxCrossEntropy("5"), "sharpness K must be between .* got '5'"),  # type: ignore[arg-type]
     "optimizer of two": (twice, "this Adam belongs to another trainer"),
     "audit 0": (lambda: eq.Audit(IDEAL, every=0), "audit: every = 0: expected a whole number from 1"),

@@ -24,7 +24,8 @@ from eqcirc.circuit.circuit import Circuit, Inputs
 from eqcirc.circuit.readout import Readout
 from eqcirc.circuit.validate import validate
 from eqcirc.devices.rail import Rail
-from eqcirc.errors import CircuitError, EqcircError
+from eqcirc.errors import CircuitError, ConfigError, EqcircError
+from eqcirc.files import write_output
 from eqcirc.text import one_line
 
 FORMAT = 1
@@ -53,13 +54,14 @@ def save_circuit(circuit: Circuit, path: Path | str) -> None:
     """Write a circuit with its present values to a file, which `load_circuit` reads and experiment files can name.
 
     Raises:
-        CircuitError: a law or element of somebody else's own, or the file cannot be written.
+        CircuitError: a law or element of somebody else's own.
+        ConfigError: the file cannot be written.
     """
-    content = circuit_bytes(circuit)
-    try:
-        Path(path).write_bytes(content)
-    except OSError as error:
-        raise CircuitError(f"cannot write {path}: {error.strerror}") from error
+    if not isinstance(circuit, Circuit):
+        raise ConfigError(
+            f"save_circuit(circuit, path): expected a circuit first, got {type(circuit).__name__}"
+        )
+    write_output(Path(path), circuit_bytes(circuit))
 
 
 def load_circuit(path: Path | str) -> Circuit:

@@ -11,24 +11,20 @@ from typing import Any, Self
 import typer
 
 from eqcirc.cli.stopping import Patience
-from eqcirc.errors import ConfigError
+from eqcirc.files import check_writable, write_output
 from eqcirc.learning.trainer import Trainer
 from eqcirc.report.progress import ProgressBar as Bar
 from eqcirc.text import lines
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file.
+    """Write a file, all or nothing.
 
     Raises:
         ConfigError: it cannot be written.
     """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ConfigError(f"cannot write {path}: there is no folder {path.parent}; make it first") from error
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+    check_writable(path)
+    write_output(path, text.encode())
 
 
 def print_json(content: dict[str, Any]) -> None:

@@ -254,4 +254,6 @@ def _summary_pairs(summary: dict[str, Any], unit: str) -> dict[str, str]:
     steps, epochs = counted(summary["steps"], "step"), counted(summary["epochs"], "epoch")
     trained = f"{steps}, {epochs}, by {summary['engine']}"
     ending = {} if summary["ended"] == "all epochs done" else {"ended": summary["ended"]}
+    if summary["kept"] != "last":
+        ending["values"] = summary["kept"]
     return {"trained": trained, **ending, **pairs, "run": summary["run"], "picture": summary["picture"]}

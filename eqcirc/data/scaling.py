@@ -70,7 +70,8 @@ class Scaler:
             raise DataError(
                 f"scaling: expected inputs of shape (samples, {len(self.offset)}), got {inputs.shape}"
             )
-        return (inputs - self.offset) * self.factor
+        with np.errstate(over="ignore"):  # whoever takes the inputs refuses what is not finite
+            return np.asarray((inputs - self.offset) * self.factor)
 
 
 def scale(splits: Splits, kind: Scaling) -> tuple[Splits, Scaler]:

@@ -27,6 +27,7 @@ from eqcirc.devices.iv_curve import IVCurve, Point
 from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.errors import CircuitError, ConfigError, nearest
+from eqcirc.files import write_output
 from eqcirc.typing import Array
 
 LAWS: dict[str, type[CubicDevice | EsakiDiode | PolynomialDevice | ShockleyDiode]] = {
@@ -141,10 +142,7 @@ def save_diode(path: Path, diode: TunnelDiode, fit: dict[str, Any] | None = None
         )
     law = {field.name: getattr(diode.law, field.name) for field in fields(LAWS[name])}
     content = {"device": name} | law | {key: getattr(diode, key) for key in _OWN}
-    try:
-        path.write_text(tomli_w.dumps(content | ({"fit": fit} if fit else {})), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+    write_output(path, tomli_w.dumps(content | ({"fit": fit} if fit else {})).encode())
 
 
 def read_diode(path: Path) -> TunnelDiode:

@@ -11,16 +11,21 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.errors import CircuitError, ConfigError
+from eqcirc.experiment.data_record import recorded_names
 from eqcirc.learning import checkpoint
 from eqcirc.typing import Array
 
 
-def values_from(path: Path | str, circuit: Circuit) -> tuple[dict[str, Array], dict[str, Any]]:
+def values_from(
+    path: Path | str, circuit: Circuit, names: tuple[str, ...] = (), classes: tuple[str, ...] = ()
+) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return values (by element) for all trainable elements of a circuit, and their provenance.
 
     Args:
         path: a run directory, whose best values are taken if it keeps those, or an npz file of arrays by element.
         circuit: that is to begin with them.
+        names: of the features that it is to be trained on, and
+        classes: of its outputs; those of a run must be the same, in the same order. () where they have none.
 
     Raises:
         ConfigError: nothing is there, or no values that fit the circuit.
@@ -29,6 +34,7 @@ def values_from(path: Path | str, circuit: Circuit) -> tuple[dict[str, Array], d
     path = Path(path)
     if path.is_dir():
         arrays, facts = _of_run(path)
+        _same_meaning(path, names, classes)
     else:
         arrays, facts = _of_file(path)
     wanted = [e.name for e in circuit.trainable]
@@ -51,6 +57,18 @@ def values_from(path: Path | str, circuit: Circuit) -> tuple[dict[str, Array], d
                 f"{e.bounds.upper:g} {e.unit}; widen the bounds"
             )
     return values, {"path": str(path.absolute()), **facts}
+
+
+def _same_meaning(folder: Path, names: tuple[str, ...], classes: tuple[str, ...]) -> None:
+    """Refuse values that were trained for other features or classes, or for the same in another order."""
+    known = recorded_names(folder)
+    for what, old, new in (("features", known[0], names), ("classes", known[1], classes)):
+        if old and new and old != new:
+            apart = "in another order" if sorted(old) == sorted(new) else "others"
+            raise ConfigError(
+                f"the values of {folder} are for the {what} {', '.join(old)}; these data have {apart}: "
+                f"{', '.join(new)}. Bring the columns into that order with data.columns, or rename them"
+            )
 
 
 def _of_run(folder: Path) -> tuple[dict[str, Array], dict[str, Any]]:

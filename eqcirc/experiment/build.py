@@ -203,7 +203,7 @@ def build_solver(
 def build_optimizer(experiment: Experiment) -> Optimizer:
     """Return the optimizer."""
     learning = experiment.learning
-    return Adam() if learning.optimizer == "adam" else SGD(learning.momentum)
+    return Adam() if learning.optimizer == "adam" else SGD(momentum=learning.momentum)
 
 
 def build_trainer(

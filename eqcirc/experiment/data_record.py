@@ -10,14 +10,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eqcirc.data import Dataset, Scaler, Splits
 from eqcirc.errors import CheckpointError, DataError
 from eqcirc.experiment.schema import Experiment
-from eqcirc.text import shell
+from eqcirc.text import control_character, one_line, shell
 from eqcirc.typing import Array
 
 NAME = "data.json"
@@ -101,11 +102,17 @@ def recorded_scaler(folder: Path) -> Scaler:
             f"{folder} has no {NAME}, so the scaling of its training data is not known (the run is of an older "
             f"version): write it with 'eqcirc resume {shell(folder)}', or scale the values yourself and say --scaled"
         )
-    try:
-        centre, factor = (np.array(content[key], dtype=np.float64) for key in ("centre", "factor"))
-        return Scaler(centre, factor, tuple(content["names"] or ()))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / NAME} is damaged ({error!r}); restore it from a backup") from error
+    return Scaler(np.array(content.centre), np.array(content.factor), tuple(content.names or ()))
+
+
+def recorded_names(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of a run's features and of its classes; () for those that it does not know.
+
+    Raises:
+        CheckpointError: they are damaged.
+    """
+    content = _read(folder)
+    return ((), ()) if content is None else (tuple(content.names or ()), tuple(content.classes or ()))
 
 
 def recorded_shape(folder: Path, experiment: Experiment) -> Known | None:
@@ -115,18 +122,19 @@ def recorded_shape(folder: Path, experiment: Experiment) -> Known | None:
         CheckpointError: it is damaged.
     """
     content = _read(folder)
-    if content is None or "outputs" not in content:
+    if content is None or content.outputs is None or content.limits is None:
         return None
+    limits, classes = np.array(content.limits), tuple(content.classes or ())
+    kind = bool(content.regression)
+    return Known(limits.shape[1], content.outputs, limits, kind, classes, experiment.data.targets)
+
+
+def digest(folder: Path) -> str | None:
+    """Return the SHA-256 of a run's `NAME`, which its checkpoints keep; None if it has none."""
     try:
-        classes = tuple(str(name) for name in content["classes"] or ())
-        limits = np.array(content["limits"], dtype=np.float64)
-        if limits.shape != (2, len(content["centre"])):
-            raise ValueError(f"limits of shape {limits.shape}")
-        kind = bool(content["regression"])
-        outputs = int(content["outputs"])
-        return Known(limits.shape[1], outputs, limits, kind, classes, experiment.data.targets)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / NAME} is damaged ({error!r}); restore it from a backup") from error
+        return hashlib.sha256((folder / NAME).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def check_data(folder: Path, experiment: Experiment) -> None:
@@ -136,7 +144,8 @@ def check_data(folder: Path, experiment: Experiment) -> None:
         CheckpointError: its content is another one.
         DataError: it cannot be read.
     """
-    known = (_read(folder) or {}).get("sha256")
+    record = _read(folder)
+    known = record.sha256 if record else None
     if known is not None and known != _checksum(experiment):
         raise CheckpointError(
             f"{experiment.data.path}: expected the data that the run in {folder} began with, got others, whose parts "
@@ -144,17 +153,58 @@ def check_data(folder: Path, experiment: Experiment) -> None:
         )
 
 
-def _read(folder: Path) -> dict[str, Any] | None:
+Names = list[Annotated[str, Field(max_length=1000)]]
+Numbers = list[Annotated[float, Field(allow_inf_nan=False)]]
+
+
+class _Record(BaseModel):
+    """The content of `NAME`; what older versions did not write may be missing."""
+
+    model_config = ConfigDict(strict=True)
+
+    names: Names | None
+    centre: Numbers
+    factor: Numbers
+    limits: Annotated[list[Numbers], Field(min_length=2, max_length=2)] | None = None
+    outputs: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    regression: bool | None = None
+    classes: Names | None = None
+    sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """See that there is one of everything for each feature and output."""
+        wanted = len(self.centre)
+        for name in ("names", "factor"):
+            value = getattr(self, name)
+            if value is not None and len(value) != wanted:
+                raise ValueError(f"expected {wanted} {name}, got {len(value)}")
+        if any(len(row) != wanted for row in self.limits or ()):
+            raise ValueError(f"expected limits of {wanted} features")
+        if self.classes is not None and (len(self.classes) != self.outputs or self.regression):
+            raise ValueError(f"expected {self.outputs} classes, got {len(self.classes)}")
+        return self
+
+
+def _read(folder: Path) -> _Record | None:
     path = folder / NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise TypeError("not an object")
+        content = path.read_text(encoding="utf-8")
+        record = _Record.model_validate(json.loads(content))
+        if (found := control_character(record.model_dump())) is not None:
+            raise ValueError(f"control character U+{ord(found):04X}")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged ({error!r}); restore it from a backup") from error
-    return content
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise CheckpointError(f"{path} is damaged: {where}: {first['msg']}; {_RESTORE}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged ({one_line(error)}); {_RESTORE}") from error
+    return record
+
+
+_RESTORE = "restore it from a backup"
 
 
 def _checksum(experiment: Experiment) -> str | None:

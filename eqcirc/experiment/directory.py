@@ -172,7 +172,9 @@ class RunDirectory:
                 `given` is another one, in keys that no run may change.
         """
         config = self.config()
-        made_with = self._made_with() or config
+        meta = checkpoint.load(self.path)[1]
+        made_with = self._made_with(meta) or config
+        self._check_record(meta)
         if forbidden := _forbidden(differences(made_with, config)):
             path = self.path / "config.toml"
             raise CheckpointError(
@@ -187,7 +189,22 @@ class RunDirectory:
                 f"the experiment does not match the run in {self.path}: {in_words(forbidden)}. A run may change "
                 f"{_CHANGEABLE}; resume with its own config, or start a new run"
             )
+        done = meta.get("epoch", 0)
+        if "learning.epochs" in changes and experiment.learning.epochs < done:
+            raise CheckpointError(
+                f"learning.epochs = {experiment.learning.epochs}: expected at least {done}, the epochs that the run in "
+                f"{self.path} has done"
+            )
         return experiment, changes
+
+    def _check_record(self, meta: dict[str, Any]) -> None:
+        """Refuse what is known of the data if it is not what the checkpoint was made with."""
+        known, there = meta.get("data_record"), data_record.digest(self.path)
+        if None not in (known, there) and known != there:
+            raise CheckpointError(
+                f"{self.path / data_record.NAME} was edited or damaged: its checksum is not the one in "
+                f"{checkpoint.JSON_NAME}; restore it from a backup"
+            )
 
     def note_changes(self, experiment: Experiment, changes: Changes, trainer: Trainer) -> None:
         """Write down that the run goes on with other values of some keys.
@@ -206,9 +223,9 @@ class RunDirectory:
         self.write_json("run.json", content | {"changes": [*known, row]})
         self.write("config.toml", to_toml(experiment, self.path))
 
-    def _made_with(self) -> Experiment | None:
-        """Return the experiment that the checkpoint was made with; those of an older version do not say."""
-        content = checkpoint.load(self.path)[1].get("experiment")
+    def _made_with(self, meta: dict[str, Any]) -> Experiment | None:
+        """Return the experiment that a checkpoint was made with; those of an older version do not say."""
+        content = meta.get("experiment")
         try:
             return None if content is None else parse(content, "experiment", recorded=True)
         except ConfigError as error:
@@ -228,7 +245,8 @@ class RunDirectory:
         arrays |= {f"optimizer.{k}": v for k, v in trainer.optimizer.state.items()}
         meta = {key: getattr(state, key) for key in (*_PROGRESS, *_ENDING)}
         meta |= {"best_score": list(state.best_score), "circuit": fingerprint(trainer.circuit)}
-        checkpoint.save(self.path, arrays, meta | {"experiment": decisive(experiment)})
+        meta |= {"data_record": data_record.digest(self.path), "experiment": decisive(experiment)}
+        checkpoint.save(self.path, arrays, meta)
         for name, text in _tables(state).items():
             self.write(name, text)
 
@@ -308,7 +326,7 @@ class RunDirectory:
                 file.write(text if file.tell() == 0 else text.partition("\n")[2])
         except OSError as error:
             raise CheckpointError(
-                f"cannot write {path}: {error.strerror}; free some space and resume"
+                f"cannot write {path}: {error.strerror}; once that is mended, the run goes on with 'eqcirc resume'"
             ) from error
 
 

@@ -232,7 +232,9 @@ class Network(Section):
         Branch("cells", (None,), ("neurons", "diodes")),
     )
 
-    hidden: tuple[Count, ...] = Field((64,), description="nodes of each hidden layer; [] for none")
+    hidden: tuple[Count, ...] = Field(
+        (64,), description="nodes of each hidden layer; [] for none, then without amplifiers and diodes"
+    )
     weights: Literal["conductance", "signed", "dual_rail", "one_way"] = Field(
         "conductance",
         description="conductance; signed: ideal, either sign; dual_rail: four resistors between pairs of nodes; "

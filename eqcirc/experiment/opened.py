@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -146,17 +147,33 @@ class Opened:
         """Solve samples and say what the outputs mean; a sample that fails costs only itself.
 
         Args:
-            raw: (n, n_features) values as in the data file.
+            raw: (n, n_features) values as in the data file; columns of a data frame are found by their names.
             engine: "ngspice" or "ideal"; that of the experiment by default.
             scaled: whether the values are inputs of the circuit already.
 
         Raises:
             DataError: the wrong number of features, or values that are not finite.
         """
-        values = np.atleast_2d(np.asarray(raw, np.float64))
+        values = self._by_name(raw) if hasattr(raw, "columns") else np.asarray(raw, np.float64)
+        values = np.atleast_2d(values)
         inputs = values if scaled else self.scaler.apply(values)
         with self.solver(engine) as solver:
             return predict(solver, self.parameters, inputs, build_cost(self.experiment), self.known)
+
+    def _by_name(self, frame: Any) -> Array:
+        """Return the columns of a data frame that are the features, in their order."""
+        names, given = self._nothing().names, [str(name) for name in frame.columns]
+        if not names:
+            return np.asarray(frame, np.float64)
+        if missing := [name for name in names if name not in given]:
+            raise DataError(
+                f"expected the columns {', '.join(names)}, got a frame without {', '.join(missing)}"
+            )
+        return np.asarray(frame.iloc[:, [given.index(name) for name in names]], np.float64)
+
+    def __repr__(self) -> str:
+        """Show what was opened."""
+        return f"<{'run' if self.is_run else 'experiment'} {self.path}: {self.circuit!r}>"
 
     def score(self, part: str = "test", engine: str | None = None) -> Score:
         """Score the circuit on a part of its data."""

@@ -58,16 +58,19 @@ class Prediction:
 
 
 def predict(solver: Solver, parameters: Parameters, inputs: Array, cost: Cost, known: Known) -> Prediction:
-    """Solve the free phase of inputs (n, n_features) and read the outputs."""
-    read: list[Array] = []
-    problems: dict[int, str] = {}
-    for begin in range(0, len(inputs), CHUNK):
-        points = solver.solve(parameters, inputs[begin : begin + CHUNK])
-        some = solver.circuit.readout.read(points.free)
-        some[~points.converged] = np.nan
-        problems |= {begin + k: why for k, why in points.problems.items()}
-        read.append(some)
-    return meaning(np.concatenate(read), cost, known, problems)
+    """Solve the free phase of inputs (n, n_features) and read the outputs; what is not finite is not solved."""
+    finite = np.isfinite(inputs).all(axis=1)
+    problems = dict.fromkeys(
+        np.flatnonzero(~finite).tolist(), "a value that is not finite, or overflows when scaled"
+    )
+    outputs = np.full((len(inputs), known.n_outputs), np.nan)
+    good = np.flatnonzero(finite)
+    for begin in range(0, len(good), CHUNK):
+        rows = good[begin : begin + CHUNK]
+        points = solver.solve(parameters, inputs[rows])
+        outputs[rows] = np.where(points.converged[:, None], solver.circuit.readout.read(points.free), np.nan)
+        problems |= {int(rows[k]): why for k, why in points.problems.items()}
+    return meaning(outputs, cost, known, problems)
 
 
 def meaning(outputs: Array, cost: Cost, known: Known, problems: dict[int, str]) -> Prediction:

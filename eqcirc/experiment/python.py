@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.data import Scaling, Splits
+from eqcirc.errors import expect
 from eqcirc.experiment.load import parse, title
 from eqcirc.experiment.opened import Opened, open_run
 from eqcirc.experiment.run import Run
@@ -23,7 +24,7 @@ def train(
     folder: Path | str,
     *,
     seed: int = 0,
-    scaling: Scaling = "none",
+    scaling: Scaling | Literal["auto"] = "auto",
     learning: Table | None = None,
     solver: Table | None = None,
     audit: Table | None = None,
@@ -42,7 +43,7 @@ def train(
         data: raw; `scaling` says how inputs are made of it.
         folder: run directory to make.
         seed: of the order of samples, and of all that a rule draws.
-        scaling: of the features, from the training part.
+        scaling: of the features, from the training part: "standard", "unit" or "none"; "auto" as in experiment files.
         learning: keys of [learning], such as ``{"epochs": 10, "learning_rate": 1e-7}``.
         solver: keys of [solver], such as ``{"engine": "ideal"}``.
         audit: keys of [audit].
@@ -55,7 +56,13 @@ def train(
         CircuitError: the circuit has a law of somebody else's own, which no file can hold.
         SolverError: too many samples failed; the state is kept in the folder.
     """
+    expect("circuit", circuit, Circuit, "a circuit, such as CircuitBuilder.build returns")
+    expect("data", data, Splits, "Splits(train, validation, test), such as load_splits returns")
     tables = {"learning": learning, "solver": solver, "audit": audit}
+    for key, table in tables.items():
+        expect(
+            key, table, (Mapping, type(None)), f'keys of [{key}] and their values, such as {{"epochs": 10}}'
+        )
     content: dict[str, Any] = {key: dict(table) for key, table in tables.items() if table is not None}
     content |= {"name": title(circuit.name), "seed": seed, "data": {"name": "npz", "scaling": scaling}}
     experiment = parse(content, "eqcirc.train")

@@ -115,7 +115,9 @@ class Run:
         run = cls(experiment, folder, circuit=circuit, data=data)
         facts: dict[str, Any] = {"circuit": fingerprint(run.circuit)}
         if begin is not None:
-            run.trainer.state.parameters, facts["begun_from"] = values_from(begin, run.circuit)
+            run.trainer.state.parameters, facts["begun_from"] = values_from(
+                begin, run.circuit, run.scaler.names, run.data.train.classes
+            )
         run._stack.enter_context(run.folder.claimed(overwrite=overwrite))
         run.folder.create(experiment, files, facts)
         run._record_data()
@@ -199,6 +201,9 @@ class Run:
             "epochs": trainer.state.epoch,
             "steps": trainer.step,
             "ended": self._ending(),
+            "kept": f"best, of epoch {trainer.state.best_epoch}"
+            if self.experiment.learning.keep == "best"
+            else "last",
         }
         inputs = self.data.test.inputs[:COMPARED]
         pairs = self._agreement(inputs)

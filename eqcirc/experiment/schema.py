@@ -125,7 +125,7 @@ class Learning(Section):
     )
     variant: Literal["centred", "positive", "negative", "random", "richardson"] = Field(
         "centred",
-        description="which nudged phases to contrast: centred, one-sided, of random sign, extrapolated",
+        description="phases to contrast: centred; positive, negative: one-sided; random: of either sign; richardson",
     )
     reading: Reading | None = Field(
         None, description="how voltages are read; perfectly if the table is left out"

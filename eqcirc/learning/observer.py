@@ -48,7 +48,7 @@ def observing(listener: Listener | None) -> Observer | None:
     """
     if listener is None:
         return None
-    if hasattr(listener, "on_batch") and hasattr(listener, "on_epoch"):
+    if not isinstance(listener, type) and hasattr(listener, "on_batch") and hasattr(listener, "on_epoch"):
         return listener
     if callable(listener) and not isinstance(listener, type):
         return _Epochs(listener)

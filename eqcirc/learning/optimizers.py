@@ -60,8 +60,8 @@ class Optimizer(ABC):
 class SGD(Optimizer):
     """Gradient descent with heavy-ball momentum (0 for none)."""
 
-    def __init__(self, momentum: float = 0.0) -> None:
-        """Set the momentum mu."""
+    def __init__(self, *, momentum: float = 0.0) -> None:
+        """Set the momentum mu; the rate is the plan's (`Plan.learning_rate`)."""
         super().__init__()
         in_range("SGD", "momentum", momentum, 0.0, 0.9999, "")
         self.momentum = momentum
@@ -79,8 +79,8 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam with bias correction."""
 
-    def __init__(self, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-30) -> None:
-        """Set the decay rates of the two moments, and eps in the gradient's unit."""
+    def __init__(self, *, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-30) -> None:
+        """Set the decay rates of the two moments, and eps in the gradient's unit; the rate is the plan's."""
         super().__init__()
         in_range("Adam", "beta1", beta1, 0.0, 0.9999, "")
         in_range("Adam", "beta2", beta2, 0.0, 0.999999, "")

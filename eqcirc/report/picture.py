@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from eqcirc.errors import ConfigError
+from eqcirc.files import write_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +36,9 @@ def save_picture(figure: Figure, path: Path | str | BinaryIO) -> None:
         ConfigError: the name ends in no known format, or the file cannot be written.
     """
     kind = picture_format(path)
-    try:
+    if not isinstance(path, Path | str):
         figure.savefig(path, format=kind, dpi=130)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+        return
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=kind, dpi=130)
+    write_output(Path(path), drawn.getvalue())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
@@ -17,6 +18,7 @@ from eqcirc.data import Dataset, Splits, load_splits
 from eqcirc.data.archive import read_splits, splits_bytes
 from eqcirc.devices import ShockleyDiode
 from eqcirc.errors import AuditError, CheckpointError, ConfigError, DataError
+from eqcirc.experiment.data_record import recorded_shape
 from eqcirc.experiment.load import parse
 from eqcirc.experiment.opened import open_run
 from eqcirc.experiment.python import train
@@ -222,7 +224,7 @@ def bridge() -> Circuit:
 
 def test_a_circuit_from_python_gets_a_run(tmp_path: Path) -> None:
     keys = {"learning": {"epochs": 3, "batch_size": 12}, "solver": {"engine": "ideal"}, "audit": {"every": 2}}
-    opened = train(bridge(), blobs(), tmp_path / "run", **keys)
+    opened = train(bridge(), blobs(), tmp_path / "run", scaling="none", **keys)
     assert opened.circuit.name == "my bridge" and summary(tmp_path / "run")["epochs"] == 3
     assert opened.score().samples == 12
     assert opened.predict(blobs().test.inputs).outputs.shape == (12, 2)
@@ -261,7 +263,7 @@ def test_a_regression_from_python_predicts_values(tmp_path: Path) -> None:
         "learning": {"cost": "squared_error", "epochs": 400, "batch_size": 24, "learning_rate": 1e-7},
         "solver": {"engine": "ideal"},
     }
-    opened = train(circuit, data, tmp_path / "run", **keys)
+    opened = train(circuit, data, tmp_path / "run", scaling="none", **keys)
     assert summary(tmp_path / "run")["ended"].startswith("converged")
     found = opened.predict([[1.0, 0.0], [0.0, 1.0]])
     assert found.winner is None and found.probability is None
@@ -297,3 +299,94 @@ def test_a_wrong_part_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", inputs=np.eye(3), labels=[0, 1, 0], part=[0, 1, 7])
     with pytest.raises(DataError, match="expected in part a 0"):
         load_splits("npz", path=tmp_path / "data.npz")
+
+
+# what a stranger would do to it
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(classes=c["classes"][::-1]), "its checksum is not the one in"),
+        (lambda c: c.update(regression="x"), "its checksum is not the one in"),
+    ],
+)
+def test_an_edited_record_of_the_data_is_refused(tmp_path: Path, change: Any, message: str) -> None:
+    run = trained(tmp_path)
+    content = json.loads((run / "data.json").read_text())
+    change(content)
+    (run / "data.json").write_text(json.dumps(content))
+    for use in (open_run, Run.resume):
+        with pytest.raises(CheckpointError, match=message):
+            use(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": ["a"]}, "expected 2 classes, got 1"),
+        ({"classes": "x"}, r"classes: Input should be"),
+        ({"classes": [0, 1]}, r"classes\.0: Input should be"),
+        ({"names": [1, 2]}, r"names\.0: Input should be"),
+        ({"regression": 1e12}, "regression: Input should be"),
+        ({"outputs": 10**12}, "outputs: Input should be"),
+        ({"factor": 1.0}, "factor: Input should be"),
+        ({"factor": [1.0]}, "expected 2 factor, got 1"),
+        ({"limits": [[0, 1, 2], [0, 1, 2]]}, "expected limits of 2 features"),
+        ({"names": ["a", "\x1b[2J"]}, r"control character U\+001B"),
+    ],
+)
+def test_a_record_of_the_data_that_makes_no_sense_is_named(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    folder = trained(tmp_path)
+    content = json.loads((folder / "data.json").read_text())
+    (folder / "data.json").write_text(json.dumps(content | change))
+    with pytest.raises(CheckpointError, match=rf"data\.json is damaged.*{message}"):
+        recorded_shape(folder, experiment(tmp_path))
+
+
+def test_fewer_epochs_than_are_done_are_refused(tmp_path: Path) -> None:
+    run = trained(tmp_path)
+    with pytest.raises(CheckpointError, match=r"learning\.epochs = 2: expected at least 4"):
+        Run.resume(run, experiment(tmp_path, epochs=2))
+
+
+def test_columns_of_a_frame_are_found_by_their_names(tmp_path: Path) -> None:
+    opened = open_run(trained(tmp_path))
+    frame = pd.DataFrame(blobs(80).train.inputs[:4], columns=["a", "b"])
+    expected = opened.predict(frame.to_numpy()).outputs
+    found = opened.predict(frame.assign(other=1.0)[["b", "other", "a"]])
+    assert found.outputs.tobytes() == expected.tobytes()
+    with pytest.raises(DataError, match="a frame without b"):
+        opened.predict(frame[["a"]])
+
+
+def test_a_value_that_is_not_finite_costs_its_own_sample_only(tmp_path: Path) -> None:
+    found = open_run(trained(tmp_path)).predict([[0.1, np.nan], [0.1, 0.2], [1e308, 1e308]])
+    assert list(found.problems) == [0, 2] and found.classes[1] in ("0", "1")
+
+
+@pytest.mark.parametrize("kind", ["features", "classes"])
+def test_values_for_other_features_or_classes_are_refused(tmp_path: Path, kind: str) -> None:
+    first = trained(tmp_path)
+    path = tmp_path / "blobs.csv"
+    header, *rows = path.read_text().splitlines()
+    if kind == "features":
+        header = "b,a,label"
+    else:
+        rows = [row[:-1] + ("zinn" if row.endswith("0") else "blei") for row in rows]
+    path.write_text("\n".join([header, *rows]))
+    with pytest.raises(ConfigError, match=f"are for the {kind} "):
+        Run.start(experiment(tmp_path), tmp_path / "fine", begin=first)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(bridge(), ([[1.0]], [0])), (3, blobs()), (bridge(), blobs(), {"learning": 3})]
+)
+def test_what_is_no_circuit_and_no_data_is_refused_in_a_sentence(
+    tmp_path: Path, arguments: tuple[Any, ...]
+) -> None:
+    options = arguments[2] if len(arguments) > 2 else {}
+    with pytest.raises(ConfigError, match=r"(circuit|data|learning) = .*: expected "):
+        train(*arguments[:2], tmp_path / "run", **options)

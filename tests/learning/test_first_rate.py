@@ -21,7 +21,7 @@ def trainer(rate: float | dict[str, float] | None, momentum: float = 0.0, epochs
     circuit = small_network()
     plan = Plan(epochs=epochs, batch_size=8, learning_rate=rate)
     rule = EqProp(circuit, SoftmaxCrossEntropy(), 1e-8)
-    return Trainer(IdealSolver(circuit), rule, blobs(), optimizer=SGD(momentum), plan=plan)
+    return Trainer(IdealSolver(circuit), rule, blobs(), optimizer=SGD(momentum=momentum), plan=plan)
 
 
 def proposed(momentum: float = 0.0) -> dict[str, float]:

@@ -16,7 +16,7 @@ def test_gradient_descent_is_minus_rate_times_gradient() -> None:
 
 
 def test_momentum_by_hand() -> None:
-    sgd = SGD(0.5)
+    sgd = SGD(momentum=0.5)
     taken = [sgd.steps({"g": np.array([g])}, RATE)["g"][0] for g in (1.0, 2.0, -4.0)]
     # m = 1, 0.5 + 2 = 2.5, 1.25 − 4 = −2.75
     np.testing.assert_allclose(taken, [-0.1, -0.25, 0.275], rtol=1e-15)
@@ -51,7 +51,7 @@ def test_adam_stays_put_without_a_gradient() -> None:
     np.testing.assert_array_equal(Adam().steps({"g": np.zeros(2)}, RATE)["g"], 0)
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(0.9), Adam])
+@pytest.mark.parametrize("make", [lambda: SGD(momentum=0.9), Adam])
 def test_the_state_alone_decides_how_it_goes_on(make: type[Adam]) -> None:
     rng = np.random.default_rng(0)
     gradients = [{"g": rng.normal(size=(2, 3)), "b": rng.normal(size=4)} for _ in range(6)]
@@ -68,7 +68,7 @@ def test_the_state_alone_decides_how_it_goes_on(make: type[Adam]) -> None:
 
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(CircuitError, match=r"SGD: momentum must be between 0 and 0.9999, got 1"):
-        SGD(1.0)
+        SGD(momentum=1.0)
     with pytest.raises(CircuitError, match=r"Adam: beta1 must be between 0 and 0.9999, got 1"):
         Adam(beta1=1.0)
     with pytest.raises(CircuitError, match=r"Adam: beta2 must be between 0 and 0.999999, got -1"):

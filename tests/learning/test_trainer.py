@@ -306,7 +306,8 @@ def experiments() -> list[Any]:
         pytest.param(lambda: trainer(replace(PLAN, keep="best"), audit=audited()), id="adam, best, audits"),
         pytest.param(
             lambda: trainer(
-                replace(PLAN, schedule="exponential", decay=0.5, learning_rate=1e-16), optimizer=SGD(0.9)
+                replace(PLAN, schedule="exponential", decay=0.5, learning_rate=1e-16),
+                optimizer=SGD(momentum=0.9),
             ),
             id="momentum, exponential",
         ),

@@ -107,7 +107,7 @@ def wrapped(*words: str) -> list[str]:
     """Return words as one line, continued by + where it grows long."""
     lines = [""]
     for word in words:
-        if len(lines[-1]) + len(word) > WIDTH:
+        if lines[-1] and len(lines[-1]) + len(word) > WIDTH:
             lines.append("+")
         lines[-1] += f" {word}" if lines[-1] else word
     return lines

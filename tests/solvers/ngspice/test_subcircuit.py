@@ -96,7 +96,7 @@ def test_the_head_says_what_ports_are() -> None:
     assert "* seed 7" in head
     assert "* class of output 0: a b" in head
     assert "* input x_0: 2 V * feature 0" in head
-    assert "* rail biasp: 1 V" in head
+    assert "* rail biasp: 10 V" in head
     assert "* output 1: v(op_1)-v(on_1)" in head
 
 
@@ -158,3 +158,12 @@ def test_long_lines_are_continued() -> None:
     assert max(map(len, lines)) <= 110
     assert all(line.startswith("+ ") for line in lines[1:])
     assert " ".join(lines).replace(" + ", " ").split()[2:] == [f"port_{k}" for k in range(60)]
+
+
+def test_a_long_first_word_stands_on_the_first_line() -> None:
+    assert wrapped("x" * 200, "a") == ["x" * 200, "+ a"]
+    b = CircuitBuilder("x" * 100)
+    n = b.nodes("n", 1)
+    b.crossbar("w", b.input("x", 2), n, 1e-6)
+    deck = export_deck(b.build(n), None, np.array([[1.0, 2.0]]))
+    assert f"\n.subckt {'x' * 100}\n+ " in deck
