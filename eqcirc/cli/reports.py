@@ -1,0 +1,110 @@
+"""Commands that look at finished work: what runs there are, how they differ, and a page about each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eqcirc.cli.runs import Json
+from eqcirc.cli.scores import Engine
+from eqcirc.text import one_line, shell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eqcirc.experiment.listing import RunFacts
+
+RunFolders = Annotated[list[Path], typer.Argument(help="Run directories.", show_default=False)]
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Folder to look in, and below it.")] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """List runs: how far they are, how they ended, rule, engine and test score.
+
+    A run is running, unfinished, not scored, finished, finished early or damaged. Nothing is solved.
+
+    Example: `eqcirc runs` or `eqcirc runs results --json`
+    """
+    from dataclasses import asdict
+
+    from eqcirc.cli.output import print_json, print_table
+    from eqcirc.experiment.listing import find_runs, run_facts
+
+    facts = [run_facts(path) for path in find_runs(folder)]
+    if as_json:
+        print_json({"folder": str(folder), "runs": [asdict(fact) for fact in facts]})
+        return
+    if not facts:
+        typer.echo(f"no runs in {shell(folder)}; 'eqcirc train' makes them")
+        return
+    columns = ["run", "state", "epochs", "rule", "engine", "test", "cost", "seed", "detail"]
+    print_table(columns, [_row(fact) for fact in facts])
+
+
+def _row(fact: RunFacts) -> list[str]:
+    """Return the cells of a run; what is not known is empty."""
+    done = "" if fact.epoch is None else f"{fact.epoch}/{fact.epochs}"
+    accuracy = "" if fact.test_accuracy is None else f"{fact.test_accuracy:.2%}"
+    cost = "" if fact.test_loss is None else f"{fact.test_loss:.4g}"
+    rule = fact.rule if fact.exact else f"{fact.rule} (no gradient)"
+    seed = "" if fact.seed is None else str(fact.seed)
+    return [one_line(fact.run), fact.state, done, rule, fact.engine, accuracy, cost, seed, fact.detail]
+
+
+def compare(
+    folders: RunFolders,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Picture of the learning curves, .png, .pdf or .svg.")
+    ] = None,
+    engine: Engine = None,
+    as_json: Json = False,
+) -> None:
+    """Compare runs with the first one: configuration, results, and a paired test of their answers.
+
+    The test asks all runs the same test samples: McNemar's exact test of right and wrong answers, a paired bootstrap of
+    the errors in a regression. It is left out, with the reason, where test parts differ.
+
+    Example: `eqcirc compare runs/digits runs/wide -o compare.png`
+    """
+    from eqcirc.cli.output import print_json, print_table
+    from eqcirc.experiment.compare import compare_runs, comparison_json
+    from eqcirc.files import check_writable
+    from eqcirc.report.comparison import comparison_figure
+    from eqcirc.report.picture import picture_format
+
+    if out is not None:
+        picture_format(out)
+        check_writable(out)
+    found = compare_runs(*folders, engine=engine)
+    if out is not None:
+        comparison_figure(out, found)
+    if as_json:
+        print_json(comparison_json(found) | ({} if out is None else {"picture": str(out)}))
+        return
+    for title, table in (("configuration", found.configuration), ("result", found.results)):
+        print_table([title, *found.names], _cells(table))
+        if table.empty:
+            typer.echo("nothing that changes a result differs")
+        typer.echo()
+    for sentence in found.sentences():
+        typer.echo(sentence)
+    if out is not None:
+        typer.echo(f"wrote {out}")
+
+
+def _cells(table: pd.DataFrame) -> list[list[Any]]:
+    """Return the rows of a table as text; what is not set is a dash."""
+
+    def shown(key: str, value: Any) -> str:
+        if value is None or value == "":
+            return "–"
+        if key == "test accuracy":
+            return f"{value:.2%}"
+        return f"{value:.6g}" if isinstance(value, float) else one_line(value)
+
+    rows = zip(map(str, table.index), table.to_numpy(), strict=True)
+    return [[key, *(shown(key, value) for value in row)] for key, row in rows]
