@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from eqcirc.learning.vector_field import VectorField as VectorField
     from eqcirc.report.comparison import comparison_figure as comparison_figure
     from eqcirc.report.figures import learning_figure as learning_figure
+    from eqcirc.report.page.page import Report as Report
+    from eqcirc.report.page.page import write_report as write_report
     from eqcirc.report.progress import ProgressBar as ProgressBar
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
@@ -168,6 +170,8 @@ _HOME = {
     "Comparison": "experiment.compare",
     "compare_runs": "experiment.compare",
     "comparison_figure": "report.comparison",
+    "Report": "report.page.page",
+    "write_report": "report.page.page",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart

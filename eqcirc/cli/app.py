@@ -57,6 +57,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     scores.predict,
     reports.runs,
     reports.compare,
+    reports.report,
     inspect.solve,
     inspect.check,
     inspect.netlist,

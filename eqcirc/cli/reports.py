@@ -9,6 +9,7 @@ import typer
 
 from eqcirc.cli.runs import Json
 from eqcirc.cli.scores import Engine
+from eqcirc.errors import ConfigError
 from eqcirc.text import one_line, shell
 
 if TYPE_CHECKING:
@@ -108,3 +109,40 @@ def _cells(table: pd.DataFrame) -> list[list[Any]]:
 
     rows = zip(map(str, table.index), table.to_numpy(), strict=True)
     return [[key, *(shown(key, value) for value in row)] for key, row in rows]
+
+
+def report(
+    folders: RunFolders,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder to write into; `report` in the run directory, if there is one run."
+        ),
+    ] = None,
+    engine: Engine = None,
+    pdf: Annotated[bool, typer.Option(help="Write the page as PDF, too, if weasyprint is installed.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Write a page about runs: one HTML file that needs nothing else, and its figures as SVG, PNG and CSV.
+
+    It shows the circuit, learning curves, right and wrong answers, SPICE against the ideal solver, updates against the
+    gradient, trained values, hidden voltages, and how to make the run again. Several runs are compared first.
+
+    Example: `eqcirc report runs/digits -o digits-report`
+    """
+    from eqcirc.cli.output import print_json
+    from eqcirc.report.page.page import write_report
+
+    if out is None and len(folders) > 1:
+        raise ConfigError("a report of several runs needs a folder: -o FOLDER")
+    made = write_report(*folders, folder=out or folders[0] / "report", engine=engine, pdf=pdf)
+    if as_json:
+        paths = {"page": str(made.page), "pdf": None if made.pdf is None else str(made.pdf)}
+        print_json(paths | {"why_no_pdf": made.why_no_pdf, "figures": [str(path) for path in made.figures]})
+        return
+    typer.echo(f"wrote {shell(made.page)}" + ("" if made.pdf is None else f" and {shell(made.pdf)}"))
+    typer.echo(
+        f"{len(made.figures)} files of figures and their data in {shell(made.page.parent / 'figures')}"
+    )
+    if pdf and made.pdf is None:
+        typer.secho(f"no PDF: {made.why_no_pdf}", fg=typer.colors.YELLOW, err=True)
