@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,6 @@ from eqcirc.errors import ConfigError
 from eqcirc.text import one_line, shell
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from eqcirc.experiment.listing import RunFacts
 
 RunFolders = Annotated[list[Path], typer.Argument(help="Run directories.", show_default=False)]
@@ -74,7 +72,7 @@ def compare(
     from eqcirc.cli.output import print_json, print_table
     from eqcirc.experiment.compare import compare_runs, comparison_json
     from eqcirc.files import check_writable
-    from eqcirc.report.comparison import comparison_figure
+    from eqcirc.report.comparison import cells, comparison_figure
     from eqcirc.report.picture import picture_format
 
     if out is not None:
@@ -87,7 +85,7 @@ def compare(
         print_json(comparison_json(found) | ({} if out is None else {"picture": str(out)}))
         return
     for title, table in (("configuration", found.configuration), ("result", found.results)):
-        print_table([title, *found.names], _cells(table))
+        print_table([title, *found.names], cells(table))
         if table.empty:
             typer.echo("nothing that changes a result differs")
         typer.echo()
@@ -95,20 +93,6 @@ def compare(
         typer.echo(sentence)
     if out is not None:
         typer.echo(f"wrote {out}")
-
-
-def _cells(table: pd.DataFrame) -> list[list[Any]]:
-    """Return the rows of a table as text; what is not set is a dash."""
-
-    def shown(key: str, value: Any) -> str:
-        if value is None or value == "":
-            return "–"
-        if key == "test accuracy":
-            return f"{value:.2%}"
-        return f"{value:.6g}" if isinstance(value, float) else one_line(value)
-
-    rows = zip(map(str, table.index), table.to_numpy(), strict=True)
-    return [[key, *(shown(key, value) for value in row)] for key, row in rows]
 
 
 def report(

@@ -1,17 +1,19 @@
-"""Learning curves of several runs over one another."""
+"""Several runs side by side, for people: tables as text, and learning curves over one another."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from eqcirc.experiment.compare import Comparison
 from eqcirc.report.picture import save_picture
 from eqcirc.report.style import CYCLE, grid, new_figure, plain, styled, whole_epochs
+from eqcirc.text import one_line
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -68,3 +70,17 @@ def _curves(axis: Axes, comparison: Comparison, key: str, label: str) -> None:
     whole_epochs(axis)
     axis.set_ylabel(label)
     grid(axis)
+
+
+def cells(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return the rows of a table of a comparison as text; what is not set is a dash."""
+
+    def shown(key: str, value: Any) -> str:
+        if value is None or value == "":
+            return "–"
+        if key == "test accuracy":
+            return f"{value:.2%}"
+        return f"{value:.6g}" if isinstance(value, float) else one_line(value)
+
+    rows = zip(map(str, table.index), table.to_numpy(), strict=True)
+    return [(one_line(key), *(shown(key, value) for value in row)) for key, row in rows]

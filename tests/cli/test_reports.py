@@ -187,3 +187,25 @@ def test_regressions_are_compared_by_their_errors_until_the_data_are_gone(eqcirc
     Path("mine.csv").unlink()
     gone = eqcirc("compare", "one", "two")
     assert gone.code == 0 and "no paired test" in gone.out and "mine.csv" in gone.out
+
+
+# report
+
+
+def test_a_report_is_written_where_it_is_asked_for(eqcirc: Command, runs: Path) -> None:
+    result = eqcirc("report", runs / "a", "--no-pdf")
+    assert (result.code, result.err) == (0, "")
+    head, more = result.out.splitlines()
+    assert head == "wrote runs/a/report/report.html"
+    assert more.endswith("files of figures and their data in runs/a/report/figures")
+    assert "<title>tiny" in (runs / "a/report/report.html").read_text()
+    found = eqcirc("report", runs / "a", "-o", "page", "--no-pdf", "--engine", "ideal", "--json").json
+    assert found["page"] == "page/report.html" and found["pdf"] is None
+    assert all(Path(name).is_file() for name in found["figures"])
+
+
+def test_what_cannot_be_reported_on_is_refused_in_a_sentence(eqcirc: Command, runs: Path) -> None:
+    result = eqcirc("report", runs / "a", runs / "other")
+    assert result.code == 2 and "a report of several runs needs a folder: -o FOLDER" in result.err
+    result = eqcirc("report", runs, "-o", "page")
+    assert result.code == 6 and not Path("page/report.html").exists()

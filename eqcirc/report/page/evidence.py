@@ -202,7 +202,7 @@ def _samples(evidence: Evidence) -> tuple[Array | None, Array | None]:
     else:
         return part.inputs, targets_of(part, build_cost(opened.experiment))
     try:
-        return opened.samples(None, data_record.KEPT), None
+        return opened.samples(opened.path / data_record.SAMPLES, 0), None
     except EqcircError as error:
         evidence.missing["answers"] = one_line(error, 400)
         return None, None

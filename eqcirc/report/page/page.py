@@ -11,10 +11,10 @@ from pathlib import Path
 
 from eqcirc.errors import ConfigError
 from eqcirc.experiment.compare import Comparison, compare_runs
-from eqcirc.experiment.load import to_toml
+from eqcirc.experiment.load import title, to_toml
 from eqcirc.experiment.provenance import fingerprint
 from eqcirc.files import write_atomically
-from eqcirc.report.comparison import comparison_figure
+from eqcirc.report.comparison import cells, comparison_figure
 from eqcirc.report.page import answers, circuits, training
 from eqcirc.report.page.evidence import Evidence, file_digest, gather
 from eqcirc.report.page.section import Picture, Section, Table
@@ -129,8 +129,9 @@ def _written(sections: Sequence[Section], folder: Path, prefix: str, figures: li
     images = {}
     for section in sections:
         for picture in section.pictures:
-            stem = folder / FIGURES / f"{prefix}{picture.name}"
+            stem = folder / FIGURES / f"{prefix}{title(picture.name)}"
             svg = picture_bytes(picture.figure, "svg")
+            picture.figure.set_layout_engine("none")  # it is laid out now, and that takes long
             contents = {".svg": svg, ".png": picture_bytes(picture.figure, "png")}
             contents[".csv"] = picture.data.to_csv(index=False).encode()
             for ending, content in contents.items():
@@ -145,12 +146,8 @@ def _compared(comparison: Comparison) -> Section:
     """Return the section that holds runs against one another."""
     section = Section("comparison", "Comparison", comparison.sentences())
     tables = {"configuration": comparison.configuration, "result": comparison.results}
-    for title, table in tables.items():
-        rows = [
-            (str(key), *("–" if v is None or v == "" else one_line(v, 80) for v in row))
-            for key, row in zip(table.index, table.to_numpy(), strict=True)
-        ]
-        section.parts.append(Table((title, *comparison.names), rows))
+    for name, table in tables.items():
+        section.parts.append(Table((name, *comparison.names), cells(table)))
     curves = comparison.curves
     section.parts.append(
         Picture(
