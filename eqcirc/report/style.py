@@ -11,6 +11,7 @@ from eqcirc.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -71,11 +72,16 @@ def grid(axis: Axes) -> None:
     axis.grid(alpha=0.25, lw=0.6)
 
 
-def whole_epochs(axis: Axes) -> None:
-    """Count epochs in whole numbers."""
+def whole_numbers(axis: Axis) -> None:
+    """Count in whole numbers along an axis."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    axis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+
+
+def whole_epochs(axis: Axes) -> None:
+    """Count epochs in whole numbers."""
+    whole_numbers(axis.xaxis)
     axis.set_xlabel("epoch")
 
 

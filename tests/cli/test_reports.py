@@ -208,4 +208,4 @@ def test_what_cannot_be_reported_on_is_refused_in_a_sentence(eqcirc: Command, ru
     result = eqcirc("report", runs / "a", runs / "other")
     assert result.code == 2 and "a report of several runs needs a folder: -o FOLDER" in result.err
     result = eqcirc("report", runs, "-o", "page")
-    assert result.code == 6 and not Path("page/report.html").exists()
+    assert result.code == 6 and not Path("page").exists()

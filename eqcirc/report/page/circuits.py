@@ -11,7 +11,18 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import Block, Cell, Conductance, CurrentSource, Element, TwoTerminal
 from eqcirc.report.page.evidence import Evidence
 from eqcirc.report.page.section import Picture, Section
-from eqcirc.report.style import BLUE, CYCLE, GREY, SEQUENTIAL, VERMILION, grid, new_figure, plain, styled
+from eqcirc.report.style import (
+    BLUE,
+    CYCLE,
+    GREY,
+    SEQUENTIAL,
+    VERMILION,
+    grid,
+    new_figure,
+    plain,
+    styled,
+    whole_numbers,
+)
 from eqcirc.typing import Array
 
 FLOOR = 1e-17  # V, where equal doubles are drawn
@@ -164,18 +175,20 @@ def _map(evidence: Evidence, element: Element) -> Picture:
         for axis, (name, values) in zip(
             figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True
         ):
-            reach = float(np.abs(values).max()) or 1.0
-            change = "−" in name
-            low, high = (-reach, reach) if change else limits
+            either_sign = "−" in name or limits[0] < 0 < limits[1]
+            reach = float(np.abs(values).max() if "−" in name else np.abs(limits).max()) or 1.0
+            low, high = (-reach, reach) if either_sign else limits
             image = axis.imshow(
                 values,
-                cmap="PuOr" if change else SEQUENTIAL,
+                cmap="PuOr" if either_sign else SEQUENTIAL,
                 vmin=low,
                 vmax=high,
                 aspect="auto",
                 interpolation="nearest",
             )
             axis.set_title(name)
+            whole_numbers(axis.xaxis)
+            whole_numbers(axis.yaxis)
             axis.set_xlabel("column (to)")
             axis.set_ylabel("row (from)")
             bar = figure.colorbar(image, ax=axis, format=EngFormatter(sep=" "))

@@ -86,16 +86,17 @@ def write_report(
     if not paths:
         raise ConfigError("expected a run directory, or more, to report on; 'eqcirc runs' lists them")
     folder = Path(folder)
+    _check(folder)
     comparison = compare_runs(*paths, engine=engine) if len(paths) > 1 else None
     names = comparison.names if comparison else ("",)
+    evidence = [gather(path, name, engine) for path, name in zip(paths, names, strict=True)]
     _prepare(folder)
     figures: list[Path] = []
     together = [] if comparison is None else [_compared(comparison)]
     images = _written(together, folder, "", figures)
     chapters = []
-    for k, (path, name) in enumerate(zip(paths, names, strict=True)):
-        evidence = gather(path, name, engine)
-        chapter = _chapter(evidence, f"run{k}" if len(paths) > 1 else "")
+    for k, found in enumerate(evidence):
+        chapter = _chapter(found, f"run{k}" if len(paths) > 1 else "")
         chapter.images = _written(chapter.sections, folder, f"{chapter.key}-" if chapter.key else "", figures)
         chapters.append(chapter)
     html = _html(chapters, together, images)
@@ -104,10 +105,13 @@ def write_report(
     return Report(folder / PAGE, made, why, tuple(figures))
 
 
-def _prepare(folder: Path) -> None:
-    """Make the folders, and clear away the figures of an older report; no link is followed."""
-    figures = folder / FIGURES
-    for place in (folder, figures):
+def _check(folder: Path) -> None:
+    """Refuse a folder that a report cannot be written into, before the work.
+
+    Raises:
+        ConfigError: it is a link, or in use by something else.
+    """
+    for place in (folder, folder / FIGURES):
         if place.is_symlink():
             raise ConfigError(
                 f"cannot write the report into {place}: it is a link, which is not followed; name its target"
@@ -115,6 +119,14 @@ def _prepare(folder: Path) -> None:
     try:
         if folder.exists() and any(folder.iterdir()) and not (folder / PAGE).is_file():
             raise ConfigError(f"{folder} is not empty and holds no report; choose another folder with -o")
+    except OSError as error:
+        raise ConfigError(f"cannot write the report into {folder}: {error.strerror}") from error
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folders, and clear away what an older report left."""
+    figures = folder / FIGURES
+    try:
         figures.mkdir(parents=True, exist_ok=True)
         for old in figures.iterdir():
             if old.suffix in (".svg", ".png", ".csv"):

@@ -9,7 +9,18 @@ from matplotlib.axes import Axes
 from eqcirc.report.page.evidence import Evidence
 from eqcirc.report.page.schematic import schematic_figure
 from eqcirc.report.page.section import Picture, Section, Table
-from eqcirc.report.style import CYCLE, GREEN, GREY, PARTS, grid, new_figure, plain, styled, whole_epochs
+from eqcirc.report.style import (
+    CYCLE,
+    GREEN,
+    GREY,
+    PARTS,
+    grid,
+    new_figure,
+    plain,
+    styled,
+    whole_epochs,
+    whole_numbers,
+)
 from eqcirc.text import one_line
 
 NOTHING = 1e-17  # where equal doubles are drawn on a logarithmic axis
@@ -159,6 +170,7 @@ def _audits(evidence: Evidence) -> Picture:
         ):
             axis.plot(audits["step"], np.maximum(values, NOTHING), "o-", ms=2.5, lw=1, color=colour)
             axis.set_yscale("log")
+            whole_numbers(axis.xaxis)
             axis.set_xlabel("step")
             axis.set_ylabel(label)
             grid(axis)
