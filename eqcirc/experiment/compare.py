@@ -15,7 +15,7 @@ import numpy as np
 
 from eqcirc.analysis.paired import Paired, mcnemar, paired_errors
 from eqcirc.data import Dataset
-from eqcirc.errors import ConfigError, DataError, EqcircError
+from eqcirc.errors import CheckpointError, ConfigError, DataError, EqcircError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.build import build_solver, raw_data
 from eqcirc.experiment.listing import RunFacts, run_facts
@@ -108,7 +108,7 @@ def compare_runs(*folders: Path | str, engine: str | None = None, seed: int = 0)
         facts,
         _configuration(names, opened),
         pd.DataFrame.from_dict(rows, orient="index", columns=list(names), dtype=object).rename_axis("figure"),
-        pd.concat([metrics_of(path).assign(run=name) for name, path in zip(names, paths, strict=True)]),
+        pd.concat([progress_of(path)[0].assign(run=name) for name, path in zip(names, paths, strict=True)]),
         tests,
         answers,
         refused,
@@ -122,17 +122,31 @@ def short_names(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(one_line(path.relative_to(common)) for path in whole)
 
 
-def metrics_of(folder: Path) -> pd.DataFrame:
-    """Return the metrics of a run as its checkpoint has them, a row for each epoch.
+def progress_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the metrics of a run as its checkpoint has them, a row for each epoch, and its audits.
 
     Raises:
         CheckpointError: it is damaged.
     """
+    progress = checkpoint.read_json(folder)
+    path = folder / checkpoint.JSON_NAME
+    check_progress(path, progress)
+    return (
+        _numbers(path, progress["metrics"], ("epoch", "train_loss", "failed")),
+        _numbers(path, progress["audits"], ("step", "max_dv", "cosine")),
+    )
+
+
+def _numbers(path: Path, rows: list[dict[str, Any]], needed: tuple[str, ...]) -> pd.DataFrame:
+    """Return rows as a table of numbers; what should be one and is not is missing."""
     import pandas as pd
 
-    progress = checkpoint.read_json(folder)
-    check_progress(folder / checkpoint.JSON_NAME, progress)
-    return pd.DataFrame(progress["metrics"])
+    table = pd.DataFrame(rows)
+    if missing := set(needed) - set(table if rows else needed):
+        raise CheckpointError(f"{path} is damaged: its tables have no {', '.join(sorted(missing))}")
+    for name in set(table) - {"no_gradient"}:
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
 
 
 def _configuration(names: Sequence[str], opened: Sequence[Opened]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -18,14 +19,14 @@ import pandas as pd
 import pytest
 
 import eqcirc as eq
-from eqcirc.errors import ConfigError
+from eqcirc.errors import CheckpointError, ConfigError
 from eqcirc.experiment.load import parse
 from eqcirc.experiment.run import Run
 from eqcirc.report.page import circuits, page
 from eqcirc.report.page.evidence import gather
 from eqcirc.report.page.page import SECTIONS, Report, write_report
 from eqcirc.report.page.schematic import schematic_figure
-from tests.experiment.conftest import no_ngspice, one_worker
+from tests.experiment.conftest import make_up, no_ngspice, one_worker
 
 __all__ = ["no_ngspice", "one_worker"]
 
@@ -250,6 +251,30 @@ def test_a_damaged_run_json_costs_only_what_it_says(moons: Path, tmp_path: Path,
     (run / "run.json").write_text(damage)
     text = write_report(run, folder=tmp_path / "report", pdf=False).page.read_text()
     assert ("Values before training are not shown" in text) == ("begun_from" in damage)
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ({"metrics": [{"epoch": 1.0}]}, "have no failed, train_loss"),
+        ({"audits": [{"step": 1.0}]}, "have no cosine, max_dv"),
+    ],
+)
+def test_made_up_tables_are_refused(moons: Path, tmp_path: Path, tables: dict[str, Any], says: str) -> None:
+    shutil.copytree(moons, tmp_path / "run")
+    make_up(tmp_path / "run", **tables)
+    with pytest.raises(CheckpointError, match=says):
+        write_report(tmp_path / "run", folder=tmp_path / "report", pdf=False)
+    assert not (tmp_path / "report").exists()
+
+
+def test_words_where_numbers_belong_are_not_drawn(moons: Path, tmp_path: Path) -> None:
+    shutil.copytree(moons, tmp_path / "run")
+    row = {"epoch": 2.0, "train_loss": EVIL, "failed": None, "train_accuracy": "much", "validation_loss": 0.1}
+    make_up(tmp_path / "run", metrics=[row])
+    (tmp_path / "run/netlist.sp").unlink()
+    os.mkfifo(tmp_path / "run/netlist.sp")
+    assert write_report(tmp_path / "run", folder=tmp_path / "report", pdf=False).page.is_file()
 
 
 @pytest.mark.usefixtures("short")

@@ -15,10 +15,9 @@ from eqcirc.data import Dataset, Scaler
 from eqcirc.errors import EqcircError
 from eqcirc.experiment import data_record
 from eqcirc.experiment.build import build_circuit, build_cost, build_rule, build_solver
-from eqcirc.experiment.compare import metrics_of
+from eqcirc.experiment.compare import progress_of
 from eqcirc.experiment.listing import RunFacts, Summary, read_summary, run_facts
 from eqcirc.experiment.opened import Opened, open_run
-from eqcirc.learning import checkpoint
 from eqcirc.learning.evaluate import CHUNK, targets_of
 from eqcirc.learning.rule import Measurement, Rule, flat
 from eqcirc.solvers.base import Solver
@@ -138,8 +137,6 @@ def gather(folder: Path | str, name: str = "", engine: str | None = None) -> Evi
     Raises:
         CheckpointError: not a run directory, or its checkpoint is damaged.
     """
-    import pandas as pd
-
     opened = open_run(folder)
     path = opened.path
     evidence = Evidence(
@@ -148,8 +145,7 @@ def gather(folder: Path | str, name: str = "", engine: str | None = None) -> Evi
         run_facts(path),
         read_summary(path, run_facts(path).epoch) or Summary(),
         _provenance(path),
-        metrics_of(path),
-        pd.DataFrame(checkpoint.read_json(path)["audits"]),
+        *progress_of(path),
     )
     _initial(evidence)
     inputs, targets = _samples(evidence)
@@ -173,8 +169,9 @@ def gather(folder: Path | str, name: str = "", engine: str | None = None) -> Evi
 
 def _provenance(folder: Path) -> dict[str, Any]:
     """Return the content of run.json; somebody may have cut it."""
+    path = folder / "run.json"
     try:
-        content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -298,6 +295,8 @@ def _gradients(
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file of a run; "" if it is none."""
+    if not path.is_file():  # a pipe would never end
+        return ""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

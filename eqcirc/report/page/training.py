@@ -105,7 +105,7 @@ def learning(evidence: Evidence) -> Section:
     section.text.append(
         f"{facts.epoch} of {facts.epochs} epochs: {one_line(facts.detail) or facts.state}. "
         f"{float(last.get('at_bounds', np.nan)):.1%} of the values ended at one of their bounds; "
-        f"{int(metrics['failed'].sum())} samples had no operating point in training."
+        f"{metrics['failed'].sum():.0f} samples had no operating point in training."
     )
     return section
 
