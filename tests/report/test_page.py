@@ -400,3 +400,12 @@ def test_a_wheel_carries_the_template(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     (wheel,) = WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
     assert "eqcirc/report/page/templates/report.html" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_maps_of_large_crossbars_show_averages_of_neighbours() -> None:
+    values = np.random.default_rng(0).normal(size=(1568, 100))
+    found = circuits._reduced(values)
+    assert found.shape == (224, 100)
+    assert np.allclose(found[3], values[21:28].mean(axis=0))
+    assert np.allclose(circuits._reduced(values[:1567])[-1], values[1561:1567].mean(axis=0))
+    assert np.array_equal(circuits._reduced(values[:256]), values[:256])
