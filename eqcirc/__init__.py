@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from eqcirc.devices.presets import find_diode as find_diode
     from eqcirc.devices.tunnel_diode import TunnelDiode as TunnelDiode
     from eqcirc.errors import EqcircError as EqcircError
+    from eqcirc.experiment.compare import Comparison as Comparison
+    from eqcirc.experiment.compare import compare_runs as compare_runs
+    from eqcirc.experiment.listing import runs_frame as runs_frame
     from eqcirc.experiment.load import load_experiment as load_experiment
     from eqcirc.experiment.opened import Opened as Opened
     from eqcirc.experiment.opened import open_run as open_run
@@ -64,7 +67,10 @@ if TYPE_CHECKING:
     from eqcirc.learning.reading import Reading as Reading
     from eqcirc.learning.trainer import Trainer as Trainer
     from eqcirc.learning.vector_field import VectorField as VectorField
+    from eqcirc.report.comparison import comparison_figure as comparison_figure
     from eqcirc.report.figures import learning_figure as learning_figure
+    from eqcirc.report.page.page import Report as Report
+    from eqcirc.report.page.page import write_report as write_report
     from eqcirc.report.progress import ProgressBar as ProgressBar
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
@@ -160,6 +166,12 @@ _HOME = {
     "ProgressBar": "report.progress",
     "to_pyspice": "export.pyspice",
     "advise": "verify.advice",
+    "runs_frame": "experiment.listing",
+    "Comparison": "experiment.compare",
+    "compare_runs": "experiment.compare",
+    "comparison_figure": "report.comparison",
+    "Report": "report.page.page",
+    "write_report": "report.page.page",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart

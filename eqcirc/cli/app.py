@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from eqcirc.cli import inspect, runs, scores
+from eqcirc.cli import inspect, reports, runs, scores
 from eqcirc.cli.check import check
 from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
@@ -58,6 +58,9 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     runs.finish,
     scores.evaluate,
     scores.predict,
+    reports.runs,
+    reports.compare,
+    reports.report,
     inspect.solve,
     check,
     inspect.netlist,

@@ -56,20 +56,24 @@ def load(folder: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     Raises:
         CheckpointError: there is none, or it is damaged; says which file.
     """
-    meta = _read_json(folder)
+    meta = read_json(folder)
     for _ in range(TRIES):
         path = folder / Path(meta["arrays"]).name
         try:
             return _unpacked(path, path.read_bytes(), meta["sha256"]), meta
         except OSError as error:
-            before, meta = meta, _read_json(folder)
+            before, meta = meta, read_json(folder)
             if meta == before:
                 raise CheckpointError(f"{path} cannot be read ({error.strerror}); {_LOST}") from error
     raise CheckpointError(f"the run in {folder} writes checkpoints faster than they can be read; try again")
 
 
-def _read_json(folder: Path) -> dict[str, Any]:
-    """Return the content of the JSON, with text for `arrays` and `sha256`."""
+def read_json(folder: Path) -> dict[str, Any]:
+    """Return the content of the JSON, with text for `arrays` and `sha256`, and leave the arrays alone.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
     path = folder / JSON_NAME
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))

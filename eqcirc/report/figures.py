@@ -9,14 +9,12 @@ import numpy as np
 
 from eqcirc.learning.evaluate import Score
 from eqcirc.report.picture import save_picture
+from eqcirc.report.style import BLUE, PARTS
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS = {"train": "#1f6feb", "validation": "#d1242f", "test": "#1a7f37"}
-POINTS = "#1f6feb"
 
 
 def learning_figure(
@@ -81,7 +79,7 @@ def _curves(axis: Axes, series: dict[str, list[float]], label: str) -> None:
 
     for part, values in series.items():
         epochs = range(1, len(values) + 1)
-        axis.plot(epochs, values, color=COLOURS[part], label=part, marker="o", markersize=2.5, lw=1.4)
+        axis.plot(epochs, values, color=PARTS[part], label=part, marker="o", markersize=2.5, lw=1.4)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axis.set_xlabel("epoch")
     axis.set_ylabel(label)
@@ -94,7 +92,7 @@ def _mark_test(axis: Axes, metrics: list[dict[str, Any]], value: float, form: st
     """Mark what the trained circuit does on the test part, if that is known."""
     if metrics and np.isfinite(value):
         label = f"test, trained circuit: {form.format(value)}"
-        axis.plot(len(metrics), value, "*", color=COLOURS["test"], markersize=10, label=label)
+        axis.plot(len(metrics), value, "*", color=PARTS["test"], markersize=10, label=label)
         axis.legend(frameon=False)
 
 
@@ -102,7 +100,7 @@ def agreement(axis: Axes, spice: Array, ideal: Array) -> None:
     """Draw ideal minus SPICE over the SPICE voltage, one point for each node and sample."""
     difference = np.abs(ideal - spice).ravel()
     floor = 1e-17  # V, where equal doubles are drawn
-    axis.scatter(spice.ravel(), np.maximum(difference, floor), s=2, alpha=0.3, color=POINTS, rasterized=True)
+    axis.scatter(spice.ravel(), np.maximum(difference, floor), s=2, alpha=0.3, color=BLUE, rasterized=True)
     axis.set_yscale("log")
     axis.set_ylim(floor / 2, max(1e-6, 10 * difference.max()))
     axis.axhline(1e-9, color="0.4", lw=1, ls="--")

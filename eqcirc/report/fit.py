@@ -12,12 +12,13 @@ from eqcirc.devices.fit import Fit
 from eqcirc.devices.plain_fit import PlainFit
 from eqcirc.devices.tunnel import CubicDevice
 from eqcirc.report.picture import save_picture
+from eqcirc.report.style import BLUE, GREY, VERMILION
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DATA, LAW, FALL = "#57606a", "#d1242f", "#0969da"
+DATA, LAW, FALL = GREY, VERMILION, BLUE
 SHOWN_ABOVE, SHOWN_BELOW = 1.3, 0.2  # peak currents: what is beyond would squeeze the rest
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from eqcirc.report.picture import save_picture
+from eqcirc.report.style import CYCLE
 from eqcirc.typing import Array
 from eqcirc.verify.trials import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#8250df")
 MOST_POINTS = 4000  # of one solver in the scatter plot
 
 
@@ -42,14 +42,14 @@ def gradient_figure(
     figure = Figure(figsize=(9.4, 4.1), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
-    for colour, (name, (exact, measured)) in zip(COLOURS, pairs.items(), strict=False):
+    for colour, (name, (exact, measured)) in zip(CYCLE, pairs.items(), strict=False):
         some = np.random.default_rng(0).permutation(len(exact))[:MOST_POINTS]
         left.plot(exact[some], measured[some], ".", ms=2.5, alpha=0.5, color=colour, label=name)
     left.plot([-1, 1], [-1, 1], color="0.4", lw=0.8)
     left.set_xlabel("exact gradient, of its largest entry")
     left.set_ylabel("measured gradient, of the same")
     left.legend(frameon=False, fontsize=8)
-    for colour, (name, curve) in zip(COLOURS, curves.items(), strict=False):
+    for colour, (name, curve) in zip(CYCLE, curves.items(), strict=False):
         _errors(right, name, curve, colour)
     right.set_xscale("log")
     right.set_yscale("log")

@@ -13,6 +13,7 @@ from eqcirc.analysis.wavelength import mode_power, modes
 from eqcirc.circuit.neuron import RLRecovery
 from eqcirc.errors import ConfigError
 from eqcirc.report.picture import save_picture
+from eqcirc.report.style import BLUE, GREY, ORANGE, VERMILION
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.ticker import EngFormatter
 
 COLOURS = "RdBu_r"  # red above the uniform state, blue below
-THEORY, MEASURED = "#57606a", "#1f6feb"
+THEORY, MEASURED = GREY, BLUE
 ROWS = 500  # instants of a space-time picture
 EARLIEST = 0.2  # e-foldings of the fastest mode; before, there is noise only
 SNAPSHOTS = (0.3, 0.9)  # of the final spread; shown between the start and the end
@@ -131,7 +132,7 @@ def growth_rates(axis: Axes, pattern: Pattern) -> None:
     axis.patch.set_visible(False)
     axis.axhline(0, color="0.75", lw=0.8)
     for k in waves[theory.unstable]:
-        axis.axvspan(k - 0.5, k + 0.5, color="#d4a72c", alpha=0.18, lw=0)
+        axis.axvspan(k - 0.5, k + 0.5, color=ORANGE, alpha=0.18, lw=0)
     axis.plot(waves[shown], theory.growth[shown], color=THEORY, lw=1.4, marker="o", ms=2.8)
     axis.set_ylim(*_growth_limits(theory.growth[shown]))
     axis.yaxis.set_major_formatter(_engineering(""))
@@ -168,7 +169,7 @@ def mode_spectrum(axis: Axes, pattern: Pattern) -> None:
         axis.figure.colorbar(image, ax=axis, label="power (%)", shrink=0.7)
     if theory.patterns:
         angle = np.linspace(0, math.pi / 2, 100)
-        axis.plot(fastest * np.cos(angle), fastest * np.sin(angle), color="#d1242f", lw=1, ls="--")
+        axis.plot(fastest * np.cos(angle), fastest * np.sin(angle), color=VERMILION, lw=1, ls="--")
     axis.set_xlim(-columns[0, 1] / 2, 2 * fastest)
     axis.set_ylim(-rows[1, 0] / 2, 2 * fastest)
     axis.set_aspect("equal")
