@@ -20,6 +20,7 @@ from eqcirc.devices.gyrator import Gyrator
 from eqcirc.devices.input_current import InputCurrent
 from eqcirc.devices.one_way import OneWayCrossbar
 from eqcirc.devices.polynomial import PolynomialDevice
+from eqcirc.devices.programming import Programming
 from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.signed import SignedCrossbar
 from eqcirc.devices.tangent import SlopeLaw, Tangent
@@ -51,6 +52,7 @@ __all__ = [
     "LinearElement",
     "OneWayCrossbar",
     "PolynomialDevice",
+    "Programming",
     "RLMesh",
     "Share",
     "ShockleyDiode",

@@ -59,7 +59,8 @@ def adjoint_gradient(
     lam = np.zeros_like(free)
     lam[:, nodes] = reduced[:, plan.unknown[nodes]] * plan.current[nodes]
     values = circuit.values(parameters)
-    return {e.name: e.sensitivity(values[e.name], lam / len(free), free) for e in circuit.trainable}
+    found = {e.name: e.sensitivity(values[e.name], lam / len(free), free) for e in circuit.trainable}
+    return circuit.chained(found, parameters)
 
 
 def finite_differences(
