@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from eqcirc.cli import inspect, runs, scores
+from eqcirc.cli.chips import chips
 from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
@@ -55,6 +56,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     runs.finish,
     scores.evaluate,
     scores.predict,
+    chips,
     inspect.solve,
     inspect.check,
     inspect.netlist,

@@ -27,6 +27,7 @@ def train(
     learning: Table | None = None,
     solver: Table | None = None,
     audit: Table | None = None,
+    reality: Table | None = None,
     begin: Path | str | None = None,
     overwrite: bool = False,
     observer: Listener | None = None,
@@ -46,6 +47,7 @@ def train(
         learning: keys of [learning], such as ``{"epochs": 10, "learning_rate": 1e-7}``.
         solver: keys of [solver], such as ``{"engine": "ideal"}``.
         audit: keys of [audit].
+        reality: keys of [reality], such as ``{"mismatch": {"sigma": 0.05}}``: the circuit is trained through that chip.
         begin: run directory or npz file whose values to begin with instead.
         overwrite: replace a run that is there.
         observer: is told how it goes: an `Observer` such as `ProgressBar()`, or a function of each epoch's metrics.
@@ -55,7 +57,7 @@ def train(
         CircuitError: the circuit has a law of somebody else's own, which no file can hold.
         SolverError: too many samples failed; the state is kept in the folder.
     """
-    tables = {"learning": learning, "solver": solver, "audit": audit}
+    tables = {"learning": learning, "solver": solver, "audit": audit, "reality": reality}
     content: dict[str, Any] = {key: dict(table) for key, table in tables.items() if table is not None}
     content |= {"name": title(circuit.name), "seed": seed, "data": {"name": "npz", "scaling": scaling}}
     experiment = parse(content, "eqcirc.train")
