@@ -23,6 +23,7 @@ from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.programming import Programming
 from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.signed import SignedCrossbar
+from eqcirc.devices.table import TableDevice
 from eqcirc.devices.tangent import SlopeLaw, Tangent
 from eqcirc.devices.tanh import Tanh
 from eqcirc.devices.transconductor import Transconductor
@@ -58,6 +59,7 @@ __all__ = [
     "ShockleyDiode",
     "SignedCrossbar",
     "SlopeLaw",
+    "TableDevice",
     "Tangent",
     "Tanh",
     "Transconductor",
