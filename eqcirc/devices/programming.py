@@ -9,7 +9,7 @@ The magnitude is rounded to the nearest of `levels`; the offset and the factor a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,9 +62,23 @@ class Programming:
         moves = np.isnan(self.stuck) & inside & (self._free(asked) >= FLOOR)
         return np.where(moves, self.factor, 0.0)
 
-    def _free(self, asked: Array) -> Array:
+    def steps(self, asked: Array) -> bool:
+        """Whether `rates` is no derivative here: values have levels, or stand at an end of their range."""
+        size = np.abs(asked)
+        return bool(self.levels.size or (size == self.lowest).any() or (size == self.highest).any())
+
+    def smooth(self, asked: Array) -> tuple[Programming, Array]:
+        """Return a programming without steps, and what to ask of it: the same values and `rates` as here."""
+        held = np.where(self.rates(asked) == 0, np.abs(self.values(asked)), np.nan)
+        free = replace(self, stuck=held, lowest=0.0, highest=np.inf, levels=np.empty(0))
+        return free, np.asarray(np.sign(asked) * self._rounded(asked))
+
+    def _rounded(self, asked: Array) -> Array:
         size = np.clip(np.abs(asked), self.lowest, self.highest)
-        if self.levels.size:
-            between = 0.5 * (self.levels[1:] + self.levels[:-1])
-            size = self.levels[np.searchsorted(between, size)]
-        return np.asarray(self.factor * size + self.offset)
+        if not self.levels.size:
+            return np.asarray(size)
+        between = 0.5 * (self.levels[1:] + self.levels[:-1])
+        return np.asarray(self.levels[np.searchsorted(between, size)])
+
+    def _free(self, asked: Array) -> Array:
+        return np.asarray(self.factor * self._rounded(asked) + self.offset)

@@ -244,6 +244,24 @@ def test_learning_goes_on_between_levels() -> None:
     assert worst(found, expected) < 1e-9
 
 
+def test_finite_differences_see_no_steps() -> None:
+    """So that `eqcirc check` can hold them against the gradient: of rounded values, and of values at an end."""
+    circuit = network()
+    asked = {name: value.copy() for name, value in circuit.parameters.items()}
+    asked["w1"][0, 0], asked["w2"][0, 0], asked["w2"][1, 0] = 0.1 * S, 5 * S, 7 * S
+    cost, entries = SquaredError(), [("w1", (0, 0)), ("w1", (2, 1)), ("w2", (0, 0)), ("w2", (1, 0))]
+    for bits in (4, None):
+        reality = Reality(window=Window(0.1 * S, 5 * S, bits=bits), mismatch=Mismatch(0.1))
+        chip = reality.chip(circuit, asked)
+        solver = IdealSolver(chip.circuit)
+        free = solver.solve(chip.parameters, INPUTS).require().free
+        exact = adjoint_gradient(chip.circuit, chip.parameters, INPUTS, TARGETS, cost, free)
+        found = finite_differences(solver, chip.parameters, INPUTS, TARGETS, cost, entries)
+        np.testing.assert_allclose(found, [exact[name][index] for name, index in entries], rtol=1e-6)
+        assert found[3] == 0, "what is asked for beyond the range changes nothing"
+        assert found[2] != 0
+
+
 def test_stuck_devices_stand_at_the_ends_whatever_is_asked_for() -> None:
     chip = Reality(stuck=StuckAt(0.1, 0.2)).chip(array())
     w = chip.values["w"]
