@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from eqcirc.circuit.lumped import lumped
 from eqcirc.data import Dataset
 from eqcirc.errors import ConfigError
 from eqcirc.experiment.build import build_cost, build_ideal, build_solver
@@ -58,6 +59,8 @@ def score_chips(
 ) -> Iterator[tuple[Chip, Score]]:
     """Score chips one after the other; ngspice's processes are shared.
 
+    The ideal solver takes line resistance lumped, exactly; ngspice takes every segment.
+
     Raises:
         EngineError: libngspice is missing.
         UnmeasuredError: the simulator died of some samples, twice.
@@ -65,7 +68,11 @@ def score_chips(
     cost = build_cost(experiment)
     with build_solver(experiment, opened.circuit, engine) as solver:
         for chip in chips:
-            yield chip, evaluate(solver.on(chip.circuit), chip.parameters, data, cost)
+            circuit, asked = chip.circuit, chip.parameters
+            if solver.name == "ideal":
+                circuit = lumped(circuit, asked)
+                asked = {e.name: asked[e.name] for e in circuit.trainable}
+            yield chip, evaluate(solver.on(circuit), asked, data, cost)
 
 
 @dataclass(frozen=True)
