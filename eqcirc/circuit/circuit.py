@@ -184,6 +184,8 @@ class Circuit:
 
     def chained(self, gradient: Mapping[str, Array], parameters: Parameters | None) -> dict[str, Array]:
         """Return dC/d(what is asked for), by element name, given dC/d(the values that are there) at `parameters`."""
+        if not self._programmed:
+            return dict(gradient)
         asked = {e.name: e.value for e in self.elements} | self.given(parameters or {})
         rates = {name: programming.rates(asked[name]) for name, programming in self._programmed}
         return {name: rates[name] * part if name in rates else part for name, part in gradient.items()}
