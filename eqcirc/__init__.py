@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from eqcirc.devices import DiodeLimited as DiodeLimited
     from eqcirc.devices import EsakiDiode as EsakiDiode
     from eqcirc.devices import ShockleyDiode as ShockleyDiode
+    from eqcirc.devices import TableDevice as TableDevice
     from eqcirc.devices import Tanh as Tanh
     from eqcirc.devices.presets import find_diode as find_diode
     from eqcirc.devices.tunnel_diode import TunnelDiode as TunnelDiode
@@ -67,6 +68,8 @@ if TYPE_CHECKING:
     from eqcirc.learning.reading import Reading as Reading
     from eqcirc.learning.trainer import Trainer as Trainer
     from eqcirc.learning.vector_field import VectorField as VectorField
+    from eqcirc.reality import Chip as Chip
+    from eqcirc.reality import Reality as Reality
     from eqcirc.report.comparison import comparison_figure as comparison_figure
     from eqcirc.report.figures import learning_figure as learning_figure
     from eqcirc.report.page.page import Report as Report
@@ -116,6 +119,9 @@ _HOME = {
     "Bounds": "devices",
     "ClampDiode": "devices",
     "ShockleyDiode": "devices",
+    "TableDevice": "devices",
+    "Reality": "reality",
+    "Chip": "reality",
     "EqcircError": "errors",
     "load_experiment": "experiment.load",
     "Run": "experiment.run",

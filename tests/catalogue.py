@@ -8,7 +8,7 @@ import numpy as np
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
-from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, ShockleyDiode
+from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, ShockleyDiode, TableDevice
 from eqcirc.typing import NodeArray
 from tests import cells, ports
 from tests.case import ONE_INPUT, TWO_INPUTS, Case, S
@@ -205,6 +205,19 @@ def tunnel() -> Case:
     return Case(b.build(out), ONE_INPUT)
 
 
+def measured() -> Case:
+    """Devices given by tables, one of which falls, on both sides of their ends; areas are trained."""
+    b = CircuitBuilder("measured")
+    x, supply, n = b.input("x", 2, gain=0.5), b.rail("supply", 0.13), b.nodes("n", 3)
+    b.crossbar("weights", x, n, np.linspace(1, 6, 6).reshape(2, 3) * S)
+    b.conductance("load", supply, n, 4 * S)
+    rising = TableDevice.measured([-0.3, -0.1, 0.05, 0.2, 0.25], [-1e-7, -5e-8, 1e-6, 2e-5, 1e-4])
+    falling = TableDevice((-0.1, 0.0, 0.05, 0.1, 0.3), (-2 * S, 0.0, 0.4 * S, 0.3 * S, 2 * S))
+    b.device("up", n, GROUND, rising, area=[1, 0.5, 2], trainable=True)
+    b.device("between", n[:2], n[1:], falling, area=0.9, trainable=True)
+    return Case(b.build(n), TWO_INPUTS)
+
+
 def neurons() -> Case:
     """FitzHugh-Nagumo neurons with R-L recovery; two of them share a resistance."""
     b = CircuitBuilder("neurons")
@@ -373,6 +386,7 @@ CASES: dict[str, Callable[[], Case]] = {
         transformer_loop,
         gyrator,
         tunnel,
+        measured,
         neurons,
         coupled_neurons,
         signed,

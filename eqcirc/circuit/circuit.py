@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eqcirc.circuit.readout import Readout
-from eqcirc.devices import Element, Gyrator, Share
+from eqcirc.devices import Element, Gyrator, Programming, Share
 from eqcirc.devices.rail import Rail
 from eqcirc.errors import CircuitError, DataError, nearest
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -99,13 +99,12 @@ class Circuit:
         """Whether another circuit has the same nodes and elements, whatever the values of those that are trained."""
         if self is other:
             return True
-        mine, theirs = (
-            [
-                (e.name, type(e), e.trainable, e.value.shape, getattr(e, "law", None), e.bounds)
-                for e in c.elements
-            ]
-            for c in (self, other)
-        )
+
+        def kind(e: Element) -> tuple[object, ...]:
+            programming = None if e.programming is None else e.programming.key
+            return e.name, type(e), e.trainable, e.value.shape, getattr(e, "law", None), e.bounds, programming
+
+        mine, theirs = ([kind(e) for e in c.elements] for c in (self, other))
         return (
             (self.node_names, self.rails, mine) == (other.node_names, other.rails, theirs)
             and np.array_equal(self.fixed_nodes, other.fixed_nodes)
@@ -175,11 +174,28 @@ class Circuit:
             self.element(name).check(value)
 
     def values(self, parameters: Parameters | None = None) -> Mapping[str, Array]:
-        """Return the values of all elements, `parameters` taking precedence."""
+        """Return the values that all elements have, `parameters` (what is asked for) taking precedence."""
         values = {e.name: e.value for e in self.elements} | self.given(parameters or {})
+        for name, programming in self._programmed:
+            values[name] = programming.values(values[name])
         for element, share in self._sharing:
             values[element.name] = np.asarray(share.factor * values[share.name][share.parts])
         return values
+
+    def chained(self, gradient: Mapping[str, Array], parameters: Parameters | None) -> dict[str, Array]:
+        """Return dC/d(what is asked for), by element name, given dC/d(the values that are there) at `parameters`."""
+        if not self._programmed:
+            return dict(gradient)
+        asked = {e.name: e.value for e in self.elements} | self.given(parameters or {})
+        rates = {name: programming.rates(asked[name]) for name, programming in self._programmed}
+        return {name: rates[name] * part if name in rates else part for name, part in gradient.items()}
+
+    @cached_property
+    def _programmed(self) -> list[tuple[str, Programming]]:
+        """Programming by element name; what takes the values of another element takes those that are there."""
+        return [
+            (e.name, e.programming) for e in self.elements if e.programming is not None and e.share is None
+        ]
 
     @cached_property
     def _sharing(self) -> list[tuple[Element, Share]]:

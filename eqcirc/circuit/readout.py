@@ -136,4 +136,4 @@ def through(element: Element | None, name: str, ohms: float) -> Readout:
         )
     number(f"readout of {name!r}: ohms", ohms, "a finite number of ohms")
     y = ohms * element.admittance(element.value)
-    return Readout.weighted(np.concatenate([element.a, element.b]), np.concatenate([y, -y], axis=1))
+    return Readout.weighted(element.terminals(), np.concatenate([y, -y], axis=1))

@@ -43,7 +43,7 @@ class ReducedSystem:
     def __init__(self, plan: Reduction, parameters: Parameters | None = None) -> None:
         """Take the values; elements not in `parameters` keep the circuit's values."""
         self.plan = plan
-        self.given = self.values = plan.circuit.values(parameters)
+        self.given, self.values = parameters, plan.circuit.values(parameters)
         if plan.lossless:
             self.values = self._with_little_resistance(self.values)
         self._choose(plan.scattered, plan.scattered, apart=False)

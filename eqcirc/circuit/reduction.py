@@ -216,7 +216,7 @@ class Reduction:
         floating = coo_array((np.ones(len(rows), np.int64), (rows, columns)), shape=(self.n, self.n))
         return np.asarray(connected_components(self.pattern() + floating, directed=False)[1], np.intp)
 
-    def symmetry(self, parameters: Parameters) -> Array | None:
+    def symmetry(self, parameters: Parameters | None) -> Array | None:
         """Return `scaling.symmetry`, or None where there is none."""
         if self.circuit.scaling_varies:
             return symmetry_or_none(self.circuit, parameters)

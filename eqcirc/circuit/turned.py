@@ -152,7 +152,8 @@ class _Turning:
         name = element.name if share is None else f"eq_held_{element.name}"
         held = self._hold((1.0, control[0]), (-1.0, control[1]))
         own = element.trainable and share is None
-        yield _gm(name, value, share, out, (held, np.zeros_like(held)), trainable=own)
+        forth = _gm(name, value, share, out, (held, np.zeros_like(held)), trainable=own)
+        yield replace(forth, programming=element.programming)
         for back in self._returns(out, control):
             taken = Share(element.name, back.factor, back.parts)
             size = back.factor * value[back.parts]

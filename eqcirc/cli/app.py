@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from eqcirc.cli import inspect, reports, runs, scores
 from eqcirc.cli.check import check
+from eqcirc.cli.chips import chips
 from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
@@ -58,6 +59,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     runs.finish,
     scores.evaluate,
     scores.predict,
+    chips,
     reports.runs,
     reports.compare,
     reports.report,

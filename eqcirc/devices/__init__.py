@@ -11,6 +11,7 @@ from eqcirc.devices.cell import Cell, CellLaw
 from eqcirc.devices.clamp import ClampDiode
 from eqcirc.devices.clipped import Clipped
 from eqcirc.devices.conductance import Conductance
+from eqcirc.devices.coupling import Coupling
 from eqcirc.devices.crossbar import Crossbar
 from eqcirc.devices.current_source import CurrentSource
 from eqcirc.devices.diode import ShockleyDiode
@@ -20,8 +21,10 @@ from eqcirc.devices.gyrator import Gyrator
 from eqcirc.devices.input_current import InputCurrent
 from eqcirc.devices.one_way import OneWayCrossbar
 from eqcirc.devices.polynomial import PolynomialDevice
+from eqcirc.devices.programming import Programming
 from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.signed import SignedCrossbar
+from eqcirc.devices.table import TableDevice
 from eqcirc.devices.tangent import SlopeLaw, Tangent
 from eqcirc.devices.tanh import Tanh
 from eqcirc.devices.transconductor import Transconductor
@@ -38,6 +41,7 @@ __all__ = [
     "ClampDiode",
     "Clipped",
     "Conductance",
+    "Coupling",
     "Crossbar",
     "CubicDevice",
     "CurrentSource",
@@ -51,11 +55,13 @@ __all__ = [
     "LinearElement",
     "OneWayCrossbar",
     "PolynomialDevice",
+    "Programming",
     "RLMesh",
     "Share",
     "ShockleyDiode",
     "SignedCrossbar",
     "SlopeLaw",
+    "TableDevice",
     "Tangent",
     "Tanh",
     "Transconductor",

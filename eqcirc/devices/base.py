@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from eqcirc.devices.programming import Programming
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
@@ -93,6 +94,7 @@ class Element(ABC):
         trainable: whether learning may change the values.
         bounds: interval that trained values are kept in.
         share: element whose values it has; None for values of its own.
+        programming: how values that are asked for become those that are there; None for exactly.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Element(ABC):
     trainable: bool = False
     bounds: Bounds = UNBOUNDED
     share: Share | None = None
+    programming: Programming | None = None
 
     unit = "1"  # of the values; areas and gains are pure numbers
     reciprocal = True  # whether it adds to F the gradient of a co-content; transconductors do not

@@ -34,7 +34,7 @@ def check_conductances(name: str, value: Array) -> None:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Conductance(LinearElement):
-    """A group of resistors, given by conductance (n,) in siemens between nodes a (n,) and b (n,)."""
+    """Resistors, given by conductance in siemens between nodes a and b: arrays of one shape, (n,) or any other."""
 
     a: NodeArray
     b: NodeArray
@@ -57,30 +57,31 @@ class Conductance(LinearElement):
 
     def terminals(self) -> NodeArray:
         """Return all nodes that the element touches."""
-        return np.concatenate([self.a, self.b])
+        return np.concatenate([self.a.ravel(), self.b.ravel()])
 
     def connections(self) -> tuple[NodeArray, NodeArray]:
         """Return the node pairs."""
-        return self.a, self.b
+        return self.a.ravel(), self.b.ravel()
 
     def branches(self, value: Array) -> Branches:
         """Return the resistors."""
-        return two_terminal(self.a, self.b, value)
+        return two_terminal(self.a.ravel(), self.b.ravel(), value.ravel())
 
     def admittance(self, value: Array) -> Array:
         """Return the matrix (n, n) that makes currents out of the voltages across."""
-        return np.diag(value)
+        return np.diag(value.ravel())
 
     def sensitivity(self, value: Array, lam: Array, v: Array) -> Array:
-        """Return sum over the batch of (lam_a − lam_b)(v_a − v_b), shape (n,)."""
+        """Return sum over the batch of (lam_a − lam_b)(v_a − v_b), of the shape of the values."""
         contrast = (lam[:, self.a] - lam[:, self.b]) * (v[:, self.a] - v[:, self.b])
         return np.asarray(contrast.sum(axis=0))
 
     def resistors(self, value: Array) -> Array:
         """Return one for each conductance."""
-        return value
+        return value.ravel()
 
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return one resistor line for each conductance."""
-        pairs = zip(self.a.tolist(), self.b.tolist(), value.tolist(), strict=True)
-        return [f"r_{self.name}_{k} {node[a]} {node[b]} {number(1 / g)}" for k, (a, b, g) in enumerate(pairs)]
+        places = ["_".join(map(str, index)) for index in np.ndindex(value.shape)]
+        parts = zip(places, *(x.ravel().tolist() for x in (self.a, self.b, value)), strict=True)
+        return [f"r_{self.name}_{place} {node[a]} {node[b]} {number(1 / g)}" for place, a, b, g in parts]

@@ -5,9 +5,9 @@
 
 `CircuitBuilder.device` and `Neuron` take one wherever they take a law. An inner node stands between lead and junction.
 
-File      TOML: device = "esaki", "cubic", "polynomial" or "shockley", the fields of that law, those of `TunnelDiode`; a
-          table [fit], which `eqcirc fit` adds, says how well the law fits and is not read. What is left out has its
-          default.
+File      TOML: device = "esaki", "cubic", "polynomial", "shockley" or "table", the fields of that law, those of
+          `TunnelDiode`; a table [fit], which `eqcirc fit` adds, says how well the law fits and is not read. What is
+          left out has its default.
 Left out  how the capacitance depends on voltage, and temperature
 """
 
@@ -25,16 +25,18 @@ from eqcirc.devices.base import Law, in_range
 from eqcirc.devices.diode import ShockleyDiode
 from eqcirc.devices.iv_curve import IVCurve, Point
 from eqcirc.devices.polynomial import PolynomialDevice
+from eqcirc.devices.table import TableDevice
 from eqcirc.devices.tunnel import CubicDevice, EsakiDiode
 from eqcirc.errors import CircuitError, ConfigError, nearest
 from eqcirc.files import write_output
 from eqcirc.typing import Array
 
-LAWS: dict[str, type[CubicDevice | EsakiDiode | PolynomialDevice | ShockleyDiode]] = {
+LAWS: dict[str, type[CubicDevice | EsakiDiode | PolynomialDevice | ShockleyDiode | TableDevice]] = {
     "cubic": CubicDevice,
     "esaki": EsakiDiode,
     "polynomial": PolynomialDevice,
     "shockley": ShockleyDiode,
+    "table": TableDevice,
 }
 
 

@@ -30,6 +30,7 @@ from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError, EqcircError
 from eqcirc.experiment.network import Cells, Diodes, Network, Neurons
+from eqcirc.experiment.reality import imperfect
 from eqcirc.experiment.schema import Experiment, Learning
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.choice import Choice, choose_rule
@@ -103,7 +104,17 @@ def _no_targets_of_classes(learning: Learning) -> None:
 
 
 def build_circuit(experiment: Experiment, n_features: int, n_outputs: int) -> Circuit:
-    """Build the circuit with its initial conductances, or read it from its file.
+    """Build the circuit that is trained: the ideal one, or the chip of it that [reality] names.
+
+    Raises:
+        CircuitError: a value is out of range.
+        ConfigError: the file of a diode cannot be used.
+    """
+    return imperfect(experiment.reality, build_ideal(experiment, n_features, n_outputs))
+
+
+def build_ideal(experiment: Experiment, n_features: int, n_outputs: int) -> Circuit:
+    """Build the ideal circuit with its initial conductances, or read it from its file.
 
     Raises:
         CircuitError: a value is out of range.

@@ -55,6 +55,8 @@ def fingerprint(circuit: Circuit) -> str:
         add(getattr(element, "law", None), getattr(element, "kappa", None))
         if not element.trainable:
             add(element.value)
+        if element.programming is not None:
+            add(element.programming.key)
     return digest.hexdigest()
 
 

@@ -28,6 +28,7 @@ def train(
     learning: Table | None = None,
     solver: Table | None = None,
     audit: Table | None = None,
+    reality: Table | None = None,
     begin: Path | str | None = None,
     overwrite: bool = False,
     observer: Listener | None = None,
@@ -47,6 +48,7 @@ def train(
         learning: keys of [learning], such as ``{"epochs": 10, "learning_rate": 1e-7}``.
         solver: keys of [solver], such as ``{"engine": "ideal"}``.
         audit: keys of [audit].
+        reality: keys of [reality], such as ``{"mismatch": {"sigma": 0.05}}``: the circuit is trained through that chip.
         begin: run directory or npz file whose values to begin with instead.
         overwrite: replace a run that is there.
         observer: is told how it goes: an `Observer` such as `ProgressBar()`, or a function of each epoch's metrics.
@@ -58,7 +60,7 @@ def train(
     """
     expect("circuit", circuit, Circuit, "a circuit, such as CircuitBuilder.build returns")
     expect("data", data, Splits, "Splits(train, validation, test), such as load_splits returns")
-    tables = {"learning": learning, "solver": solver, "audit": audit}
+    tables = {"learning": learning, "solver": solver, "audit": audit, "reality": reality}
     for key, table in tables.items():
         expect(
             key, table, (Mapping, type(None)), f'keys of [{key}] and their values, such as {{"epochs": 10}}'

@@ -25,6 +25,7 @@ from eqcirc.experiment.deck_notes import deck_notes
 from eqcirc.experiment.directory import DATA, RunDirectory
 from eqcirc.experiment.load import CIRCUIT
 from eqcirc.experiment.provenance import fingerprint
+from eqcirc.experiment.reality import imperfect
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
 from eqcirc.learning.observer import Listener, observing
@@ -54,7 +55,7 @@ class Run:
         Args:
             experiment: what to build and how to train it.
             folder: run directory.
-            circuit: the circuit, if it is not to be built as the experiment says.
+            circuit: the ideal circuit, if it is not to be built as the experiment says.
             data: the same for the data, raw.
 
         Raises:
@@ -65,7 +66,10 @@ class Run:
         self.raw = raw_data(experiment) if data is None else data
         self.data, self.scaler = scaled(experiment, self.raw)
         train = self.data.train
-        self.circuit = circuit or build_circuit(experiment, train.n_features, train.n_outputs)
+        if circuit is None:
+            self.circuit = build_circuit(experiment, train.n_features, train.n_outputs)
+        else:
+            self.circuit = imperfect(experiment.reality, circuit)
         self._stack = ExitStack()
         self.solver = self._stack.enter_context(
             build_solver(experiment, self.circuit, quarantine=self.folder.path / "quarantine")

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, Validati
 
 from eqcirc.data.scaling import suited
 from eqcirc.experiment.network import Network
+from eqcirc.experiment.reality import Reality
 from eqcirc.experiment.section import (
     Branch,
     Count,
@@ -269,6 +270,7 @@ class Experiment(Section):
     )
     data: Data = Field(Data(), description="")
     network: Network = Field(Network(), description="")
+    reality: Reality | None = Field(None, description="leave the table out for an ideal circuit")
     learning: Learning = Field(Learning(), description="")
     solver: Solver = Field(Solver(), description="")
     audit: AuditSection = Field(AuditSection(), description="")

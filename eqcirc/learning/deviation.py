@@ -52,7 +52,8 @@ class Deviation(Measurement):
             slope += weight / (span * rule.beta) * (phases[plus] - phases[minus])
         lam = self.scaling * slope / max(1, int(good.sum()))
         values = rule.circuit.values(self.parameters)
-        return {e.name: e.sensitivity(values[e.name], lam, phases[0]) for e in rule.circuit.trainable}
+        found = {e.name: e.sensitivity(values[e.name], lam, phases[0]) for e in rule.circuit.trainable}
+        return rule.circuit.chained(found, self.parameters)
 
 
 def continued(free: OperatingPoints, nudged: OperatingPoints | None, phases: int) -> OperatingPoints:

@@ -105,7 +105,7 @@ class EqProp(PhasedRule):
             s = scaling * (weight / (span * self.beta))
             for e in self.circuit.trainable:
                 total[e.name] = total[e.name] + e.contrast(values[e.name], s, phases[plus], phases[minus])
-        return total
+        return self.circuit.chained(total, parameters)
 
 
 @dataclass(frozen=True, eq=False)

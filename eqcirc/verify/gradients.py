@@ -9,6 +9,7 @@ Both are exact up to rounding (and h⁴), need no symmetry, and share no step wi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,7 +60,8 @@ def adjoint_gradient(
     lam = np.zeros_like(free)
     lam[:, nodes] = reduced[:, plan.unknown[nodes]] * plan.current[nodes]
     values = circuit.values(parameters)
-    return {e.name: e.sensitivity(values[e.name], lam / len(free), free) for e in circuit.trainable}
+    found = {e.name: e.sensitivity(values[e.name], lam / len(free), free) for e in circuit.trainable}
+    return circuit.chained(found, parameters)
 
 
 def finite_differences(
@@ -72,9 +74,13 @@ def finite_differences(
 ) -> Array:
     """Return dC/dvalue at some entries, averaged over samples, by central differences of fourth order.
 
+    What is programmed in levels moves as if they were dense: differences would see steps or nothing.
+
     Raises:
         SolverError: a sample did not converge.
     """
+    circuit, parameters = _without_steps(solver.circuit, parameters)
+    solver = solver if circuit is solver.circuit else solver.on(circuit)
     gradient = np.empty(len(entries))
     for k, (name, index) in enumerate(entries):
         h = _first_step(solver.circuit.element(name), abs(float(parameters[name][index])))
@@ -85,6 +91,20 @@ def finite_differences(
         c = {m: cost.value(solver.circuit.readout.read(v), targets).mean() for m, v in points.items()}
         gradient[k] = (8 * (c[1] - c[-1]) - (c[2] - c[-2])) / (12 * h)
     return gradient
+
+
+def _without_steps(circuit: Circuit, parameters: Parameters) -> tuple[Circuit, Parameters]:
+    """Return a circuit with the same values and slopes, in which small changes of what is asked for are seen."""
+    asked, elements = dict(parameters), []
+    for element in circuit.elements:
+        at, programming = asked.get(element.name, element.value), element.programming
+        if programming is None or element.share is not None or not programming.steps(at):
+            elements.append(element)
+            continue
+        smooth, asked[element.name] = programming.smooth(at)
+        elements.append(replace(element, programming=smooth))
+    changed = any(a is not b for a, b in zip(elements, circuit.elements, strict=True))
+    return (replace(circuit, elements=tuple(elements)), asked) if changed else (circuit, parameters)
 
 
 def _first_step(element: Element, size: float) -> float:

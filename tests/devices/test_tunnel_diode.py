@@ -43,7 +43,7 @@ def test_what_a_file_leaves_out_has_its_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "expected device = one of cubic, esaki, polynomial, shockley, got None"),
+        ("", "expected device = one of cubic, esaki, polynomial, shockley, table, got None"),
         ('device = "gunn"', "got 'gunn'"),
         ('device = "esaki"\npeak_curent = 1e-3', "unknown key 'peak_curent': did you mean 'peak_current'"),
         ('device = "esaki"\npeak_current = "1 mA"', "peak_current: expected a number, got '1 mA'"),

@@ -71,7 +71,7 @@ def test_wrong_numbers_are_named() -> None:
         ("none.toml", r"no file of a diode .*none\.toml: No such file .*; write one with 'eqcirc fit'"),
         (
             "foreign.toml",
-            r".*foreign\.toml: expected device = one of cubic, esaki, polynomial, shockley, got None",
+            r".*foreign\.toml: expected device = one of cubic, esaki, polynomial, shockley, table, got None",
         ),
         (
             "range.toml",

@@ -1,0 +1,124 @@
+"""[reality]: what is not ideal about the circuit, as the experiment file has it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Strict
+
+from eqcirc import reality as kinds
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.experiment.section import Finite, NotNegative, Positive, Section, Switch, Whole
+
+Probability = Annotated[Finite, Field(ge=0, le=1)]
+
+
+class Temperature(Section):
+    """Shockley diodes at another temperature."""
+
+    celsius: Finite = Field(27.0, description="°C")
+    gap: Positive = Field(1.11, description="eV; EG of SPICE, 1.11 for silicon")
+    exponent: NotNegative = Field(
+        3.0, description="XTI of SPICE; 3 for junction diodes, 2 for Schottky diodes"
+    )
+
+
+class Diodes(Section):
+    """Mismatch of diodes."""
+
+    sigma: NotNegative = Field(0.1, description="standard deviation of the logarithm of their current")
+
+
+class Amplifiers(Section):
+    """Gain errors."""
+
+    sigma: NotNegative = Field(0.01, description="standard deviation of the logarithm of the voltage gain")
+    tracking: Switch = Field(True, description="whether the current gain back errs in proportion")
+
+
+class Window(Section):
+    """What programmable conductances can be set to."""
+
+    lowest: Positive = Field(1e-7, description="S")
+    highest: Positive = Field(1e-5, description="S")
+    bits: Annotated[int, Strict(), Field(ge=1, le=16)] | None = Field(
+        None, examples=[6], description="for 2^bits levels, evenly spaced; left out for no rounding"
+    )
+    levels: tuple[Positive, ...] = Field((), description="S; levels of a device, in place of bits")
+
+
+class Programming(Section):
+    """Noise of what is written."""
+
+    relative: NotNegative = Field(0.0, description="standard deviation in parts of what is written")
+    absolute: NotNegative = Field(0.0, description="S; standard deviation, whatever is written")
+
+
+class Mismatch(Section):
+    """Device-to-device mismatch of programmable conductances."""
+
+    sigma: NotNegative = Field(0.05, description="standard deviation of the logarithm of the conductance")
+
+
+class Stuck(Section):
+    """Stuck-at faults."""
+
+    lowest: Probability = Field(0.0, description="share of devices stuck at their lowest conductance")
+    highest: Probability = Field(0.0, description="share of devices stuck at their highest one")
+
+
+class Wires(Section):
+    """Line resistance of crossbars."""
+
+    ohms: Positive = Field(1.0, description="ohm; of every segment of every row and column")
+    rows: Literal["left", "right", "both"] = Field("left", description="end at which row nodes are")
+    columns: Literal["top", "bottom", "both"] = Field("bottom", description="end at which column nodes are")
+
+
+class Reality(Section):
+    """What is not ideal; kinds whose tables are left out are. The circuit that is trained is one chip."""
+
+    chip: Whole = Field(0, description="number of the chip that is trained and solved")
+    seed: Whole = Field(0, description="of the series of chips")
+    temperature: Temperature | None = Field(None, description="")
+    diodes: Diodes | None = Field(None, description="")
+    amplifiers: Amplifiers | None = Field(None, description="")
+    window: Window | None = Field(None, description="")
+    programming: Programming | None = Field(None, description="")
+    mismatch: Mismatch | None = Field(None, description="")
+    stuck: Stuck | None = Field(None, description="")
+    wires: Wires | None = Field(None, description="")
+
+
+_KINDS = {
+    "temperature": kinds.Temperature,
+    "diodes": kinds.DiodeMismatch,
+    "amplifiers": kinds.AmplifierErrors,
+    "window": kinds.Window,
+    "programming": kinds.ProgrammingNoise,
+    "mismatch": kinds.Mismatch,
+    "stuck": kinds.StuckAt,
+    "wires": kinds.Wires,
+}
+
+
+def build_reality(section: Reality) -> kinds.Reality:
+    """Return what [reality] says, as Python has it.
+
+    Raises:
+        CircuitError: a value is out of range.
+    """
+    tables = {name: getattr(section, name) for name in _KINDS}
+    made = {name: _KINDS[name](**table.model_dump()) for name, table in tables.items() if table is not None}
+    return kinds.Reality(**made)
+
+
+def imperfect(section: Reality | None, circuit: Circuit) -> Circuit:
+    """Return the chip that the experiment is about, or the circuit itself where nothing is imperfect.
+
+    Raises:
+        CircuitError: a kind concerns nothing in the circuit, or leaves the valid range of a device.
+    """
+    if section is None:
+        return circuit
+    return build_reality(section).chip(circuit, number=section.chip, seed=section.seed).circuit
