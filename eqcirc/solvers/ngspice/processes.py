@@ -23,6 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import eqcirc
 from eqcirc.errors import EngineError
 from eqcirc.solvers.ngspice import worker
 from eqcirc.solvers.ngspice.library import VARIABLE
@@ -45,6 +46,7 @@ KEPT = (
 """Variables of the environment that workers see; beside them, where libngspice is."""
 
 NEEDED = ("eqcirc", "numpy", "scipy", "PySpice", "cffi")  # what workers import
+PACKAGE = Path(eqcirc.__file__).parent
 NOWHERE = "/"  # the working directory of workers
 
 
@@ -59,7 +61,7 @@ class _Process:
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", worker.__file__, str(os.getpid()), *search_path()],
+                [sys.executable, "-I", worker.__file__, str(os.getpid()), str(PACKAGE), *search_path()],
                 stdin=pipe,
                 stdout=pipe,
                 stderr=subprocess.DEVNULL,

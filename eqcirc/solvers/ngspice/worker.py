@@ -1,7 +1,8 @@
 """The program of a worker process: it takes jobs from its standard input and gives answers to its standard output.
 
-Started as `python -I worker.py PARENT FOLDER …`, before anything of eqcirc is imported: it ties its life to that of its
-parent first, and it finds modules in the interpreter's own folders, and behind those in the given ones, nowhere else.
+Started as `python -I worker.py PARENT PACKAGE FOLDER …`, before anything of eqcirc is imported: it ties its life to
+that of its parent first. Then it takes eqcirc from where the parent has it, not another one that is installed, too;
+other modules it finds in the interpreter's own folders, and behind those in the given ones, nowhere else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import IO
 
 PR_SET_PDEATHSIG = 1
@@ -43,9 +45,10 @@ def receive(source: IO[bytes]) -> bytes:
 
 def main() -> None:
     """Do jobs until there are no more."""
-    parent, *folders = sys.argv[1:]
+    parent, package, *folders = sys.argv[1:]
     _follow(int(parent))
     sys.path += [folder for folder in folders if folder not in sys.path]
+    _take("eqcirc", package)
     source, target = os.fdopen(_taken(0), "rb"), os.fdopen(_taken(1), "wb")
     while (answer := _answer(source)) is not None:
         send(target, answer)
@@ -56,6 +59,16 @@ def _follow(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _take(name: str, folder: str) -> None:
+    """Import a package from a folder, without making anything else findable there."""
+    path = os.path.join(folder, "__init__.py")  # noqa: PTH118  pathlib is not needed otherwise, and slow to import
+    spec = spec_from_file_location(name, path, submodule_search_locations=[folder])
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
 
 
 def _taken(stream: int) -> int:

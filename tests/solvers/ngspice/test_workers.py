@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import site
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import eqcirc
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool
 from eqcirc.solvers.ngspice.session import SweepResult
@@ -109,6 +111,28 @@ def test_workers_need_nothing_of_the_users_program(tmp_path: Path, way: str) -> 
     )
     assert done.stdout == f"{solved()!r}\n", done.stderr
     assert (tmp_path / "begun").read_text() == "."
+
+
+def test_workers_have_the_eqcirc_of_their_parent(tmp_path: Path) -> None:
+    """Not another one that is installed beside it: of two checkouts the one that was chosen by PYTHONPATH."""
+    shutil.copytree(
+        Path(eqcirc.__file__).parent, tmp_path / "eqcirc", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    code = (
+        "import eqcirc; from eqcirc.solvers.ngspice.workers import LocalWorkers; import operator\n"
+        "w = LocalWorkers(1); f = w.executor().submit(eval, '__import__(\"eqcirc\").__file__')\n"
+        "print(f.result() == eqcirc.__file__, eqcirc.__file__); w.close()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == f"True {tmp_path / 'eqcirc' / '__init__.py'}\n", done.stderr
 
 
 def test_what_a_worker_sees_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
