@@ -47,7 +47,7 @@ Command = Callable[..., Any]
             2,
             r"^error: cannot write no/where\.toml: there is no folder no; make it first",
         ),
-        ("init . --force", 2, r"^error: cannot write \.: Is a directory"),
+        ("init . --force", 2, r"^error: cannot write \.: it is a folder; name a file in it"),
         # the experiment
         (
             "train no.toml",

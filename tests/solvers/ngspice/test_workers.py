@@ -119,13 +119,14 @@ def test_workers_have_the_eqcirc_of_their_parent(tmp_path: Path) -> None:
         Path(eqcirc.__file__).parent, tmp_path / "eqcirc", ignore=shutil.ignore_patterns("__pycache__")
     )
     code = (
-        "import eqcirc; from eqcirc.solvers.ngspice.workers import LocalWorkers; import operator\n"
+        "import eqcirc; from eqcirc.solvers.ngspice.workers import LocalWorkers\n"
         "w = LocalWorkers(1); f = w.executor().submit(eval, '__import__(\"eqcirc\").__file__')\n"
         "print(f.result() == eqcirc.__file__, eqcirc.__file__); w.close()"
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code],
+        cwd="/",
         env=environment,
         capture_output=True,
         text=True,
