@@ -29,7 +29,13 @@ from eqcirc import EsakiDiode
 PAGES = ("README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")))
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
-NOT_HERE = ("./scripts/", ". .venv/", "dask ", "pip install")  # beginnings of commands
+NOT_HERE = (
+    "./scripts/",
+    ". .venv/",
+    "dask ",
+    "pip install",
+    "import klayout",
+)  # beginnings: of other programs
 LIMIT = 900  # seconds for one block
 
 
@@ -38,7 +44,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
     found = []
     for language, code in BLOCK.findall(text):
         if language == "python":
-            found.append((language, code))
+            found += [(language, code)] * (not code.startswith(NOT_HERE))
             continue
         lines = [line for line in code.replace("\\\n", " ").splitlines() if line.strip()]
         found += [("sh", line) for line in lines if not line.startswith(("#", *NOT_HERE))]
