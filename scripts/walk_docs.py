@@ -6,7 +6,7 @@ Blocks marked `sh` and `python` are run in the order of their page, each page in
 `circuits/` and, for the README's example of `fit`, a measured table. What sets the machine up (./scripts/…) is left to
 the tests' own run, and clusters need one. Relative links must lead to a file.
 
-Writes results/walk_docs.json. A quarter of an hour on two cores.
+Writes results/walk_docs.json. Five minutes on two cores.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Readout:
         row = self.weights[[output]]
         terms = []
         for k, weight in zip(row.indices.tolist(), row.data.tolist(), strict=True):
-            factor = "" if abs(weight) == 1 else f"{abs(weight):g} "
+            factor = "" if abs(weight) == 1 else f"{abs(weight):g}*"
             terms.append(f"{'-' if weight < 0 else '+'} {factor}v({node_names[self.nodes[k]]})")
         return " ".join(terms).removeprefix("+ ")
 

@@ -264,7 +264,8 @@ class RunDirectory:
             best_score=(meta["best_score"][0], meta["best_score"][1]),
             **{key: meta[key] for key in (*_PROGRESS, *_ENDING) if key in meta},
         )
-        trainer.state.sums = dict.fromkeys(SUMS, 0.0) | trainer.state.sums
+        # a run of an older version did not count what it left to learn, and had something
+        trainer.state.sums = dict.fromkeys(SUMS, 0.0) | {"open": 1.0} | trainer.state.sums
         for name, text in _tables(trainer.state).items():
             path = self.path / name
             if not path.exists() or path.read_bytes() != text.encode():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from eqcirc.costs import Cost
 from eqcirc.data import Dataset
 from eqcirc.errors import UnmeasuredError
-from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.solvers.base import Solver
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array, Parameters
 
@@ -44,9 +43,27 @@ def targets_of(dataset: Dataset, cost: Cost) -> Array:
 
 
 def outputs_of(solver: Solver, parameters: Parameters, inputs: Array) -> tuple[Array, np.ndarray]:
-    """Return outputs (n, n_outputs), NaN where the solver failed, and (n,) whether each sample converged."""
-    parts = [(_read(solver, points), points.converged) for points in _solved(solver, parameters, inputs)]
-    outputs, converged = zip(*parts, strict=True)
+    """Return outputs (n, n_outputs), NaN where the solver failed, and (n,) whether each sample converged.
+
+    Raises:
+        UnmeasuredError: the simulator died of some samples, twice. They are neither right nor wrong.
+    """
+    outputs, converged, died, said = [], [], 0, ""
+    for first in range(0, len(inputs), CHUNK):
+        points = solver.solve(parameters, inputs[first : first + CHUNK])
+        lost = points.status == Status.ENGINE_DIED
+        died += int(lost.sum())
+        if lost.any():
+            said = points.messages.get(int(lost.argmax()), Status.ENGINE_DIED.words)
+        read = solver.circuit.readout.read(points.free)
+        read[~points.converged] = np.nan
+        outputs.append(read)
+        converged.append(points.converged)
+    if died:
+        raise UnmeasuredError(
+            f"no score, since {died} of {len(inputs)} samples could not be measured: {said}; with fewer "
+            "solver.workers, or a longer solver.deadline, they may"
+        )
     return np.concatenate(outputs), np.concatenate(converged)
 
 
@@ -54,34 +71,13 @@ def evaluate(solver: Solver, parameters: Parameters, dataset: Dataset, cost: Cos
     """Score a circuit on a data set, in the free phase.
 
     Raises:
-        UnmeasuredError: the simulator died of some samples, twice. They are neither right nor wrong.
+        UnmeasuredError: see `outputs_of`.
     """
-    outputs, converged, died = [], [], 0
-    for points in _solved(solver, parameters, dataset.inputs):
-        lost = points.status == Status.ENGINE_DIED
-        died += int(lost.sum())
-        if lost.any():
-            said = points.messages.get(int(lost.argmax()), Status.ENGINE_DIED.words)
-        outputs.append(_read(solver, points))
-        converged.append(points.converged)
-    if died:
-        raise UnmeasuredError(
-            f"{dataset.name}: no score, since {died} of {dataset.n_samples} samples could not be measured: {said}; "
-            "with fewer solver.workers, or a longer solver.deadline, they may"
-        )
-    return score(np.concatenate(outputs), np.concatenate(converged), dataset, cost)
-
-
-def _solved(solver: Solver, parameters: Parameters, inputs: Array) -> Iterator[OperatingPoints]:
-    for first in range(0, len(inputs), CHUNK):
-        yield solver.solve(parameters, inputs[first : first + CHUNK])
-
-
-def _read(solver: Solver, points: OperatingPoints) -> Array:
-    """Return outputs (n, n_outputs), NaN where the solver failed."""
-    read = solver.circuit.readout.read(points.free)
-    read[~points.converged] = np.nan
-    return read
+    try:
+        outputs, converged = outputs_of(solver, parameters, dataset.inputs)
+    except UnmeasuredError as error:
+        raise UnmeasuredError(f"{dataset.name}: {error}") from error
+    return score(outputs, converged, dataset, cost)
 
 
 def score(outputs: Array, converged: np.ndarray, dataset: Dataset, cost: Cost) -> Score:

@@ -54,7 +54,10 @@ class Measurement(ABC):
 
     @abstractmethod
     def gradient(self) -> dict[str, Array]:
-        """Return dC/dvalue of every trainable element, averaged over the samples that converged."""
+        """Return dC/dvalue of every trainable element, averaged over the samples that converged.
+
+        Values are those that are asked for: what there is on a chip goes through `Circuit.chained`.
+        """
 
 
 @dataclass(frozen=True, eq=False)

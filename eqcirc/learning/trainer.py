@@ -33,13 +33,8 @@ from eqcirc.typing import Array
 
 log = logging.getLogger("eqcirc")
 
-SUMS = (
-    "loss",
-    "right",
-    "seen",
-    "failed",
-    "open",
-)  # of an epoch; beside them the rungs of the retries that won
+# of an epoch; beside them stand the rungs of the retries that won
+SUMS = ("loss", "right", "seen", "failed", "open")
 FITTED = 1e-6  # of an ordinary error; what is left of it then, where its contrast is noise, is noise
 RETRIED_BY = "retried by "  # before the name of a rung in a row of the metrics
 

@@ -6,9 +6,13 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from eqcirc.solvers.base import OperatingPoints
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.status import Status
 from tests.cli.conftest import Result
 
 Command = Callable[..., Result]
@@ -147,3 +151,22 @@ def test_init_names_what_it_cannot_use(
     blobs("mine.csv")
     result = eqcirc("init", "x.toml", *arguments)
     assert result.code == code and message in result.err and not Path("x.toml").exists()
+
+
+def test_samples_that_the_simulator_died_of_are_no_score(
+    eqcirc: Command, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither right nor wrong: there is no number, by this command as in training."""
+    blobs("new.csv")
+    solve = IdealSolver.solve
+
+    def dying(self: IdealSolver, *arguments: Any) -> OperatingPoints:
+        points = solve(self, *arguments)
+        points.status[3] = Status.ENGINE_DIED
+        return points
+
+    monkeypatch.setattr(IdealSolver, "solve", dying)
+    result = eqcirc("evaluate", run, "--data", "new.csv")
+    assert result.code == 5
+    assert "1 of 40 samples could not be measured" in result.err
+    assert not result.out

@@ -114,14 +114,8 @@ def terminals(circuit: Circuit) -> list[str]:
     for node, feature, gain, offset in zip(*columns, strict=True):
         more = f" + {offset:g} V" if offset else ""
         lines.append(f"input {names[node]}: {gain:g} V * feature {feature}{more}")
-    weights = circuit.readout.weights.tocoo()
-    sums: dict[int, str] = {}
-    for k, m, weight in zip(weights.row.tolist(), weights.col.tolist(), weights.data.tolist(), strict=True):
-        if weight:
-            size = "" if abs(weight) == 1 else f"{abs(weight):g}*"
-            term = f"{'-' if weight < 0 else '+'}{size}v({names[int(circuit.readout.nodes[m])]})"
-            sums[k] = sums.get(k, "") + term
-    return lines + [f"output {k}: {sums[k].removeprefix('+')}" for k in sorted(sums)]
+    outputs = (circuit.readout.words(k, names).replace(" ", "") for k in range(circuit.readout.n_outputs))
+    return lines + [f"output {k}: {words}" for k, words in enumerate(outputs)]
 
 
 def phase_deck(
