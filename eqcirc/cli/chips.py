@@ -44,7 +44,9 @@ def chips(
     from eqcirc.errors import ConfigError
     from eqcirc.experiment.chips import Yield, chips_of, distribution, reality_of, row, score_chips
     from eqcirc.experiment.opened import open_run
+    from eqcirc.files import check_writable
 
+    check_writable(out)
     opened = open_run(folder)
     section, data = reality_of(opened, reality), opened.part(part)
     regression = data.targets is not None
