@@ -7,7 +7,6 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.costs import Cost, SquaredError
 from eqcirc.devices import Bounds, ShockleyDiode
 from eqcirc.errors import CircuitError
-from eqcirc.learning.rule import flat
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array
 from eqcirc.verify.gradients import (
@@ -35,10 +34,12 @@ def test_the_adjoint_gradient_is_that_of_finite_differences(name: str) -> None:
     nudge = some.nudge()
     gradient = adjoint(some, nudge.cost, nudge.targets)
     values = some.circuit.parameters
-    entries = [(name, index) for name in sorted(values) for index in np.ndindex(values[name].shape)]
-    solver = IdealSolver(some.circuit)
-    differences = finite_differences(solver, values, some.inputs, nudge.targets, nudge.cost, entries)
-    assert relative_error(flat(gradient), differences) < 1e-6
+    entries = random_entries(values, max(12, len(values)), np.random.default_rng(0))
+    exact = np.array([gradient[element][index] for element, index in entries])
+    differences = finite_differences(
+        IdealSolver(some.circuit), values, some.inputs, nudge.targets, nudge.cost, entries
+    )
+    assert relative_error(differences, exact) < 1e-6
 
 
 @pytest.mark.parametrize("seed", range(15))
