@@ -52,6 +52,9 @@ from eqcirc.typing import Array, NodeArray, Parameters
 
 MOST_KEPT = 20  # netlists in quarantine; more would tell nothing new
 
+MOST_VOLTS = 1e8
+"""What a source may hold. Beside more, ngspice loses the millivolts of a diode, and may search for ever."""
+
 TIMES_RELTOL = 100.0
 """Of ngspice's relative tolerance: so far from Kirchhoff's law, in parts of the largest voltage, may its answers be."""
 
@@ -138,6 +141,8 @@ class NgspiceSolver(Solver):
         fixed = self.circuit.fixed_voltages(inputs)
         if nudge is not None:
             nudge.check(len(fixed), self.circuit.readout.n_outputs)
+        asked, volts = fixed, np.abs(fixed).max(axis=1)
+        fixed = np.where(volts[:, None] > MOST_VOLTS, 0.0, fixed)
         equations = Equations(system, fixed)
         phase = FreePhase(equations, self._start, begin)
         if phase.relaxes:
@@ -154,8 +159,13 @@ class NgspiceSolver(Solver):
             self._keep(
                 np.flatnonzero(status != Status.CONVERGED), system, fixed, nudge, phase.relaxes or self._full
             )
+        for k in np.flatnonzero(volts > MOST_VOLTS).tolist():
+            u[:, k], status[k] = np.nan, Status.UNRESOLVED
+            swept.messages[k] = (
+                f"a source holds {volts[k]:.3g} V, and ngspice is asked up to {MOST_VOLTS:g} V"
+            )
         return OperatingPoints(
-            self._plan.expand(u, fixed),
+            self._plan.expand(u, asked),
             status,
             seconds=time.perf_counter() - began,
             messages=swept.messages,

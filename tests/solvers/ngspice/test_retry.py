@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from eqcirc.solvers.ngspice.netlist import Netlist, Settling
 from eqcirc.solvers.ngspice.pool import Pool
 from eqcirc.solvers.ngspice.session import SweepResult
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
-from tests.catalogue import S
+from eqcirc.solvers.status import Status
+from tests.catalogue import S, case
 
 STEEP = "b1 b 0 i=5*tanh(1e4*(v(b)-2.5))"
 """Newton jumps over the step at 2.5 V for ever; with a capacitor the node slides into it."""
@@ -102,3 +104,16 @@ def test_failed_samples_leave_their_netlists_in_quarantine(tmp_path: Path) -> No
     decks = sorted((tmp_path / "quarantine").glob("*.sp"))
     assert len(decks) == failed
     assert decks[0].read_text().startswith("* hopeless")
+
+
+def test_a_sample_of_absurd_volts_costs_only_itself(spice: Callable[..., NgspiceSolver]) -> None:
+    """ngspice would look for an operating point until its deadline."""
+    some = case("diode")
+    inputs = np.repeat(some.inputs[:1], 3, axis=0)
+    inputs[1, 0] = 1e9
+    found = spice(some.circuit).solve(None, inputs)
+    assert found.status.tolist() == [Status.CONVERGED, Status.UNRESOLVED, Status.CONVERGED]
+    assert "a source holds 3e+09 V" in found.explain()
+    assert np.isnan(found.free[1, some.circuit.free_nodes]).all()
+    alone = spice(some.circuit).solve(None, inputs[:1])
+    np.testing.assert_allclose(found.free[2], alone.free[0], atol=1e-9)
