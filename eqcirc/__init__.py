@@ -9,6 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eqcirc.analysis.physical import Conditions as Conditions
+    from eqcirc.analysis.physical import PhysicalFigures as PhysicalFigures
+    from eqcirc.analysis.physical import physical_figures as physical_figures
+    from eqcirc.analysis.power import power as power
+    from eqcirc.analysis.ratings import Rating as Rating
     from eqcirc.circuit.builder import GROUND as GROUND
     from eqcirc.circuit.builder import CircuitBuilder as CircuitBuilder
     from eqcirc.circuit.circuit import Circuit as Circuit
@@ -81,6 +86,7 @@ if TYPE_CHECKING:
     from eqcirc.solvers.ideal.solver import IdealSolver as IdealSolver
     from eqcirc.solvers.ngspice.decks import export_deck as export_deck
     from eqcirc.solvers.ngspice.solver import NgspiceSolver as NgspiceSolver
+    from eqcirc.solvers.noise import Band as Band
     from eqcirc.solvers.status import Evidence as Evidence
     from eqcirc.solvers.status import Status as Status
     from eqcirc.solvers.waveforms import Course as Course
@@ -96,6 +102,12 @@ __version__: str
 """Of the installed package."""
 
 _HOME = {
+    "Conditions": "analysis.physical",
+    "PhysicalFigures": "analysis.physical",
+    "physical_figures": "analysis.physical",
+    "power": "analysis.power",
+    "Rating": "analysis.ratings",
+    "Band": "solvers.noise",
     "Lattice": "circuit.lattice",
     "LayerNeurons": "circuit.neuron",
     "Neuron": "circuit.neuron",

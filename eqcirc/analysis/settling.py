@@ -58,37 +58,34 @@ def settling(
     inputs: Array,
     voltages: Array,
     *,
-    farads: float | None,
     tolerance: float = 0.01,
     accuracy: float = 1e-5,
 ) -> Settling:
     """Return how long the output nodes take from 0 V to their operating point after the inputs are applied.
 
     Args:
-        solver: of the circuit; it follows the transient.
+        solver: of the circuit, with all its capacitances; it follows the transient.
         parameters: values by element name.
         inputs: (n_features,) one sample.
         voltages: (node,) its operating point.
-        farads: capacitance at every free node; None for what the circuit has itself.
         tolerance: how near, in parts of the largest voltage of an output node.
         accuracy: largest relative error of a step of the transient.
 
     Raises:
         ConfigError: a tolerance that is none.
-        CircuitError: nothing in the circuit stores energy, or a capacitance is out of range.
+        CircuitError: nothing in the circuit stores energy.
         SolverError: the transient does not end at the operating point.
     """
     if not 1e-9 <= tolerance < 1:
         raise ConfigError(f"settling: expected a tolerance from 1e-9 to 1, got {tolerance:g}")
-    circuit = solver.circuit if farads is None else with_capacitance(solver.circuit, farads)
-    on = solver if farads is None else solver.on(circuit)
+    circuit = solver.circuit
     dynamics = Dynamics.of(circuit, parameters, inputs[None])
     nodes = np.unique(circuit.readout.nodes)
     near = tolerance * max(LEAST_VOLTAGE, float(np.abs(voltages[nodes]).max()))
     seconds = dynamics.slowest * (MARGIN - math.log(tolerance))
     for _ in range(ATTEMPTS):
         accurate = min(accuracy, 0.01 * tolerance)
-        way = on.transient(Course(seconds, inputs=inputs, parameters=parameters, accuracy=accurate))
+        way = solver.transient(Course(seconds, inputs=inputs, parameters=parameters, accuracy=accurate))
         off = np.abs(way.voltages[:, nodes] - voltages[nodes])
         if (off[-1] <= near).all():
             times = [_arrival(way.times, off[:, k], near) for k in range(len(nodes))]

@@ -20,6 +20,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.integrate import simpson
 
 from eqcirc.errors import ConfigError
 from eqcirc.typing import Array
@@ -69,11 +70,6 @@ class Noise:
 
     @property
     def rms(self) -> Array:
-        """(n_outputs,) volts from the first frequency to the last.
-
-        In the logarithm of the frequency, in which densities of circuits are smooth and fall off at both ends, the
-        trapezoidal rule is as good as exact.
-        """
-        return np.asarray(
-            np.sqrt(np.trapezoid(self.density * self.frequencies[:, None], np.log(self.frequencies), axis=0))
-        )
+        """(n_outputs,) volts from the first frequency to the last, by Simpson's rule in their logarithm."""
+        per_log = self.density * self.frequencies[:, None]
+        return np.asarray(np.sqrt(simpson(per_log, x=np.log(self.frequencies), axis=0)))
