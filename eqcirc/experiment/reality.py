@@ -30,10 +30,19 @@ class Diodes(Section):
 
 
 class Amplifiers(Section):
-    """Gain errors."""
+    """Gain errors, offset, output resistance and saturation of amplifiers."""
 
     sigma: NotNegative = Field(0.01, description="standard deviation of the logarithm of the voltage gain")
     tracking: Switch = Field(True, description="whether the current gain back errs in proportion")
+    output_ohms: Positive | None = Field(None, examples=[100.0], description="ohm; output resistance")
+    offset: NotNegative = Field(
+        0.0, description="V; standard deviation of the offset at the output; needs output_ohms"
+    )
+    saturation: Positive | None = Field(
+        None,
+        examples=[5.0],
+        description="V; where clamps at the output conduct, of either sign; needs output_ohms",
+    )
 
 
 class Window(Section):

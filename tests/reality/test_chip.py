@@ -48,6 +48,9 @@ REALITIES = {
     "temperature": Reality(temperature=Temperature(85.0)),
     "diodes": Reality(diodes=DiodeMismatch(0.3)),
     "amplifiers": Reality(amplifiers=AmplifierErrors(0.05)),
+    "output resistance": Reality(amplifiers=AmplifierErrors(output_ohms=1e3)),
+    "offset": Reality(amplifiers=AmplifierErrors(0.05, offset=0.05, output_ohms=50.0)),
+    "saturation": Reality(amplifiers=AmplifierErrors(offset=0.02, output_ohms=2e4, saturation=0.4)),
     "window": Reality(window=Window(0.05 * S, 3 * S)),
     "programming": Reality(programming=ProgrammingNoise(0.05, 0.01 * S)),
     "mismatch": Reality(mismatch=Mismatch(0.2)),
@@ -57,7 +60,7 @@ REALITIES = {
     "all": Reality(
         Temperature(60.0),
         DiodeMismatch(0.2),
-        AmplifierErrors(0.03),
+        AmplifierErrors(0.03, offset=0.02, output_ohms=2e4, saturation=0.4),
         Window(0.05 * S, 3 * S),
         ProgrammingNoise(0.03, 0.01 * S),
         Mismatch(0.1),
