@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.reading import Reading as Reading
     from eqcirc.learning.trainer import Trainer as Trainer
     from eqcirc.learning.vector_field import VectorField as VectorField
+    from eqcirc.learning.writing import Writing as Writing
     from eqcirc.reality import Chip as Chip
     from eqcirc.reality import Reality as Reality
     from eqcirc.report.comparison import comparison_figure as comparison_figure
@@ -180,6 +181,7 @@ _HOME = {
     "VectorField": "learning.vector_field",
     "choose_rule": "learning.choice",
     "Reading": "learning.reading",
+    "Writing": "learning.writing",
     "Observer": "learning.observer",
     "ProgressBar": "report.progress",
     "to_pyspice": "export.pyspice",

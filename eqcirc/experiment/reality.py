@@ -69,6 +69,15 @@ class Mismatch(Section):
     sigma: NotNegative = Field(0.05, description="standard deviation of the logarithm of the conductance")
 
 
+class Drift(Section):
+    """Decay of conductances with the time since they were programmed: a power law."""
+
+    seconds: Positive = Field(1.0, description="s; since they were programmed; not before start")
+    start: Positive = Field(1.0, description="s; when what was programmed was read")
+    exponent: NotNegative = Field(0.0, description="mean of the exponent nu of (seconds/start)^-nu")
+    spread: NotNegative = Field(0.0, description="its standard deviation from device to device")
+
+
 class Stuck(Section):
     """Stuck-at faults."""
 
@@ -95,6 +104,7 @@ class Reality(Section):
     window: Window | None = Field(None, description="")
     programming: Programming | None = Field(None, description="")
     mismatch: Mismatch | None = Field(None, description="")
+    drift: Drift | None = Field(None, description="")
     stuck: Stuck | None = Field(None, description="")
     wires: Wires | None = Field(None, description="")
 
@@ -106,6 +116,7 @@ _KINDS = {
     "window": kinds.Window,
     "programming": kinds.ProgrammingNoise,
     "mismatch": kinds.Mismatch,
+    "drift": kinds.Drift,
     "stuck": kinds.StuckAt,
     "wires": kinds.Wires,
 }

@@ -96,6 +96,21 @@ class Reading(Section):
     full_scale: Positive = Field(1.0, description="V; the converter goes from -full_scale to full_scale")
 
 
+class Writing(Section):
+    """How updates of trained resistors are written: in pulses that lead from one bound to the other."""
+
+    pulses_up: Count = Field(100, description="from the lowest value to the highest one")
+    pulses_down: Count = Field(100, description="back")
+    bend_up: NotNegative = Field(
+        0.0, description="nonlinearity: the first step up is e^bend times the last one"
+    )
+    bend_down: NotNegative = Field(0.0, description="of the way down")
+    noise: NotNegative = Field(0.0, description="standard deviation that a pulse adds, in parts of the range")
+    rounding: Literal["random", "nearest"] = Field(
+        "random", description="of the number of pulses; random: right on average"
+    )
+
+
 class Learning(Section):
     """Cost, learning rule, optimizer."""
 
@@ -131,6 +146,7 @@ class Learning(Section):
     reading: Reading | None = Field(
         None, description="how voltages are read; perfectly if the table is left out"
     )
+    writing: Writing | None = Field(None, description="exact if the table is left out")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     momentum: Share = Field(0.0, description="of sgd")
     learning_rate: (
