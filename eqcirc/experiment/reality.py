@@ -54,6 +54,9 @@ class Window(Section):
         None, examples=[6], description="for 2^bits levels, evenly spaced; left out for no rounding"
     )
     levels: tuple[Positive, ...] = Field((), description="S; levels of a device, in place of bits")
+    even: Literal["conductance", "resistance"] = Field(
+        "conductance", description="in which levels of bits are evenly spaced; resistance: potentiometers"
+    )
 
 
 class Programming(Section):

@@ -237,6 +237,13 @@ def test_levels_are_the_nearest_ones() -> None:
     np.testing.assert_array_equal(clipped, inside)
 
 
+def test_levels_of_a_potentiometer_are_even_in_resistance() -> None:
+    circuit = array(0.2 * S, 5 * S)
+    found = Reality(window=Window(0.2 * S, 5 * S, bits=3, even="resistance")).chip(circuit).values["w"]
+    ohms = np.unique(1 / found)
+    np.testing.assert_allclose(ohms, np.linspace(1 / (5 * S), 1 / (0.2 * S), 8))
+
+
 def test_learning_goes_on_between_levels() -> None:
     """What is asked for is kept unrounded, and its gradient is that of the level it is rounded to."""
     circuit = network()
@@ -344,6 +351,7 @@ def test_a_diode_at_another_temperature_is_that_of_spice(
         (lambda: Window(S, 2 * S, bits=4, levels=(S,)), "bits or levels"),
         (lambda: Window(S, 2 * S, levels=(3 * S,)), "a level must be between"),
         (lambda: Window(S, 2 * S, bits=2.5), "whole number"),  # type: ignore[arg-type]
+        (lambda: Window(S, 2 * S, bits=2, even="ohms"), "even to be"),  # type: ignore[arg-type]
         (lambda: Mismatch(-0.1), "sigma must be between"),
         (lambda: StuckAt(0.6, 0.6), "highest must be between"),
         (lambda: Drift(1.0, 2.0), "seconds must be between 2"),
