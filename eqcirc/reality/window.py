@@ -8,7 +8,7 @@ Levels of a weight that has a sign are those of its magnitude.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -30,14 +30,16 @@ class Window:
     Attributes:
         lowest: least conductance, in siemens.
         highest: greatest one.
-        bits: for 2^bits levels, evenly spaced from the lowest to the highest; None for no rounding.
+        bits: for 2^bits levels from the lowest to the highest; None for no rounding.
         levels: levels of a device in siemens, in place of bits.
+        even: what the levels of `bits` are evenly spaced in: "conductance", or "resistance" as of a potentiometer.
     """
 
     lowest: float
     highest: float
     bits: int | None = None
     levels: tuple[float, ...] = ()
+    even: Literal["conductance", "resistance"] = "conductance"
 
     name: ClassVar[str] = "window"
 
@@ -51,6 +53,10 @@ class Window:
             in_range("reality.window", "bits", self.bits, 1, MOST_BITS, "")
             if self.bits != int(self.bits):
                 raise CircuitError(f"reality.window: expected bits to be a whole number, got {self.bits!r}")
+        if self.even not in ("conductance", "resistance"):
+            raise CircuitError(
+                f"reality.window: expected even to be conductance or resistance, got {self.even!r}"
+            )
         for level in self.levels:
             in_range("reality.window", "a level", level, self.lowest, self.highest, "S")
 
@@ -58,8 +64,10 @@ class Window:
         """See `Kind.applied`; nothing is drawn."""
         del draws
         levels = np.unique(np.array(self.levels, np.float64))
-        if self.bits is not None:
+        if self.bits is not None and self.even == "conductance":
             levels = np.linspace(self.lowest, self.highest, 2**self.bits)
+        elif self.bits is not None:
+            levels = 1 / np.linspace(1 / self.highest, 1 / self.lowest, 2**self.bits)[::-1]
 
         def change(element: Element, before: Programming) -> Programming:
             del element
