@@ -18,6 +18,7 @@ from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
 from eqcirc.cli.stopping import Patience
+from eqcirc.cli.study import study
 from eqcirc.cli.turing import turing
 from eqcirc.errors import EqcircError, SolverError
 from eqcirc.text import lines
@@ -60,6 +61,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     scores.evaluate,
     scores.predict,
     chips,
+    study,
     reports.runs,
     reports.compare,
     reports.report,

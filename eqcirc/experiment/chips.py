@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.lumped import lumped
 from eqcirc.data import Dataset
 from eqcirc.errors import ConfigError
@@ -68,11 +69,15 @@ def score_chips(
     cost = build_cost(experiment)
     with build_solver(experiment, opened.circuit, engine) as solver:
         for chip in chips:
-            circuit, asked = chip.circuit, chip.parameters
-            if solver.name == "ideal":
-                circuit = lumped(circuit, asked)
-                asked = {e.name: asked[e.name] for e in circuit.trainable}
+            circuit, asked = as_solved(chip.circuit, chip.parameters, solver.name)
             yield chip, evaluate(solver.on(circuit), asked, data, cost)
+
+
+def as_solved(circuit: Circuit, asked: Mapping[str, Array], engine: str) -> tuple[Circuit, dict[str, Array]]:
+    """Return what an engine solves for a circuit with values, and its values: with lumped wires, if it is ideal."""
+    if engine == "ideal":
+        circuit = lumped(circuit, asked)
+    return circuit, {e.name: asked[e.name] for e in circuit.trainable}
 
 
 @dataclass(frozen=True)
