@@ -125,17 +125,20 @@ class StudyDirectory:
         Raises:
             ConfigError: the run has others now.
         """
-        path = self.path / FACTS
-        try:
-            facts = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            facts = environment()
+        facts = self.facts() or environment()
         if facts.setdefault("values", digest) != digest:
             raise ConfigError(
                 f"the values that {self.path} programs into chips are not those that it began with: the run was "
                 "trained further, or anew. Choose another folder with --out"
             )
         self.write_json(FACTS, facts)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the content of study.json; nothing if it is damaged."""
+        try:
+            return dict(json.loads((self.path / FACTS).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return {}
 
     def save(self, unit: Unit, rows: list[dict[str, Any]], problem: str) -> None:
         """Write what came of a unit.
