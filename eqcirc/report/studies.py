@@ -28,9 +28,9 @@ def cells(table: pd.DataFrame, score: str) -> tuple[list[str], list[list[Any]]]:
             if pd.isna(value):
                 row.append("")
             elif name in percent:
-                row.append(f"{100 * value:.2f} %")
+                row.append(f"{value:.2%}")
             elif name == "recovered":
-                row.append(f"{100 * value:.0f} %")
+                row.append(f"{value:.0%}")
             else:
                 row.append(f"{value:.5g}" if isinstance(value, float) else one_line(value))
         if "yield share" in table:
@@ -40,9 +40,7 @@ def cells(table: pd.DataFrame, score: str) -> tuple[list[str], list[list[Any]]]:
 
 
 def _yield(line: pd.Series[Any]) -> str:
-    share, low, high = (100 * line[f"yield {key}"] for key in ("share", "low", "high"))
+    share, low, high = (line[f"yield {key}"] for key in ("share", "low", "high"))
     if math.isnan(share):
         return ""
-    return (
-        f"{line['yield passed']:.0f} of {line['yield chips']:.0f}: {share:.0f} % ({low:.0f} to {high:.0f} %)"
-    )
+    return f"{line['yield passed']:.0f} of {line['yield chips']:.0f}: {share:.0%} ({low:.0%} to {high:.0%})"

@@ -76,20 +76,18 @@ class StudyDirectory:
             CheckpointError: another process works in it.
         """
         try:
-            (self.path / UNITS).mkdir(parents=True, exist_ok=self.is_study or not self.path.exists())
-        except FileExistsError as error:
-            raise ConfigError(
-                f"{self.path} is not empty and holds no study; choose another folder with --out"
-            ) from error
+            self.path.mkdir(parents=True, exist_ok=True)
+            strange = [p for p in self.path.iterdir() if p.name not in (LOCK, UNITS)]
+            if strange and not self.is_study:
+                raise ConfigError(
+                    f"{self.path} is not empty and holds no study; choose another folder with --out"
+                )
+            (self.path / UNITS).mkdir(exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"cannot make the folder {self.path}: {error.strerror}") from error
+            raise ConfigError(f"cannot make the study directory {self.path}: {error.strerror}") from error
         with RunDirectory(self.path).locked():
             if self.is_study:
                 self._same(study)
-            elif others := sorted(p.name for p in self.path.iterdir() if p.name not in (LOCK, UNITS)):
-                raise ConfigError(
-                    f"{self.path} holds {others[0]} and no study; choose another folder with --out"
-                )
             else:
                 self.write_json(FACTS, environment())
             write_atomically(self.path / STUDY, to_toml(study).encode())

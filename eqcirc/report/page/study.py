@@ -58,11 +58,8 @@ def _factor(found: Results) -> tuple[float, str]:
 def _chips(found: Results) -> Section:
     """Draw the score of every chip, arm by arm."""
     section, study = Section("chips", "What the chips score"), found.study
-    kinds = ", ".join(
-        f"{kind} ({', '.join(f'{k} {v:g}' if isinstance(v, float) else f'{k} {v}' for k, v in table.items())})"
-        for kind, table in study.reality.model_dump(exclude_none=True).items()
-        if isinstance(table, dict)
-    )
+    tables = study.reality.model_dump(mode="json", exclude_none=True)
+    kinds = ", ".join(f"{kind} ({in_short(t)})" for kind, t in tables.items() if isinstance(t, dict))
     section.text.append(
         f"{study.chips} chips of series {study.reality.seed}, from number {study.first} on; not ideal: "
         f"{one_line(kinds, 1000)}."
@@ -85,9 +82,15 @@ def _chips(found: Results) -> Section:
     return section
 
 
+def in_short(table: Mapping[str, Any]) -> str:
+    """Return the keys of a kind of non-ideality and their values; nothing of those that are empty."""
+    said = ((key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in table.items())
+    return ", ".join(f"{key} {value}" for key, value in said if value not in ("[]", "()"))
+
+
 def _recovered(arms: pd.DataFrame) -> str:
     said = [
-        f"{row['arm']} {100 * row['recovered']:.0f} % ({row['engine']})"
+        f"{row['arm']} {row['recovered']:.0%} ({row['engine']})"
         for row in arms.to_dict("records")
         if pd.notna(row["recovered"])
     ]
