@@ -69,14 +69,15 @@ def score_chips(
     cost = build_cost(experiment)
     with build_solver(experiment, opened.circuit, engine) as solver:
         for chip in chips:
-            circuit, asked = as_solved(chip.circuit, chip.parameters, solver.name)
+            circuit, asked = chip.circuit, chip.parameters
+            if solver.name == "ideal":
+                circuit, asked = as_solved(circuit, asked)
             yield chip, evaluate(solver.on(circuit), asked, data, cost)
 
 
-def as_solved(circuit: Circuit, asked: Mapping[str, Array], engine: str) -> tuple[Circuit, dict[str, Array]]:
-    """Return what an engine solves for a circuit with values, and its values: with lumped wires, if it is ideal."""
-    if engine == "ideal":
-        circuit = lumped(circuit, asked)
+def as_solved(circuit: Circuit, asked: Mapping[str, Array]) -> tuple[Circuit, dict[str, Array]]:
+    """Return a circuit that has the same voltages at its nodes, without those of wires, and the values it takes."""
+    circuit = lumped(circuit, asked)
     return circuit, {e.name: asked[e.name] for e in circuit.trainable}
 
 

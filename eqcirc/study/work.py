@@ -113,14 +113,14 @@ def work(bench: Bench, unit: Unit) -> list[dict[str, Any]]:
 
 
 def scores(bench: Bench, unit: Unit, asked: dict[str, Array]) -> Iterator[dict[str, Any]]:
-    """Score values under all conditions."""
+    """Score values under all conditions; line resistance is eliminated beforehand, exactly, for both engines."""
     study, cost = bench.study, build_cost(bench.experiment)
     corners = (NOMINAL, *study.corners) if unit.kinds in (ALL, NOTHING) else (NOMINAL,)
     for engine in study.scored_by:
         solver: Solver | None = None
         try:
             for corner in corners:
-                circuit, values = as_solved(circuit_of(bench, unit, corner), asked, engine)
+                circuit, values = as_solved(circuit_of(bench, unit, corner), asked)
                 solver = build_solver(bench.experiment, circuit, engine) if solver is None else solver
                 found = evaluate(solver.on(circuit), values, bench.part, cost)
                 score = {k: None if _is_nan(v) else v for k, v in asdict(found).items()}
