@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from eqcirc.text import one_line
@@ -37,6 +38,12 @@ def cells(table: pd.DataFrame, score: str) -> tuple[list[str], list[list[Any]]]:
             row.append(_yield(line))
         rows.append(row)
     return [*map(str, kept), *(["yield (95 % interval)"] if "yield share" in table else [])], rows
+
+
+def in_short(table: Mapping[str, Any]) -> str:
+    """Return the keys of a kind of non-ideality and their values; nothing of those that are empty."""
+    said = ((key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in table.items())
+    return ", ".join(f"{key} {value}" for key, value in said if value not in ("[]", "()"))
 
 
 def _yield(line: pd.Series[Any]) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from eqcirc.report.page.section import Picture, Section, Table
-from eqcirc.report.studies import cells
+from eqcirc.report.studies import cells, in_short
 from eqcirc.report.style import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILION, grid, new_figure, plain, styled
 from eqcirc.study.results import Results
 from eqcirc.text import one_line
@@ -80,12 +80,6 @@ def _chips(found: Results) -> Section:
         if "recovered" in nominal:
             section.text.append(_recovered(nominal))
     return section
-
-
-def in_short(table: Mapping[str, Any]) -> str:
-    """Return the keys of a kind of non-ideality and their values; nothing of those that are empty."""
-    said = ((key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in table.items())
-    return ", ".join(f"{key} {value}" for key, value in said if value not in ("[]", "()"))
 
 
 def _recovered(arms: pd.DataFrame) -> str:
