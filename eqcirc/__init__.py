@@ -9,6 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from eqcirc.analysis.physical import Conditions as Conditions
+    from eqcirc.analysis.physical import PhysicalFigures as PhysicalFigures
+    from eqcirc.analysis.physical import physical_figures as physical_figures
+    from eqcirc.analysis.power import power as power
+    from eqcirc.analysis.ratings import Rating as Rating
     from eqcirc.circuit.builder import GROUND as GROUND
     from eqcirc.circuit.builder import CircuitBuilder as CircuitBuilder
     from eqcirc.circuit.circuit import Circuit as Circuit
@@ -68,6 +73,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.reading import Reading as Reading
     from eqcirc.learning.trainer import Trainer as Trainer
     from eqcirc.learning.vector_field import VectorField as VectorField
+    from eqcirc.learning.writing import Writing as Writing
     from eqcirc.reality import Chip as Chip
     from eqcirc.reality import Reality as Reality
     from eqcirc.report.comparison import comparison_figure as comparison_figure
@@ -81,6 +87,7 @@ if TYPE_CHECKING:
     from eqcirc.solvers.ideal.solver import IdealSolver as IdealSolver
     from eqcirc.solvers.ngspice.decks import export_deck as export_deck
     from eqcirc.solvers.ngspice.solver import NgspiceSolver as NgspiceSolver
+    from eqcirc.solvers.noise import Band as Band
     from eqcirc.solvers.status import Evidence as Evidence
     from eqcirc.solvers.status import Status as Status
     from eqcirc.solvers.waveforms import Course as Course
@@ -101,6 +108,12 @@ __version__: str
 """Of the installed package."""
 
 _HOME = {
+    "Conditions": "analysis.physical",
+    "PhysicalFigures": "analysis.physical",
+    "physical_figures": "analysis.physical",
+    "power": "analysis.power",
+    "Rating": "analysis.ratings",
+    "Band": "solvers.noise",
     "Lattice": "circuit.lattice",
     "LayerNeurons": "circuit.neuron",
     "Neuron": "circuit.neuron",
@@ -173,6 +186,7 @@ _HOME = {
     "VectorField": "learning.vector_field",
     "choose_rule": "learning.choice",
     "Reading": "learning.reading",
+    "Writing": "learning.writing",
     "Observer": "learning.observer",
     "ProgressBar": "report.progress",
     "to_pyspice": "export.pyspice",

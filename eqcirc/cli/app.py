@@ -16,6 +16,7 @@ from eqcirc.cli.check import check
 from eqcirc.cli.chips import chips
 from eqcirc.cli.doctor import doctor
 from eqcirc.cli.fit import fit
+from eqcirc.cli.physical import physical
 from eqcirc.cli.stability import stability
 from eqcirc.cli.stopping import Patience
 from eqcirc.cli.study import study
@@ -62,6 +63,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     scores.predict,
     chips,
     study,
+    physical,
     reports.runs,
     reports.compare,
     reports.report,

@@ -158,6 +158,11 @@ class Element(ABC):
         """Return the conductance (n,) of every programmable resistor that the group is made of; none by default."""
         return np.empty(0)
 
+    def noisy(self, value: Array) -> Branches:
+        """Return the resistors that the group makes Johnson noise with; none by default."""
+        del value
+        return joined([])
+
     def check(self, value: Array) -> None:
         """Raise `CircuitError` if `value` is not usable for this element."""
         if value.shape != self.value.shape:

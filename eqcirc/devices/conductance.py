@@ -80,6 +80,10 @@ class Conductance(LinearElement):
         """Return one for each conductance."""
         return value.ravel()
 
+    def noisy(self, value: Array) -> Branches:
+        """Return all of them."""
+        return self.branches(value)
+
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return one resistor line for each conductance."""
         places = ["_".join(map(str, index)) for index in np.ndindex(value.shape)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqcirc.devices.base import Branches
 from eqcirc.devices.block import Block, resistor_cards
 from eqcirc.devices.conductance import check_conductances
 from eqcirc.typing import Array
@@ -34,6 +35,10 @@ class Crossbar(Block):
     def resistors(self, value: Array) -> Array:
         """Return one for each crosspoint."""
         return value.ravel()
+
+    def noisy(self, value: Array) -> Branches:
+        """Return all of them."""
+        return self.branches(value)
 
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return one resistor line for each crosspoint."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqcirc.devices.base import Branches
 from eqcirc.devices.block import Block, resistor_cards
 from eqcirc.devices.conductance import check_conductances
 from eqcirc.errors import CircuitError
@@ -64,6 +65,10 @@ class DualRailCrossbar(Block):
     def resistors(self, value: Array) -> Array:
         """Return four for each weight."""
         return self.coupling(value).ravel()
+
+    def noisy(self, value: Array) -> Branches:
+        """Return all of them."""
+        return self.branches(value)
 
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return four resistor lines for each weight."""

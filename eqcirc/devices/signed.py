@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eqcirc.devices.base import Bounds, first, number
+from eqcirc.devices.base import Bounds, Branches, first, number, two_terminal
 from eqcirc.devices.block import Block
 from eqcirc.devices.conductance import HIGHEST
 from eqcirc.errors import CircuitError
@@ -76,6 +76,12 @@ class SignedCrossbar(Block):
         """Return the sum over the batch of lam·dF/dW, (rows, columns)."""
         coupled, loaded = self._contrasts(lam, v)
         return np.asarray(np.sign(value) * loaded - coupled if self.loaded else -coupled)
+
+    def noisy(self, value: Array) -> Branches:
+        """Return the loads; the couplings are ideal."""
+        loads = np.concatenate([self.row_loads(value), self.column_loads(value)])
+        nodes = self.terminals()
+        return two_terminal(nodes, np.zeros_like(nodes), loads)
 
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return two transconductors for each weight that is not zero, and the loads."""

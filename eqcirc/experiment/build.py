@@ -38,6 +38,7 @@ from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.plan import Plan
 from eqcirc.learning.reading import Reading
 from eqcirc.learning.trainer import Trainer
+from eqcirc.learning.writing import Writing
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Tolerances
@@ -250,7 +251,17 @@ def build_trainer(
     )
     audit = Audit(other, a.every, a.samples, limits) if other is not None and a.every else None
     optimizer = build_optimizer(experiment)
-    return Trainer(solver, choice.rule, data, optimizer=optimizer, plan=plan, audit=audit, exact=choice.exact)
+    writing = None if learning.writing is None else Writing(**learning.writing.model_dump())
+    return Trainer(
+        solver,
+        choice.rule,
+        data,
+        optimizer=optimizer,
+        plan=plan,
+        audit=audit,
+        exact=choice.exact,
+        writing=writing,
+    )
 
 
 def _diodes(section: Diodes) -> LayerDiodes | None:

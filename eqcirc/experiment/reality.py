@@ -30,10 +30,19 @@ class Diodes(Section):
 
 
 class Amplifiers(Section):
-    """Gain errors."""
+    """Gain errors, offset, output resistance and saturation of amplifiers."""
 
     sigma: NotNegative = Field(0.01, description="standard deviation of the logarithm of the voltage gain")
     tracking: Switch = Field(True, description="whether the current gain back errs in proportion")
+    output_ohms: Positive | None = Field(None, examples=[100.0], description="ohm; output resistance")
+    offset: NotNegative = Field(
+        0.0, description="V; standard deviation of the offset at the output; needs output_ohms"
+    )
+    saturation: Positive | None = Field(
+        None,
+        examples=[5.0],
+        description="V; where clamps at the output conduct, of either sign; needs output_ohms",
+    )
 
 
 class Window(Section):
@@ -58,6 +67,15 @@ class Mismatch(Section):
     """Device-to-device mismatch of programmable conductances."""
 
     sigma: NotNegative = Field(0.05, description="standard deviation of the logarithm of the conductance")
+
+
+class Drift(Section):
+    """Decay of conductances with the time since they were programmed: a power law."""
+
+    seconds: Positive = Field(1.0, description="s; since they were programmed; not before start")
+    start: Positive = Field(1.0, description="s; when what was programmed was read")
+    exponent: NotNegative = Field(0.0, description="mean of the exponent nu of (seconds/start)^-nu")
+    spread: NotNegative = Field(0.0, description="its standard deviation from device to device")
 
 
 class Stuck(Section):
@@ -86,6 +104,7 @@ class Reality(Section):
     window: Window | None = Field(None, description="")
     programming: Programming | None = Field(None, description="")
     mismatch: Mismatch | None = Field(None, description="")
+    drift: Drift | None = Field(None, description="")
     stuck: Stuck | None = Field(None, description="")
     wires: Wires | None = Field(None, description="")
 
@@ -97,6 +116,7 @@ _KINDS = {
     "window": kinds.Window,
     "programming": kinds.ProgrammingNoise,
     "mismatch": kinds.Mismatch,
+    "drift": kinds.Drift,
     "stuck": kinds.StuckAt,
     "wires": kinds.Wires,
 }

@@ -96,6 +96,21 @@ class Reading(Section):
     full_scale: Positive = Field(1.0, description="V; the converter goes from -full_scale to full_scale")
 
 
+class Writing(Section):
+    """How updates of trained resistors are written: in pulses that lead from one bound to the other."""
+
+    pulses_up: Count = Field(100, description="from the lowest value to the highest one")
+    pulses_down: Count = Field(100, description="back")
+    bend_up: NotNegative = Field(
+        0.0, description="nonlinearity: the first step up is e^bend times the last one"
+    )
+    bend_down: NotNegative = Field(0.0, description="of the way down")
+    noise: NotNegative = Field(0.0, description="standard deviation that a pulse adds, in parts of the range")
+    rounding: Literal["random", "nearest"] = Field(
+        "random", description="of the number of pulses; random: right on average"
+    )
+
+
 class Learning(Section):
     """Cost, learning rule, optimizer."""
 
@@ -131,6 +146,7 @@ class Learning(Section):
     reading: Reading | None = Field(
         None, description="how voltages are read; perfectly if the table is left out"
     )
+    writing: Writing | None = Field(None, description="exact if the table is left out")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     momentum: Share = Field(0.0, description="of sgd")
     learning_rate: (
@@ -254,6 +270,38 @@ class AuditSection(Section):
     stop_bias: Positive = Field(0.5, description="stop beyond this error; it is measured with half of beta")
 
 
+class Ratings(Section):
+    """What the devices of a class may see; eqcirc physical names the classes."""
+
+    kind: str = Field(
+        "synapse", description="class of devices: synapse, resistor, shockley_diode, amplifier, …"
+    )
+    volts: Positive | None = Field(None, examples=[5.5], description="V; across a device")
+    amperes: Positive | None = Field(None, examples=[1e-3], description="A; through it")
+    watts: Positive | None = Field(None, examples=[1e-2], description="W; in it")
+
+
+class Physical(Section):
+    """What physical figures depend on and the circuit does not say; training does not depend on it."""
+
+    capacitance: Positive | None = Field(
+        None, examples=[1e-12], description="F; parasitic, from every free node to ground"
+    )
+    tolerance: Annotated[Finite, Field(ge=1e-9, lt=1)] = Field(
+        0.01, description="an output has settled so near to its end, in parts of the largest one"
+    )
+    settle: Count = Field(3, description="samples that are followed in time, and asked for their noise")
+    band: tuple[Positive, Positive] | None = Field(
+        None, examples=[(1.0, 1e6)], description="Hz; of the noise; all frequencies if left out"
+    )
+    write_volts: Positive | None = Field(None, examples=[1.0], description="V; of a write pulse")
+    write_seconds: Positive | None = Field(None, examples=[1e-7], description="s; its length")
+    write_joules: Positive | None = Field(
+        None, examples=[1e-12], description="J; energy of a write pulse, in place of volts and seconds"
+    )
+    ratings: tuple[Ratings, ...] = Field((), description="a table for each class of devices")
+
+
 class Experiment(Section):
     """An experiment: what to build, on which data, how to train it."""
 
@@ -271,6 +319,7 @@ class Experiment(Section):
     data: Data = Field(Data(), description="")
     network: Network = Field(Network(), description="")
     reality: Reality | None = Field(None, description="leave the table out for an ideal circuit")
+    physical: Physical | None = Field(None, description="")
     learning: Learning = Field(Learning(), description="")
     solver: Solver = Field(Solver(), description="")
     audit: AuditSection = Field(AuditSection(), description="")

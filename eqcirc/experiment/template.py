@@ -101,6 +101,8 @@ def _keys(section: BaseModel, path: str) -> list[str]:
         elif value:
             for part in value:
                 tables += _table(f"[[{title}]]", part, title)
+        elif value == info.default:  # an example
+            tables += [f"# {line}" if line else "" for line in _table(f"[[{title}]]", inner(), title)]
         else:
             entries.append((_entry(name, value, info), info.description or ""))
     width = max((len(entry) for entry, _ in entries if len(entry) <= _WIDEST), default=0)

@@ -28,6 +28,7 @@ from eqcirc.learning.plausible import warn_of_volts
 from eqcirc.learning.reach import check_targets
 from eqcirc.learning.rule import NOISE, Measurement, Rule
 from eqcirc.learning.schedules import factor
+from eqcirc.learning.writing import Writing
 from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.typing import Array
 
@@ -79,6 +80,7 @@ def _check_kinds(
     optimizer: Optimizer | None,
     plan: Plan | None,
     audit: Audit | None,
+    writing: Writing | None,
 ) -> None:
     """Raise `ConfigError` for an argument that is something else, and `CircuitError` for two circuits."""
     none = type(None)
@@ -93,6 +95,7 @@ def _check_kinds(
     expect("optimizer", optimizer, (Optimizer, none), "an optimizer, such as Adam() or SGD()")
     expect("plan", plan, (Plan, none), "a Plan(...)")
     expect("audit", audit, (Audit, none), "an Audit(other_solver)")
+    expect("writing", writing, (Writing, none), "a Writing(...)")
     rule.fits(solver)
 
 
@@ -109,25 +112,29 @@ class Trainer:
         plan: Plan | None = None,
         audit: Audit | None = None,
         exact: bool = True,
+        writing: Writing | None = None,
     ) -> None:
         """Check that circuit and data fit, and start from the circuit's values.
 
-        Rows of the metrics say so where the rule's updates are not `exact`, up to its beta.
+        Rows of the metrics say so where the rule's updates are not `exact`, up to its beta. Updates are written exactly
+        if `writing` does not say how.
 
         Raises:
             CircuitError: solver and rule are of two circuits.
             ConfigError: something of another kind, wrong number of features or outputs, targets out of reach, a rate
                 for an unknown element or one for elements of different units, none for gradient descent.
         """
-        _check_kinds(solver, rule, data, optimizer, plan, audit)
+        _check_kinds(solver, rule, data, optimizer, plan, audit, writing)
         self.solver, self.rule, self.data = solver, rule, data
         self.circuit = solver.circuit
         self.optimizer = optimizer or Adam()
         self.plan = plan or Plan()
         self.audit = audit
         self.exact = exact
+        self.writing = writing
         self.state = State(parameters=self.circuit.parameters)
         self._bounds = {e.name: e.bounds for e in self.circuit.trainable}
+        self._pulsed = {e.name for e in self.circuit.trainable if e.resistors(e.value).size}
         self._rates = base_rates(self.plan, self.circuit.trainable, self.optimizer)
         self._check_fit()
         self._targets = targets_of(data.train, rule.cost)
@@ -224,8 +231,7 @@ class Trainer:
         scale = self._factor(step / self.steps)
         steps = self.optimizer.steps(gradient, {name: rate * scale for name, rate in self._rates.items()})
         state.parameters = {
-            name: np.clip(value + steps[name], *self._bounds[name])
-            for name, value in state.parameters.items()
+            name: self._written(name, value, steps[name], step) for name, value in state.parameters.items()
         }
         if step == 0 and isinstance(self.optimizer, SGD):
             warn_of_first_step(steps, gradient, self.circuit.trainable, self.optimizer.momentum)
@@ -233,6 +239,14 @@ class Trainer:
         state.sums["open"] += still_open
         state.audits = audits
         state.batch += 1
+
+    def _written(self, name: str, value: Array, asked: Array, step: int) -> Array:
+        """Return the values of an element after a step was asked for."""
+        bounds = self._bounds[name]
+        if self.writing is None or name not in self._pulsed:
+            return np.clip(value + asked, *bounds)
+        rng = self.writing.generator(self.plan.seed, step, name)
+        return self.writing.written(value, asked, bounds, rng)
 
     def _leaves_something(self, measured: Measurement, targets: Array) -> bool:
         """Return whether a batch leaves something to learn: a contrast that can be measured, or an error."""
@@ -337,6 +351,10 @@ class Trainer:
         return float(np.concatenate([s.ravel() for s in stuck]).mean())
 
     def _check_fit(self) -> None:
+        unbounded = [name for name in self._pulsed if not np.isfinite(self._bounds[name]).all()]
+        if self.writing is not None and (unbounded or not self._pulsed):
+            what = f"{unbounded[0]!r} has no bounds" if unbounded else "there is no trained resistor"
+            raise ConfigError(f"writing: pulses lead from one bound of a resistor to the other, but {what}")
         if not self._bounds:
             raise ConfigError(f"circuit {self.circuit.name!r} has no trainable element")
         if self.plan.keep == "best" and self.data.validation is None:

@@ -6,6 +6,7 @@ Every kind is a function from a circuit to another one. Solvers, export and repo
 from eqcirc.reality.amplifiers import AmplifierErrors
 from eqcirc.reality.chip import Chip
 from eqcirc.reality.diodes import DiodeMismatch
+from eqcirc.reality.drift import Drift
 from eqcirc.reality.mismatch import Mismatch
 from eqcirc.reality.noise import ProgrammingNoise
 from eqcirc.reality.reality import Reality
@@ -18,6 +19,7 @@ __all__ = [
     "AmplifierErrors",
     "Chip",
     "DiodeMismatch",
+    "Drift",
     "Mismatch",
     "ProgrammingNoise",
     "Reality",

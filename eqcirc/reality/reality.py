@@ -13,6 +13,7 @@ from eqcirc.reality.amplifiers import AmplifierErrors
 from eqcirc.reality.chip import Chip
 from eqcirc.reality.diodes import DiodeMismatch
 from eqcirc.reality.draws import Draws
+from eqcirc.reality.drift import Drift
 from eqcirc.reality.kind import Kind
 from eqcirc.reality.mismatch import Mismatch
 from eqcirc.reality.noise import ProgrammingNoise
@@ -29,10 +30,11 @@ class Reality:
     Attributes:
         temperature: of Shockley diodes.
         diodes: mismatch of their currents.
-        amplifiers: gain errors.
+        amplifiers: gain errors, offset, output resistance and saturation.
         window: range and levels of conductances.
         programming: noise of what is written.
         mismatch: device-to-device mismatch of conductances.
+        drift: decay of conductances with the time since they were programmed.
         stuck: stuck-at faults.
         wires: line resistance of crossbars.
     """
@@ -43,6 +45,7 @@ class Reality:
     window: Window | None = None
     programming: ProgrammingNoise | None = None
     mismatch: Mismatch | None = None
+    drift: Drift | None = None
     stuck: StuckAt | None = None
     wires: Wires | None = None
 

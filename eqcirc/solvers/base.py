@@ -16,6 +16,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
 from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, expect
+from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -233,6 +234,20 @@ class Solver(ABC):
             SolverError: the solver cannot say.
         """
         raise SolverError(f"the {self.name or type(self).__name__} solver has no small-signal transfer")
+
+    def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
+        """Return how much the outputs fluctuate about an operating point, see `solvers.noise`.
+
+        Args:
+            parameters: values by element name.
+            inputs: (n_features,), one sample.
+            free: (node,) its free phase.
+            band: frequencies.
+
+        Raises:
+            SolverError: the solver cannot say.
+        """
+        raise SolverError(f"the {self.name or type(self).__name__} solver has no noise analysis")
 
     def close(self) -> None:  # noqa: B027  a solver without processes has nothing to release
         """Release processes, if there are any."""

@@ -25,6 +25,7 @@ from eqcirc.learning.eqprop import EqProp
 from eqcirc.reality import (
     AmplifierErrors,
     DiodeMismatch,
+    Drift,
     Mismatch,
     ProgrammingNoise,
     Reality,
@@ -48,6 +49,9 @@ REALITIES = {
     "temperature": Reality(temperature=Temperature(85.0)),
     "diodes": Reality(diodes=DiodeMismatch(0.3)),
     "amplifiers": Reality(amplifiers=AmplifierErrors(0.05)),
+    "output resistance": Reality(amplifiers=AmplifierErrors(output_ohms=1e3)),
+    "offset": Reality(amplifiers=AmplifierErrors(0.05, offset=0.05, output_ohms=50.0)),
+    "saturation": Reality(amplifiers=AmplifierErrors(offset=0.02, output_ohms=2e4, saturation=0.4)),
     "window": Reality(window=Window(0.05 * S, 3 * S)),
     "programming": Reality(programming=ProgrammingNoise(0.05, 0.01 * S)),
     "mismatch": Reality(mismatch=Mismatch(0.2)),
@@ -57,10 +61,11 @@ REALITIES = {
     "all": Reality(
         Temperature(60.0),
         DiodeMismatch(0.2),
-        AmplifierErrors(0.03),
+        AmplifierErrors(0.03, offset=0.02, output_ohms=2e4, saturation=0.4),
         Window(0.05 * S, 3 * S),
         ProgrammingNoise(0.03, 0.01 * S),
         Mismatch(0.1),
+        Drift(1e4, 10.0, 0.05, 0.02),
         StuckAt(0.05, 0.05),
         Wires(500.0, "right", "top"),
     ),
@@ -273,6 +278,21 @@ def test_stuck_devices_stand_at_the_ends_whatever_is_asked_for() -> None:
     np.testing.assert_array_equal(moved[~faulty], 2 * w[~faulty])
 
 
+def test_drift_is_a_power_law_of_the_time_since() -> None:
+    def left(seconds: float) -> Array:
+        chip = Reality(drift=Drift(seconds, 20.0, 0.05, 0.01)).chip(array(), number=2)
+        return np.log(chip.values["w"] / S)
+
+    day, year = left(86400.0), left(3.15e7)
+    np.testing.assert_array_equal(left(20.0), 0)
+    nu = -day / np.log(86400.0 / 20)
+    assert nu.mean() == pytest.approx(0.05, abs=2e-4)
+    assert nu.std() == pytest.approx(0.01, rel=0.03)
+    np.testing.assert_allclose(year / day, np.log(3.15e7 / 20) / np.log(86400 / 20))
+    nobody_grows = Reality(drift=Drift(1e6, exponent=0.0, spread=0.1)).chip(array()).values["w"]
+    assert nobody_grows.max() <= S
+
+
 def test_signs_of_weights_are_wiring() -> None:
     reality = replace(REALITIES["all"], wires=None, amplifiers=None, mismatch=Mismatch(2.0))
     values = reality.chip(one_way()).values
@@ -326,6 +346,7 @@ def test_a_diode_at_another_temperature_is_that_of_spice(
         (lambda: Window(S, 2 * S, bits=2.5), "whole number"),  # type: ignore[arg-type]
         (lambda: Mismatch(-0.1), "sigma must be between"),
         (lambda: StuckAt(0.6, 0.6), "highest must be between"),
+        (lambda: Drift(1.0, 2.0), "seconds must be between 2"),
         (lambda: Wires(0.0), "ohms must be between"),
         (lambda: Wires(1.0, "top"), "rows to be one of"),  # type: ignore[arg-type]
         (lambda: Temperature(1e3), "celsius must be between"),

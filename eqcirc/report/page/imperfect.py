@@ -127,8 +127,8 @@ def _became(chip: Chip, moved: dict[str, Any]) -> Picture:
     return Picture(
         "programmed",
         "What became of the values that were asked for (at most 3,000 of each element): steps are levels, a cloud "
-        "around the line is mismatch or noise, rows at the ends are stuck devices. In the titles, the rms distance in parts "
-        "of the mean.",
+        "around the line is mismatch or noise, rows at the ends are stuck devices. In the titles, the rms distance in "
+        "parts of the mean.",
         figure,
         pd.concat(rows, ignore_index=True),
         "values that are there over values that were asked for",

@@ -18,10 +18,12 @@ from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
 from eqcirc.solvers.ideal.initial import written
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
+from eqcirc.solvers.ideal.noise import noise
 from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.ideal.transient import follow
 from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.linear.choice import choose
+from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import ULP, FreeState
 from eqcirc.solvers.response import Response
 from eqcirc.solvers.status import Status
@@ -173,3 +175,7 @@ class IdealSolver(Solver):
     def transient(self, course: Course) -> Waveforms:
         """See `Solver.transient`."""
         return follow(self._plan, course)
+
+    def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
+        """See `Solver.noise`."""
+        return noise(self._plan, parameters, inputs, free, band)

@@ -191,11 +191,17 @@ class Session:
             result.voltages[sample], result.rungs[sample] = won
 
     def analyse(
-        self, netlist: Netlist, extra: list[str], *commands: str, vectors: Sequence[str] | None = None
+        self,
+        netlist: Netlist,
+        extra: list[str],
+        *commands: str,
+        vectors: Sequence[str] | None = None,
+        plots: int = 1,
     ) -> Array:
         """Load the netlist with extra lines, run commands, return the points (point, vector) of the last one.
 
-        The vectors are the netlist's saved voltages if none are named.
+        The vectors are the netlist's saved voltages if none are named. Of an analysis that makes several plots
+        (`.noise`: densities, integrals) the first one is read.
         """
         names = netlist.saved if vectors is None else vectors
         self._load(netlist, extra)
@@ -205,6 +211,8 @@ class Session:
         points = np.empty((0, len(names)))
         plot = self._spice.current_plot()
         if plot.startswith(commands[-1].partition(" ")[0]):  # else there is none, or that of another analysis
+            kind = plot.rstrip("0123456789")
+            plot = f"{kind}{int(plot.removeprefix(kind)) - plots + 1}"
             columns = [self._spice.vector(plot, name) for name in names]
             length = min(len(c) for c in columns)
             points = np.stack([c[:length] for c in columns], axis=1)

@@ -37,12 +37,14 @@ from eqcirc.solvers.ngspice.netlist import (
     full_netlist,
     reduced_netlist,
 )
+from eqcirc.solvers.ngspice.noise import noise
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
 from eqcirc.solvers.ngspice.session import SweepResult, apart
 from eqcirc.solvers.ngspice.settling import plan_settling
 from eqcirc.solvers.ngspice.transfer import transfer
 from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
+from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import UNCERTAIN, FreeState
 from eqcirc.solvers.response import Response
 from eqcirc.solvers.stability import growth
@@ -172,6 +174,10 @@ class NgspiceSolver(Solver):
     def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
         """See `Solver.transfer`. It is the full netlist that is asked."""
         return transfer(self.circuit, parameters, free, inputs, self._moving(nodes), self._pool)
+
+    def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
+        """See `Solver.noise`. It is the full netlist that is asked."""
+        return noise(self.circuit, parameters, inputs, free, band, self._pool)
 
     def _begin(self, initial: InitialState, system: ReducedSystem) -> Array:
         """Return the state (1, size) that is written into the circuit; what a pulse does, ngspice says."""
