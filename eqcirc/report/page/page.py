@@ -15,7 +15,7 @@ from eqcirc.experiment.load import title, to_toml
 from eqcirc.experiment.provenance import fingerprint
 from eqcirc.files import write_atomically
 from eqcirc.report.comparison import cells, comparison_figure
-from eqcirc.report.page import answers, circuits, imperfect, study, training
+from eqcirc.report.page import answers, circuits, imperfect, physical, study, training
 from eqcirc.report.page.evidence import Evidence, file_digest, gather
 from eqcirc.report.page.section import Picture, Section, Table
 from eqcirc.report.style import picture_bytes
@@ -33,6 +33,7 @@ SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     circuits.values,
     circuits.hidden,
     imperfect.imperfect,
+    physical.physical,
 )
 """The parts of a page about a run, in order: each is a function of what was measured. To add one, append it."""
 
