@@ -93,6 +93,11 @@ if TYPE_CHECKING:
     from eqcirc.solvers.waveforms import Course as Course
     from eqcirc.solvers.waveforms import Waveforms as Waveforms
     from eqcirc.solvers.waveforms import at_rest as at_rest
+    from eqcirc.study.results import Results as Results
+    from eqcirc.study.results import open_study as open_study
+    from eqcirc.study.run import run_study as run_study
+    from eqcirc.study.schema import Study as Study
+    from eqcirc.study.schema import load_study as load_study
     from eqcirc.verify.advice import advise as advise
     from eqcirc.verify.check import check as check
     from eqcirc.verify.stability import stability_certificate as stability_certificate
@@ -192,6 +197,11 @@ _HOME = {
     "comparison_figure": "report.comparison",
     "Report": "report.page.page",
     "write_report": "report.page.page",
+    "Results": "study.results",
+    "open_study": "study.results",
+    "run_study": "study.run",
+    "Study": "study.schema",
+    "load_study": "study.schema",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605  one list, not two that drift apart

@@ -19,6 +19,7 @@ from eqcirc.cli.fit import fit
 from eqcirc.cli.physical import physical
 from eqcirc.cli.stability import stability
 from eqcirc.cli.stopping import Patience
+from eqcirc.cli.study import study
 from eqcirc.cli.turing import turing
 from eqcirc.errors import EqcircError, SolverError
 from eqcirc.text import lines
@@ -61,6 +62,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     scores.evaluate,
     scores.predict,
     chips,
+    study,
     physical,
     reports.runs,
     reports.compare,

@@ -96,7 +96,7 @@ def compare(
 
 
 def report(
-    folders: RunFolders,
+    folders: Annotated[list[Path], typer.Argument(help="Run or study directories.", show_default=False)],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -110,7 +110,8 @@ def report(
     """Write a page about runs: one HTML file that needs nothing else, and its figures as SVG, PNG and CSV.
 
     It shows the circuit, learning curves, right and wrong answers, SPICE against the ideal solver, updates against the
-    gradient, trained values, hidden voltages, and how to make the run again. Several runs are compared first.
+    gradient, trained values, hidden voltages, and how to make the run again. Several runs are compared first. Studies
+    get a page, too: scores of all chips, yield, what each non-ideality costs, corners.
 
     Example: `eqcirc report runs/digits -o digits-report`
     """

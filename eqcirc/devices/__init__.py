@@ -11,7 +11,7 @@ from eqcirc.devices.cell import Cell, CellLaw
 from eqcirc.devices.clamp import ClampDiode
 from eqcirc.devices.clipped import Clipped
 from eqcirc.devices.conductance import Conductance
-from eqcirc.devices.coupling import Coupling
+from eqcirc.devices.coupling import Coupling, CouplingBlock
 from eqcirc.devices.crossbar import Crossbar
 from eqcirc.devices.current_source import CurrentSource
 from eqcirc.devices.diode import ShockleyDiode
@@ -42,6 +42,7 @@ __all__ = [
     "Clipped",
     "Conductance",
     "Coupling",
+    "CouplingBlock",
     "Crossbar",
     "CubicDevice",
     "CurrentSource",

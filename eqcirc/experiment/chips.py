@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.lumped import lumped
 from eqcirc.data import Dataset
 from eqcirc.errors import ConfigError
@@ -70,9 +71,14 @@ def score_chips(
         for chip in chips:
             circuit, asked = chip.circuit, chip.parameters
             if solver.name == "ideal":
-                circuit = lumped(circuit, asked)
-                asked = {e.name: asked[e.name] for e in circuit.trainable}
+                circuit, asked = as_solved(circuit, asked)
             yield chip, evaluate(solver.on(circuit), asked, data, cost)
+
+
+def as_solved(circuit: Circuit, asked: Mapping[str, Array]) -> tuple[Circuit, dict[str, Array]]:
+    """Return a circuit that has the same voltages at its nodes, without those of wires, and the values it takes."""
+    circuit = lumped(circuit, asked)
+    return circuit, {e.name: asked[e.name] for e in circuit.trainable}
 
 
 @dataclass(frozen=True)

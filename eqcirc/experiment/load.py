@@ -7,7 +7,7 @@ import reprlib
 import tomllib
 import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,8 @@ from pydantic_core import ErrorDetails
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.experiment.schema import Experiment
 from eqcirc.text import shell
+
+S = TypeVar("S", bound=BaseModel)
 
 DIODE = "diode.toml"
 """What a run calls its copy of the file that network.neurons.device names."""
@@ -37,27 +39,35 @@ def load_experiment(path: Path | str, *, recorded: bool = False) -> Experiment:
         ConfigError: the file is missing, is not TOML, or holds unknown keys or values out of range (all are listed).
     """
     path = Path(path)
+    content = read_toml(path, "experiment file", "write one with 'eqcirc init', or see circuits/*.toml")
+    return parse(content, str(path), path.parent, recorded=recorded)
+
+
+def read_toml(path: Path, what: str, advice: str) -> dict[str, Any]:
+    """Read a TOML file of some kind.
+
+    Raises:
+        ConfigError: the file is missing (then `advice` says what to do), empty, or no TOML.
+    """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"no experiment file {path}; write one with 'eqcirc init', or see circuits/*.toml"
-        ) from error
+        raise ConfigError(f"no {what} {path}; {advice}") from error
     except IsADirectoryError as error:
         raise ConfigError(
-            f"expected an experiment file, got the folder {path}; a run in it goes on with "
+            f"expected a {what}, got the folder {path}; a run in it goes on with "
             f"'eqcirc resume {shell(path)}'"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"experiment file {path} cannot be read: {error}") from error
+        raise ConfigError(f"{what} {path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"experiment file {path} is not valid TOML: {error}") from error
+        raise ConfigError(f"{what} {path} is not valid TOML: {error}") from error
     if not content:
         raise ConfigError(
-            f"experiment file {path} is empty: expected at least the data to train on; 'eqcirc init' writes a file "
+            f"{what} {path} is empty: expected at least the data to train on; 'eqcirc init' writes a file "
             "with every key"
         )
-    return parse(content, str(path), path.parent, recorded=recorded)
+    return content
 
 
 def parse(
@@ -74,10 +84,21 @@ def parse(
     Raises:
         ConfigError: lists every wrong key.
     """
+    return validated(Experiment, content, where, folder, recorded=recorded)
+
+
+def validated(
+    model: type[S], content: dict[str, Any], where: str, folder: Path | None = None, *, recorded: bool = False
+) -> S:
+    """Check the content of a file of some schema; the arguments are those of `parse`.
+
+    Raises:
+        ConfigError: lists every wrong key.
+    """
     try:
-        return Experiment.model_validate(content, context={"folder": folder or Path(), "recorded": recorded})
+        return model.model_validate(content, context={"folder": folder or Path(), "recorded": recorded})
     except ValidationError as error:
-        sentences = list(dict.fromkeys(_sentence(problem, content) for problem in error.errors()))
+        sentences = list(dict.fromkeys(_sentence(problem, content, model) for problem in error.errors()))
         if len(sentences) == 1:
             raise ConfigError(f"{where}: {sentences[0]}") from error
         raise ConfigError("\n  ".join([f"{where}: {len(sentences)} problems", *sentences])) from error
@@ -156,12 +177,12 @@ def flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _sentence(problem: ErrorDetails, content: dict[str, Any]) -> str:
+def _sentence(problem: ErrorDetails, content: dict[str, Any], model: type[BaseModel]) -> str:
     """Say what is wrong at which dotted key, and what would be right."""
     path, got = _path(problem["loc"], content), problem["input"]
     key = ".".join(str(part) for part in path)
     if problem["type"] == "extra_forbidden":
-        return f"unknown key '{key}': {nearest(str(path[-1]), _section(path[:-1]).model_fields)}"
+        return f"unknown key '{key}': {nearest(str(path[-1]), _section(path[:-1], model).model_fields)}"
     if problem["type"] == "literal_error":
         valid = re.findall("'(.*?)'", problem["ctx"]["expected"])
         return f"{key}: unknown value {got!r}: {nearest(str(got), valid)}"
@@ -206,9 +227,8 @@ def _path(location: tuple[int | str, ...], content: Any) -> list[int | str]:
     return path
 
 
-def _section(location: list[int | str]) -> type[BaseModel]:
-    """Return the schema of a table of the file."""
-    model: type[BaseModel] = Experiment
+def _section(location: list[int | str], model: type[BaseModel]) -> type[BaseModel]:
+    """Return the schema of a table of a file."""
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             model = model_in(model.model_fields[part].annotation) or model

@@ -15,10 +15,13 @@ from eqcirc.experiment.load import title, to_toml
 from eqcirc.experiment.provenance import fingerprint
 from eqcirc.files import write_atomically
 from eqcirc.report.comparison import cells, comparison_figure
-from eqcirc.report.page import answers, circuits, training
+from eqcirc.report.page import answers, circuits, imperfect, physical, study, training
 from eqcirc.report.page.evidence import Evidence, file_digest, gather
 from eqcirc.report.page.section import Picture, Section, Table
 from eqcirc.report.style import picture_bytes
+from eqcirc.study.directory import STUDY, StudyDirectory
+from eqcirc.study.results import Results, open_study
+from eqcirc.study.schema import to_toml as study_toml
 from eqcirc.text import lines, one_line, shell
 
 SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
@@ -29,6 +32,8 @@ SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     training.updates,
     circuits.values,
     circuits.hidden,
+    imperfect.imperfect,
+    physical.physical,
 )
 """The parts of a page about a run, in order: each is a function of what was measured. To add one, append it."""
 
@@ -63,16 +68,17 @@ class _Chapter:
     commands: list[str]
     facts: list[tuple[str, str]]
     config: str
+    config_name: str
     images: dict[str, str] = field(default_factory=dict)
 
 
 def write_report(
     *runs: Path | str, folder: Path | str, engine: str | None = None, pdf: bool = True
 ) -> Report:
-    """Measure runs and write a page about them; several are compared first.
+    """Measure runs and write a page about them; several are compared first. Studies are shown as far as they are.
 
     Args:
-        *runs: run directories.
+        *runs: run directories, and study directories.
         folder: to write `report.html`, `report.pdf` and `figures/` into; made if it is not there. An older report in
             it is replaced.
         engine: "ngspice" or "ideal" for the test part; that of each run by default.
@@ -82,21 +88,30 @@ def write_report(
         ConfigError: no run is given, or the folder is in use by something else.
         CheckpointError: one is no run directory, or is damaged, or a file cannot be written.
     """
-    paths = [Path(run) for run in runs]
-    if not paths:
+    every = [Path(run) for run in runs]
+    studies = [path for path in every if StudyDirectory(path).is_study]
+    paths = [path for path in every if path not in studies]
+    if not every:
         raise ConfigError("expected a run directory, or more, to report on; 'eqcirc runs' lists them")
     folder = Path(folder)
     _check(folder)
     comparison = compare_runs(*paths, engine=engine) if len(paths) > 1 else None
-    names = comparison.names if comparison else ("",)
+    names = comparison.names if comparison else ("",) * len(paths)
+    results = [open_study(path) for path in studies]
     evidence = [gather(path, name, engine) for path, name in zip(paths, names, strict=True)]
     _prepare(folder)
     figures: list[Path] = []
     together = [] if comparison is None else [_compared(comparison)]
     images = _written(together, folder, "", figures)
+    keys = (
+        [""]
+        if len(every) == 1
+        else [f"study{k}" for k in range(len(studies))] + [f"run{k}" for k in range(len(paths))]
+    )
+    everything: list[Results | Evidence] = [*results, *evidence]
     chapters = []
-    for k, found in enumerate(evidence):
-        chapter = _chapter(found, f"run{k}" if len(paths) > 1 else "")
+    for k, found in enumerate(everything):
+        chapter = _study_chapter(found, keys[k]) if isinstance(found, Results) else _chapter(found, keys[k])
         chapter.images = _written(chapter.sections, folder, f"{chapter.key}-" if chapter.key else "", figures)
         chapters.append(chapter)
     html = _html(chapters, together, images)
@@ -208,6 +223,36 @@ def _chapter(evidence: Evidence, key: str) -> _Chapter:
         commands,
         said,
         config,
+        "config.toml",
+    )
+
+
+def _study_chapter(found: Results, key: str) -> _Chapter:
+    """Return the chapter about a study."""
+    where = shell(one_line(found.folder, 400))
+    facts = StudyDirectory(found.folder).facts()
+    versions = facts.get("versions")
+    rows: list[tuple[str, object]] = [
+        ("study", found.folder),
+        ("begun with", facts.get("command", "")),
+        ("seed of the chips", found.study.reality.seed),
+        ("python", facts.get("python", "")),
+        (
+            "versions",
+            ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else "",
+        ),
+        ("machine", f"{facts.get('platform', '')}, {facts.get('processor', '')}"),
+        ("programmed values (SHA-256)", facts.get("values", "")),
+    ]
+    return _Chapter(
+        one_line(found.study.name, 80),
+        key,
+        study.cards(found),
+        study.sections(found),
+        [f"eqcirc study {where}/{STUDY} --out again", f"eqcirc report {where}"],
+        [(name, one_line(value, 500)) for name, value in rows if value not in ("", None)],
+        lines(study_toml(found.study)),
+        STUDY,
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.lumped import Lumping, inner_nodes
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
@@ -19,6 +21,7 @@ from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.noise import noise
 from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.ideal.transient import follow
+from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import ULP, FreeState
@@ -27,6 +30,7 @@ from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, NodeArray, Parameters
 
+LUMPED_FROM = 200  # inner nodes, those of wires, from which on they are eliminated before all else
 RESOLVED = 1e-6  # of the linear response: how precisely nudged states are found
 
 
@@ -40,8 +44,16 @@ class IdealSolver(Solver):
         super().__init__(circuit)
         check_start(start)
         self._start = start
-        self._plan = Reduction(circuit)
-        self._linear = choose(self._plan)
+        many = inner_nodes(circuit) >= LUMPED_FROM and not isinstance(start, InitialState)
+        self._lumping = Lumping(circuit) if many else None
+
+    @cached_property
+    def _plan(self) -> Reduction:
+        return Reduction(self.circuit)
+
+    @cached_property
+    def _linear(self) -> LinearSolver:
+        return choose(self._plan)
 
     def _on(self, circuit: Circuit) -> IdealSolver:
         return IdealSolver(circuit)
@@ -54,6 +66,8 @@ class IdealSolver(Solver):
         begin: Array | None = None,
     ) -> OperatingPoints:
         """See `Solver.solve`. Nudged phases start from where the linearised free state would be."""
+        if self._lumping is not None:
+            return self._without_wires(self._lumping, parameters, inputs, nudge, begin)
         began = time.perf_counter()
         fixed = self.circuit.fixed_voltages(inputs)
         if nudge is not None:
@@ -92,6 +106,22 @@ class IdealSolver(Solver):
             noise=unsure,
             evidence=phase.evidence,
         )
+
+    def _without_wires(
+        self,
+        lumping: Lumping,
+        parameters: Parameters | None,
+        inputs: Array,
+        nudge: Nudge | None,
+        begin: Array | None,
+    ) -> OperatingPoints:
+        """Solve the circuit without its inner nodes, which only resistors reach, and then those; both are exact."""
+        began = time.perf_counter()
+        values, wires = lumping.at(parameters)
+        small = self.on(lumping.small)
+        points = small.solve(values, inputs, nudge, None if begin is None else begin[:, : lumping.first])
+        voltages = wires.expand(points.voltages)
+        return replace(points, voltages=voltages, seconds=time.perf_counter() - began)
 
     def _free(self, phase: FreePhase, equations: Equations) -> Solved:
         """Return the free states."""

@@ -20,6 +20,8 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.equations import Linearised
 from eqcirc.typing import Array, NodeArray, as_slice
 
+FULL = 0.1  # density of a part from which on it is kept as a full matrix
+
 
 class Part(NamedTuple):
     """A block of M: what voltages at the places `source` add to the equations at the places `target`."""
@@ -62,7 +64,8 @@ class Order:
             columns, rows = (np.flatnonzero(self.leaves == x) for x in (source, target))
             rest = system.scattered[rows][:, columns]
             if rest.nnz:
-                found.append(Part(slice(None), slice(None), csr_array(rest.T)))
+                full = rest.nnz > FULL * rest.shape[0] * rest.shape[1]
+                found.append(Part(slice(None), slice(None), rest.T.toarray() if full else csr_array(rest.T)))
         return parts
 
 

@@ -186,9 +186,9 @@ class Team(Executor):
 
 
 def environment(library: str) -> dict[str, str]:
-    """Return the environment of a worker."""
+    """Return the environment of a worker; `library` is empty if it needs none."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return kept | {VARIABLE: library, "HOME": NOWHERE}
+    return kept | ({VARIABLE: library} if library else {}) | {"HOME": NOWHERE}
 
 
 def search_path() -> list[str]:

@@ -43,13 +43,13 @@ class LocalWorkers:
     died: tuple[type[Exception], ...] = (WorkerDiedError,)
     lost: tuple[type[Exception], ...] = ()
 
-    def __init__(self, count: int) -> None:
-        """Prepare `count` workers, without starting them.
+    def __init__(self, count: int, *, engine: bool = True) -> None:
+        """Prepare `count` workers, without starting them; without `engine` they do jobs that need no ngspice.
 
         Raises:
             EngineError: libngspice is missing on this machine.
         """
-        self._count, self._library = count, require_library()
+        self._count, self._library = count, require_library() if engine else ""
         self._team: Team | None = None
 
     @property
