@@ -13,6 +13,7 @@ Current takes the inner side of a bend, which is worth 0.56 squares instead of 1
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -28,7 +29,7 @@ NANOMETRE = 0.001  # database unit, in micrometres
 
 @dataclass(frozen=True, eq=False)
 class Bars:
-    """A crossbar to draw.
+    """A crossbar, or a tile of one, to draw.
 
     Attributes:
         name: of its cell.
@@ -44,7 +45,7 @@ class Bars:
 
 
 @dataclass(frozen=True)
-class _Room:
+class Room:
     """Room for one crosspoint: lengths in nanometres, the row at the bottom, the column at `column`."""
 
     width: int
@@ -61,43 +62,77 @@ def new_layout() -> db.Layout:
     return layout
 
 
-def draw(layout: db.Layout, bars: Bars, process: Process) -> db.Cell:
-    """Draw a crossbar as a cell of its own, and return that.
+def room_for(conductances: Array, process: Process) -> Room:
+    """Return room, about square, for the longest body of conductances in siemens; those of 0 S are left out.
 
     Raises:
-        CircuitError: a resistor is shorter than the process allows.
+        CircuitError: a body is shorter than the process allows.
     """
-    present = bars.conductances > 0
-    lengths = np.zeros(bars.conductances.shape, np.int64)
-    lengths[present] = process.lengths(bars.conductances[present])
-    shortest, longest = int(lengths[present].min()), int(lengths.max())
-    if shortest < process.shortest:
+    lengths = process.lengths(conductances[conductances > 0])
+    if lengths.min() < process.shortest:
         raise CircuitError(
-            f"crossbar {bars.name!r}: a conductance of {bars.conductances.max():g} S is a body of {shortest} nm; "
-            f"expected {process.shortest} nm or more. Take a wider body or a lower sheet resistance"
+            f"a conductance of {conductances.max():g} S is a body of {lengths.min()} nm; expected "
+            f"{process.shortest} nm or more. Take a wider body or a lower sheet resistance"
         )
-    room = _room(process, longest)
+    longest, pitch, grid = int(lengths.max()), process.pitch, process.grid
+    leg = max(ceil(sqrt(longest * pitch) / grid) * grid, 3 * pitch)
+    bottom = process.wire + 2 * process.space + process.head + process.width // 2 // grid * grid
+    # the last leg may be longer than the others by a step for each
+    bottom += _legs(process, bottom, leg, longest) * grid
+    legs = _legs(process, bottom, leg, longest)
+    side = max(process.wire, process.width) // 2 // grid * grid + process.space
+    width = 2 * side + (legs - 1) * pitch
+    height = bottom + leg + legs * grid + process.head + process.space + process.width
+    return Room(width, height, width - side, bottom, leg)
+
+
+def draw(layout: db.Layout, bars: Bars, process: Process, room: Room) -> db.Cell:
+    """Draw a crossbar as a cell of its own, and return that."""
     cell = layout.create_cell(bars.name)
-    on = {name: cell.shapes(layout.layer(*number)) for name, number in LAYERS.items()}
-    for (i, j), length in np.ndenumerate(lengths):
-        if length:
-            _resistor(on, process, room, j * room.width, i * room.height, int(length))
+    on = {name: cell.shapes(layout.layer(*where)) for name, where in LAYERS.items()}
+    for i, j in np.argwhere(bars.conductances > 0).tolist():
+        (length,) = process.lengths(bars.conductances[i, j : j + 1]).tolist()
+        _resistor(on, process, room, j * room.width, i * room.height, length)
     _wires(on, bars, process, room)
     return cell
 
 
-def _room(process: Process, longest: int) -> _Room:
-    """Return room for the longest body, about square."""
-    pitch, grid = process.pitch, process.grid
-    leg = max(ceil(sqrt(longest * pitch) / grid) * grid, 3 * pitch)
-    bottom = process.wire + 2 * process.space + process.head + process.width // 2 // grid * grid
-    legs = _legs(process, bottom, leg, longest)
-    # the last leg may be longer than the others by a step for each
-    bottom, legs = bottom + legs * grid, _legs(process, bottom + legs * grid, leg, longest)
-    side = max(process.wire, process.width) // 2 // grid * grid + process.space
-    width = 2 * side + (legs - 1) * pitch
-    height = bottom + leg + legs * grid + process.head + process.space + process.width
-    return _Room(width, height, width - side, bottom, leg)
+def place(
+    layout: db.Layout,
+    name: str,
+    tiles: Mapping[tuple[int, int], db.Cell],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    process: Process,
+    room: Room,
+) -> db.Cell:
+    """Place tiles side by side, so that their rows and columns join, and name these in the whole.
+
+    Args:
+        layout: what holds the tiles.
+        name: of the new cell.
+        tiles: by the row and column that they begin at.
+        rows: net names.
+        columns: net names.
+        process: of the tiles.
+        room: of one crosspoint.
+    """
+    cell = layout.create_cell(name)
+    for (i, j), tile in tiles.items():
+        at = db.Vector(j * room.width, i * room.height)
+        cell.insert(db.CellInstArray(tile.cell_index(), db.Trans(at)))
+    metals = [cell.shapes(layout.layer(*LAYERS[metal])) for metal in ("metal1", "metal2")]
+    texts = [cell.shapes(layout.layer(*LAYERS[f"{metal}_label"])) for metal in ("metal1", "metal2")]
+    height, half = room.height * len(rows), process.wire // 2
+    for i, row in enumerate(rows):  # a stub at the begin of each wire is its pin
+        y = i * room.height + half
+        metals[0].insert(db.Box(-process.wire, y - half, half, y + half))
+        texts[0].insert(db.Text(row, -process.wire, y))
+    for j, column in enumerate(columns):
+        x = j * room.width + room.column
+        metals[1].insert(db.Box(x - half, height - half, x + half, height + process.wire))
+        texts[1].insert(db.Text(column, x, height + process.wire))
+    return cell
 
 
 def _legs(process: Process, bottom: int, leg: int, length: int) -> int:
@@ -113,7 +148,7 @@ def _start(process: Process) -> int:
     return (process.wire + process.head) // 2
 
 
-def _resistor(on: dict[str, db.Shapes], process: Process, room: _Room, x: int, y: int, length: int) -> None:
+def _resistor(on: dict[str, db.Shapes], process: Process, room: Room, x: int, y: int, length: int) -> None:
     """Draw a body of some length with its two heads, in the room at (x, y)."""
     points = [(px + x, py + y) for px, py in _centre_line(process, room, length)]
     body = db.Path([db.Point(*point) for point in points], process.width).polygon()
@@ -130,7 +165,7 @@ def _resistor(on: dict[str, db.Shapes], process: Process, room: _Room, x: int, y
     on["via"].insert(_square(end_x, end_y + above, process.cut))
 
 
-def _centre_line(process: Process, room: _Room, length: int) -> list[tuple[int, int]]:
+def _centre_line(process: Process, room: Room, length: int) -> list[tuple[int, int]]:
     """Return the corners of a body's centre line: up from the row and down, to the last leg below the column."""
     start, pitch = _start(process), process.pitch
     n = _legs(process, room.bottom, room.leg, length)
@@ -148,7 +183,7 @@ def _centre_line(process: Process, room: _Room, length: int) -> list[tuple[int, 
     return [*points, (x, levels[1] + more if n % 2 else levels[0] - more)]
 
 
-def _wires(on: dict[str, db.Shapes], bars: Bars, process: Process, room: _Room) -> None:
+def _wires(on: dict[str, db.Shapes], bars: Bars, process: Process, room: Room) -> None:
     """Draw rows and columns over the whole crossbar, and name them."""
     width, height = room.width * len(bars.columns), room.height * len(bars.rows)
     half = process.wire // 2

@@ -9,7 +9,7 @@ import pytest
 from klayout import db
 
 from eqcirc.errors import CircuitError, DataError
-from eqcirc.layout.crossbar import Bars, draw, gds, new_layout
+from eqcirc.layout.crossbar import Bars, draw, gds, new_layout, place, room_for
 from eqcirc.layout.extract import as_spice, extract, read_gds
 from eqcirc.layout.picture import picture
 from eqcirc.layout.process import LAYERS, Process, process_for
@@ -28,7 +28,7 @@ def spread(m: int, n: int, low: float, high: float) -> Array:
 
 def drawn(conductances: Array, process: Process) -> db.Layout:
     layout = new_layout()
-    draw(layout, bars(conductances), process)
+    draw(layout, bars(conductances), process, room_for(conductances, process))
     return layout
 
 
@@ -97,6 +97,36 @@ def test_the_extracted_netlist_is_read_by_klayout_and_equals_what_was_drawn(tmp_
         changed[line] = " ".join([words[0], *swapped.split(), *words[3:]])
         (tmp_path / "wrong.cdl").write_text("\n".join(changed))
         assert differences(found, read_netlist(tmp_path / "wrong.cdl"), relative=1e-12)
+
+
+def test_tiles_join_where_they_meet(tmp_path: Path) -> None:
+    wanted = spread(4, 3, 1e-7, 1e-5)
+    process = process_for(wanted)
+    room, layout, tiles = room_for(wanted, process), new_layout(), {}
+    reference = ["* reference"]
+    for i, j, m, n in ((0, 0, 2, 2), (2, 0, 2, 2), (0, 2, 2, 1), (2, 2, 2, 1)):
+        names = tuple(f"r{i + k}" for k in range(m)), tuple(f"c{j + k}" for k in range(n))
+        tile = Bars(f"tile_{i}_{j}", *names, wanted[i : i + m, j : j + n])
+        tiles[i, j] = draw(layout, tile, process, room)
+        reference.append(f".subckt {tile.name} {' '.join([*names[0], *names[1]])}")
+        for (r, c), g in np.ndenumerate(tile.conductances):
+            reference.append(f"r{r}{c} {names[0][r]} {names[1][c]} {1 / float(g)!r} rpoly")
+        reference.append(".ends")
+    rows, columns = ("in_a", "in_b", "in_c", "in_d"), ("h_0", "h_1", "h_2")
+    place(layout, "whole", tiles, rows, columns, process, room)
+    reference.append(f".subckt whole {' '.join([*rows, *columns])}")
+    for i, j in tiles:
+        reference.append(f"x{i}{j} {rows[i]} {rows[i + 1]} {' '.join(columns[j : j + 2])} tile_{i}_{j}")
+    (tmp_path / "reference.cdl").write_text("\n".join([*reference, ".ends", ""]))
+    found = extract(read_gds(gds(layout)), "whole", process)
+    assert (
+        differences(found, read_netlist(tmp_path / "reference.cdl"), absolute=process.ohms_a_step / 2) == []
+    )
+    text = (
+        (tmp_path / "reference.cdl").read_text().replace("in_a in_b h_0 h_1 tile", "in_b in_a h_0 h_1 tile")
+    )
+    (tmp_path / "wrong.cdl").write_text(text)
+    assert differences(found, read_netlist(tmp_path / "wrong.cdl"), absolute=process.ohms_a_step / 2)
 
 
 def test_a_layout_is_the_same_bytes_every_time_and_can_be_looked_at() -> None:
