@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from eqcirc.errors import EqcircError as EqcircError
     from eqcirc.experiment.compare import Comparison as Comparison
     from eqcirc.experiment.compare import compare_runs as compare_runs
+    from eqcirc.experiment.handoff import export_bundle as export_bundle
     from eqcirc.experiment.listing import runs_frame as runs_frame
     from eqcirc.experiment.load import load_experiment as load_experiment
     from eqcirc.experiment.opened import Opened as Opened
@@ -170,6 +171,7 @@ _HOME = {
     "Reading": "learning.reading",
     "Observer": "learning.observer",
     "ProgressBar": "report.progress",
+    "export_bundle": "experiment.handoff",
     "to_pyspice": "export.pyspice",
     "advise": "verify.advice",
     "runs_frame": "experiment.listing",

@@ -15,6 +15,7 @@ from eqcirc.cli import inspect, reports, runs, scores
 from eqcirc.cli.check import check
 from eqcirc.cli.chips import chips
 from eqcirc.cli.doctor import doctor
+from eqcirc.cli.export import export
 from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
 from eqcirc.cli.stopping import Patience
@@ -66,6 +67,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     inspect.solve,
     check,
     inspect.netlist,
+    export,
     stability,
     turing,
     fit,

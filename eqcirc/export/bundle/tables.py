@@ -1,0 +1,37 @@
+"""Tables as CSV that spreadsheets take for what it is: numbers with all digits, texts that are no formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from eqcirc.text import ascii_line
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return a CSV file; None and NaN are empty cells."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> str | int:
+    if value is None:
+        return ""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else repr(float(value))
+    if isinstance(value, int | np.integer):
+        return int(value)
+    return safe(value)
+
+
+def safe(text: object) -> str:
+    """Return a text cell; a leading apostrophe keeps spreadsheets from taking it for a formula."""
+    line = ascii_line(text)
+    return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line

@@ -1,0 +1,75 @@
+"""What is asked for: which files a bundle has.
+
+A target is a function from a `Design` to files; another one is added here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from eqcirc.errors import ConfigError, nearest
+from eqcirc.export.bundle.bench import tb_gnucap, tb_op
+from eqcirc.export.bundle.cdl import cdl
+from eqcirc.export.bundle.design import Design
+from eqcirc.export.bundle.expected import golden_csv, pins_csv
+from eqcirc.export.bundle.files import File, text
+from eqcirc.export.bundle.spice import dut, models, stubs
+from eqcirc.export.bundle.weights import weights_csv
+
+ALL = "all"
+
+
+def _common(design: Design) -> Iterator[File]:
+    """Yield what every bundle has."""
+    yield golden_csv(design)
+    yield pins_csv(design)
+    yield weights_csv(design)
+
+
+def _spice(design: Design) -> Iterator[File]:
+    """Yield netlists and test benches."""
+    structure, circuit, head = design.structure, design.circuit, design.head
+    yield text("dut.sp", dut(structure, head), "the circuit, without sources")
+    yield text("models.sp", models(structure, head), "diode models and blocks of dut.sp")
+    yield text(
+        "tb_op.sp",
+        tb_op(structure, circuit, design.golden, head),
+        "test bench of all golden vectors, ngspice",
+    )
+    if all(block.poly is not None for block in structure.blocks):
+        poly = models(structure, head, poly=True)
+        yield text("models_poly.sp", poly, "the same as models.sp, POLY instead of B sources")
+        bench = tb_gnucap(structure, circuit, design.golden, head)
+        yield text("tb_gnucap.ckt", bench, "test bench of all golden vectors, gnucap")
+
+
+def _cdl(design: Design) -> Iterator[File]:
+    """Yield netlists for comparing a layout."""
+    structure, head = design.structure, design.head
+    yield text("dut.cdl", cdl(structure, head), "the circuit for LVS, plain CDL")
+    yield text(
+        "dut_cadence.cdl", cdl(structure, head, "cadence"), "the circuit for LVS, Cadence's CDL", run=False
+    )
+    empty = "\n".join([*stubs(structure, [*head, "blocks without content, to be read before dut.sp"]), ""])
+    yield text("stubs.sp", empty, "empty blocks, for tools that read dut.sp and know no sources")
+
+
+TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {"spice": _spice, "cdl": _cdl}
+
+
+def check_target(target: str) -> None:
+    """Raise `ConfigError` for a target that there is not."""
+    if target != ALL and target not in TARGETS:
+        raise ConfigError(f"target {target!r}: there is no such one; {nearest(target, [ALL, *TARGETS])}")
+
+
+def files_of(design: Design, target: str = ALL) -> list[File]:
+    """Return all files of a bundle, without the manifest.
+
+    Raises:
+        ConfigError: there is no such target.
+        SolverError: a golden vector has no operating point.
+    """
+    check_target(target)
+    wanted = TARGETS.values() if target == ALL else [TARGETS[target]]
+    return [*_common(design), *(file for write in wanted for file in write(design))]
