@@ -29,6 +29,7 @@ class Listed(BaseModel):
     bytes: int = Field(ge=0, le=MOST_BYTES)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     role: str = ""
+    run: bool = True
 
 
 class Port(BaseModel):
@@ -65,7 +66,7 @@ class Bundle:
         if not folder.is_dir():
             raise CheckpointError(f"{folder}: expected the folder of a bundle; 'eqcirc export' writes one")
         try:
-            content = self._bytes(MANIFEST)
+            self.manifest_bytes = content = self._bytes(MANIFEST)
         except DataError as error:
             raise CheckpointError(f"{folder} is no bundle: {error}; 'eqcirc export' writes one") from error
         try:

@@ -86,7 +86,7 @@ def _assembled(name: str, files: Mapping[str, str], above: tuple[str, ...]) -> s
     text = files.get(name)
     if text is None:
         raise DataError(f"{one_line(name, 60)} is included, but no netlist of the bundle")
-    _check_characters(name, text)
+    check_characters(name, text)
     ended = False
     included: dict[str, str] = {}
     for number, statement in statements(text):
@@ -105,8 +105,12 @@ def _assembled(name: str, files: Mapping[str, str], above: tuple[str, ...]) -> s
     return "\n".join(lines)
 
 
-def _check_characters(name: str, text: str) -> None:
-    """Refuse what is no plain text, and comments that are commands."""
+def check_characters(name: str, text: str) -> None:
+    """Refuse what is no plain text, and comments that are commands.
+
+    Raises:
+        DataError: there is such.
+    """
     if len(text) > MOST_TEXT:
         raise DataError(f"{name}: {len(text)} characters are more than the {MOST_TEXT} that are read")
     if not text.startswith("*"):

@@ -117,7 +117,7 @@ class Difference:
     @property
     def numbers(self) -> dict[str, float]:
         """Key figures of a report."""
-        return {"largest_V": self.volts, "largest_A": self.amperes, "compared": self.compared}
+        return {"largest_difference_V": self.volts, "largest_difference_A": self.amperes}
 
 
 def compare(

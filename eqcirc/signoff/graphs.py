@@ -6,6 +6,7 @@ nets of ports with one name are told to be one (`same_nets`). The order of ports
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,18 +18,25 @@ from eqcirc.text import one_line
 MOST = 5  # problems that are told of one netlist
 
 
-def read_netlist(path: Path) -> db.Netlist:
+SAME = (("res", "rpoly"), ("cap", "cpoly"), ("ind", "lcoil"))
+"""What klayout calls devices without a model word, and their names in CDL."""
+
+
+def read_netlist(text: str) -> db.Netlist:
     """Read a netlist of R, C, L, D, Q, M and X elements.
 
     Raises:
         DataError: klayout cannot read it.
     """
     netlist = db.Netlist()
-    try:
-        netlist.read(str(path), db.NetlistSpiceReader())
-    except RuntimeError as error:
-        said = str(error).replace(str(path), path.name).replace(" in Netlist.read", "")
-        raise DataError(f"klayout cannot read the netlist: {one_line(said)}") from error
+    with tempfile.TemporaryDirectory(prefix="eqcirc-") as folder:  # klayout reads files only
+        path = Path(folder) / "netlist"
+        path.write_text(text, encoding="ascii")
+        try:
+            netlist.read(str(path), db.NetlistSpiceReader())
+        except RuntimeError as error:
+            said = str(error).replace(str(path), "it").replace(" in Netlist.read", "")
+            raise DataError(f"klayout cannot read the netlist: {one_line(said)}") from error
     return netlist
 
 
@@ -50,6 +58,10 @@ def differences(
             if isinstance(kind, db.DeviceClassResistor):
                 kind.equal_parameters = tolerance
     comparer = db.NetlistComparer(found)
+    kinds = [{kind.name.lower(): kind for kind in netlist.each_device_class()} for netlist in (ours, theirs)]
+    for plain, word in SAME:
+        if plain in kinds[0] and word in kinds[1]:
+            comparer.same_device_classes(kinds[0][plain], kinds[1][word])
     circuits = {circuit.name.lower(): circuit for circuit in ours.each_circuit()}
     for circuit in theirs.each_circuit():
         mine = circuits.pop(circuit.name.lower(), None)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from eqcirc.errors import EngineError
 from eqcirc.signoff import engines
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Outcome, Skipped
@@ -21,7 +22,10 @@ Simulate = Callable[[engines.Tool, str, float], engines.Vectors]
 
 def ngspice(bundle: Bundle) -> Outcome:
     """Run tb_op.sp in plain ngspice."""
-    return _swept(bundle, engines.ngspice_tool(), engines.ngspice)
+    tool = engines.ngspice_tool()
+    if tool.path is None:
+        raise EngineError(tool.missing)
+    return _swept(bundle, tool, engines.ngspice)
 
 
 def wasm(bundle: Bundle) -> Outcome:
