@@ -46,6 +46,18 @@ def build(circuit: Circuit, parameters: Parameters | None = None) -> Structure:
     return maker.structure()
 
 
+def paths(structure: Structure, element: Element) -> dict[tuple[int, ...], str]:
+    """Return the path of every part of an element by its index; of a dual-rail crossbar, by row and column."""
+    known: dict[tuple[int, ...], str] = {}
+    for index in np.ndindex(element.value.shape):
+        found = structure.places.get((element.name, index), ())
+        if isinstance(element, DualRailCrossbar):
+            known.update(zip(_crosspoints(element, index), found, strict=False))
+        elif found:
+            known[index] = found[0]
+    return known
+
+
 class _Maker:
     def __init__(self, circuit: Circuit) -> None:
         self.circuit = circuit
@@ -245,7 +257,12 @@ def _without_ground(card: str) -> str:
 
 
 def _poly(piece: Element, value: Array, cards: tuple[str, ...]) -> tuple[tuple[str, ...] | None, str]:
-    """Return cards without B sources, if there are such, and where they hold."""
+    """Return cards without B sources, if there are such, and where they hold.
+
+    gnucap of 2017, which they are for, solves two H sources that sense one another's branch wrong without a word.
+    """
+    if any(card.startswith("h_") for card in cards):
+        return None, ""
     if not any(card.startswith("b_") for card in cards):
         return cards, ""
     law = piece.law if isinstance(piece, TwoTerminal) else None

@@ -21,6 +21,8 @@ from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.typing import Array
 
+Rating = tuple[float | None, float | None, float | None]
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -40,6 +42,7 @@ class Design:
         outputs: what each output means.
         facts: of where it comes from, such as the seed of a run.
         notes: sentences for the heads of netlists.
+        ratings: greatest voltage, current and power (V, A, W; None for unknown) of devices, by their SPICE letter.
     """
 
     circuit: Circuit
@@ -55,6 +58,7 @@ class Design:
     outputs: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    ratings: Mapping[str, Rating] = field(default_factory=dict)
 
     @cached_property
     def structure(self) -> Structure:

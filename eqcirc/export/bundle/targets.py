@@ -8,22 +8,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from eqcirc.errors import ConfigError, nearest
+from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.bench import tb_gnucap, tb_op
 from eqcirc.export.bundle.cdl import cdl
+from eqcirc.export.bundle.chips import chip_files
+from eqcirc.export.bundle.corners import corners_csv
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.expected import golden_csv, pins_csv
 from eqcirc.export.bundle.files import File, text
+from eqcirc.export.bundle.limits import limits_csv
+from eqcirc.export.bundle.programming import programming_files
 from eqcirc.export.bundle.spice import dut, models, stubs
 from eqcirc.export.bundle.weights import weights_csv
 
 ALL = "all"
 
 
-def _common(design: Design) -> Iterator[File]:
+def _common(assessment: Assessment) -> Iterator[File]:
     """Yield what every bundle has."""
+    design = assessment.design
     yield golden_csv(design)
     yield pins_csv(design)
-    yield weights_csv(design)
+    yield limits_csv(design)
+    yield weights_csv(assessment)
+    yield from programming_files(assessment)
+    corners = corners_csv(assessment)
+    if corners is not None:
+        yield corners
+    yield from chip_files(assessment)
+    if assessment.scores:
+        yield assessment.scores_csv()
 
 
 def _spice(design: Design) -> Iterator[File]:
@@ -71,5 +85,6 @@ def files_of(design: Design, target: str = ALL) -> list[File]:
         SolverError: a golden vector has no operating point.
     """
     check_target(target)
+    assessment = Assessment(design)
     wanted = TARGETS.values() if target == ALL else [TARGETS[target]]
-    return [*_common(design), *(file for write in wanted for file in write(design))]
+    return [*_common(assessment), *(file for write in wanted for file in write(design))]

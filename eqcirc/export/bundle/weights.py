@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from eqcirc.devices import Element
-from eqcirc.export.bundle.design import Design
+from eqcirc.export.bundle.assessment import Assessment
+from eqcirc.export.bundle.bands import Bands
 from eqcirc.export.bundle.files import File
 from eqcirc.export.bundle.tables import table
 
@@ -28,12 +29,13 @@ def edge(element: Element, index: tuple[int, ...]) -> str:
     return f"{element.name}[{','.join(map(str, index))}]"
 
 
-def weights_csv(design: Design) -> File:
-    """Return the table of all trained values."""
-    return File("weights.csv", table(COLUMNS, _rows(design)), "trained values, edge by edge")
+def weights_csv(assessment: Assessment) -> File:
+    """Return the table of all trained values, with sensitivity of the loss and allowed band."""
+    return File("weights.csv", table(COLUMNS, _rows(assessment)), "trained values, edge by edge")
 
 
-def _rows(design: Design) -> Iterator[tuple[Any, ...]]:
+def _rows(assessment: Assessment) -> Iterator[tuple[Any, ...]]:
+    design, bands = assessment.design, assessment.bands
     values = design.circuit.values(design.parameters)
     for element in design.circuit.trainable:
         there = values[element.name]
@@ -48,10 +50,15 @@ def _rows(design: Design) -> Iterator[tuple[Any, ...]]:
                 *(edge(element, index), element.name, row, column),
                 " ".join(design.structure.places[element.name, index]),
                 *(element.unit, float(asked[index]), value, ohm, *_finite(element)),
-                *(None, None, None),
+                *((None, None, None) if bands is None else _band(bands, element, index, value)),
             )
 
 
 def _finite(element: Element) -> tuple[float | None, float | None]:
     lower, upper = (float(x) if np.isfinite(x) else None for x in element.bounds)
     return lower, upper
+
+
+def _band(bands: Bands, element: Element, index: tuple[int, ...], value: float) -> tuple[float, float, float]:
+    half = float(bands.half[element.name][index])
+    return float(bands.sensitivity[element.name][index]), value - half, value + half

@@ -1,0 +1,50 @@
+"""limits.csv: the most that each device bears over all golden vectors, and in which of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from eqcirc.devices import Element
+from eqcirc.export.bundle.build import paths
+from eqcirc.export.bundle.currents import borne
+from eqcirc.export.bundle.design import Design
+from eqcirc.export.bundle.files import File
+from eqcirc.export.bundle.tables import table
+
+COLUMNS = (
+    *("device", "element", "v_max_V", "i_max_A", "p_max_W", "worst_vector", "worst_phase"),
+    *("rating_V", "rating_A", "rating_W", "margin"),
+)
+
+
+def limits_csv(design: Design) -> File:
+    """Return the table of what devices bear; ratings are of `Design.ratings`, the margin is rating over load."""
+    return File(
+        "limits.csv", table(COLUMNS, _rows(design)), "voltage, current and power of every device, and ratings"
+    )
+
+
+def _rows(design: Design) -> Iterator[tuple[Any, ...]]:
+    golden = design.golden
+    for element, stress in borne(design.circuit, design.parameters, golden.voltages):
+        volts, amperes = np.abs(stress.volts), np.abs(stress.amperes)
+        watts = volts * amperes
+        worst = watts.argmax(axis=0)
+        most = [x.max(axis=0) for x in (volts, amperes, watts)]
+        for index, path in _parts(design, element, stress.volts.shape[1:]):
+            k = int(worst[index])
+            loads = [float(x[index]) for x in most]
+            ratings = design.ratings.get(path.rpartition(".")[2][0], (None, None, None))
+            margins = [r / x for r, x in zip(ratings, loads, strict=True) if r is not None and x > 0]
+            yield path, element.name, *loads, k, golden.phase[k], *ratings, min(margins, default=None)
+
+
+def _parts(design: Design, element: Element, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Yield the parts of an element that are devices, with their paths."""
+    known = paths(design.structure, element)
+    for index in np.ndindex(shape):
+        if index in known:
+            yield index, known[index]
