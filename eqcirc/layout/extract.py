@@ -72,7 +72,7 @@ def as_spice(netlist: db.Netlist, cell: str, ports: tuple[str, ...]) -> str:
     names: dict[int, str] = {}
     for net in circuit.each_net():
         names[net.cluster_id] = net.name.lower() if net.name else f"n_{net.cluster_id}"
-    lines = [f"* {cell}: extracted from its layout", f".subckt {cell} {' '.join(ports)}"]
+    lines = [f".subckt {cell} {' '.join(ports)}"]
     for k, device in enumerate(circuit.each_device()):
         ends = [names[net.cluster_id] if (net := device.net_for_terminal(t)) else f"open_{k}" for t in (0, 1)]
         lines.append(f"r{k + 1} {' '.join(ends)} {number(device.parameter('R'))}")

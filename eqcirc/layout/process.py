@@ -64,7 +64,7 @@ class Process:
     width: int = 350
     grid: int = 5
     space: int = 500
-    shortest: int = 1000
+    shortest: int = 2000
     cut: int = 200
     enclosure: int = 100
     wire: int = 600

@@ -118,11 +118,11 @@ class Bundle:
         Raises:
             DataError: one cannot be read.
         """
-        names = [path for path in self.listed if path.endswith(NETLISTS) and "/" not in path]
+        names = [path for path in self.listed if path.endswith(NETLISTS)]
         return {name: self.text(name) for name in names}
 
     def deck(self, name: str) -> str:
-        """Return a netlist that may be given to a simulator, see `gate`.
+        """Return a netlist that may be given to other programs, see `gate`.
 
         Raises:
             DataError: it may not.

@@ -70,11 +70,15 @@ def differences(
             continue
         _name_ports(comparer, mine, circuit, found)
     found.problems += [f"subcircuit {name} is too many" for name in circuits]
-    if not comparer.compare(ours, theirs) and not found.problems:
-        found.add("the graphs are not the same")
-    if len(found.problems) > MOST:
-        return [*found.problems[:MOST], f"and {len(found.problems) - MOST} more differences"]
-    return found.problems
+    problems = found.problems
+    found.problems = []
+    if not comparer.compare(
+        ours, theirs
+    ):  # of two that are the same it may tell of nets that it took for others first
+        problems += sorted(found.problems, key=lambda text: text.startswith("net ")) or ["the graphs differ"]
+    if len(problems) > MOST:
+        return [*problems[:MOST], f"and {len(problems) - MOST} more differences"]
+    return problems
 
 
 def _name_ports(

@@ -135,7 +135,12 @@ def klayout(bundle: Bundle) -> Outcome:
     problems = differences(ours, theirs, relative=SAME_VALUE)
     devices = sum(1 for circuit in theirs.each_circuit() for _ in circuit.each_device())
     found = f"dut.sp and dut.cdl as graphs: {devices} devices, ports by name, values to {SAME_VALUE:g}"
-    return Outcome(problems, found, f"klayout {version('klayout')}")
+    return Outcome(problems, found, klayout_version())
+
+
+def klayout_version() -> str:
+    """Return klayout with its version."""
+    return f"klayout {version('klayout')}"
 
 
 def _both(bundle: Bundle) -> tuple[str, str]:

@@ -6,6 +6,7 @@ A target is a function from a `Design` to files; another one is added here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.export.bundle.assessment import Assessment
@@ -68,7 +69,18 @@ def _cdl(design: Design) -> Iterator[File]:
     yield text("stubs.sp", empty, "empty blocks, for tools that read dut.sp and know no sources")
 
 
-TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {"spice": _spice, "cdl": _cdl}
+def _layout(design: Design) -> Iterator[File]:
+    """Yield the layout of the crossbars, and the netlists that it is compared with."""
+    if find_spec("klayout") is None:
+        raise ConfigError(
+            "a layout needs klayout: pip install 'eqcirc[fabrication]'; --target spice needs nothing"
+        )
+    from eqcirc.layout.files import layout_files
+
+    yield from layout_files(design)
+
+
+TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {"spice": _spice, "cdl": _cdl, "layout": _layout}
 
 
 def check_target(target: str) -> None:
