@@ -241,6 +241,11 @@ def number(x: float) -> str:
     return repr(float(x))
 
 
+def figure(x: float) -> str:
+    """Format a number for a comment: all its digits, and 10 for 10.0."""
+    return number(x).removesuffix(".0")
+
+
 def in_range(name: str, what: str, value: float, lower: float, upper: float, unit: str) -> None:
     """Raise `CircuitError` unless it is a number and lower <= value <= upper (NaN never is)."""
     number_given = isinstance(value, Real | np.ndarray)

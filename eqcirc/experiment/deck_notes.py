@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from eqcirc.data import Scaler
+from eqcirc.devices.base import figure
 from eqcirc.experiment.schema import Experiment
 
 
@@ -27,4 +28,4 @@ def deck_notes(experiment: Experiment, scaler: Scaler, classes: tuple[str, ...])
 
 
 def _scaled(name: str, offset: float, factor: float) -> str:
-    return name if (offset, factor) == (0.0, 1.0) else f"({name} - {offset:.9g}) * {factor:.9g}"
+    return name if (offset, factor) == (0.0, 1.0) else f"({name} - {figure(offset)}) * {figure(factor)}"

@@ -1,7 +1,7 @@
 """How far each trained value may be off, if devices err independently of one another.
 
 Each edge gets a band in inverse proportion to its sensitivity, so that all contribute alike to the spread of the loss.
-How wide they may be is then measured, with values drawn within them: sensitivities know slopes only, and the loss bends.
+How wide they may be is then measured, with values drawn within them: sensitivities know only slopes, the loss bends.
 """
 
 from __future__ import annotations

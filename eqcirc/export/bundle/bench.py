@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices.base import number
 from eqcirc.export.bundle.golden import Golden
@@ -142,8 +140,3 @@ def tb_gnucap(structure: Structure, circuit: Circuit, golden: Golden, notes: Seq
 def _groups(words: Sequence[str], most: int = 8) -> list[str]:
     """Return words, some in a line."""
     return [" ".join(words[k : k + most]) for k in range(0, len(words), most)]
-
-
-def plain(golden: Golden) -> np.ndarray:
-    """Return which vectors are free ones."""
-    return np.array([phase == "free" for phase in golden.phase])

@@ -15,7 +15,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import Block as Dense
 from eqcirc.devices import Crossbar, CubicDevice, DualRailCrossbar, Element, PolynomialDevice, TwoTerminal
-from eqcirc.devices.base import number
+from eqcirc.devices.base import figure, number
 from eqcirc.errors import CircuitError
 from eqcirc.export.bundle.names import Names
 from eqcirc.export.bundle.structure import COMMON, Block, Device, Pin, Structure, Tile
@@ -285,18 +285,18 @@ def _pins(circuit: Circuit, nets: tuple[str, ...], devices: list[Device]) -> Ite
     seen = {0}
     columns = (inputs.node.tolist(), inputs.feature.tolist(), inputs.gain.tolist(), inputs.offset.tolist())
     for node, feature, gain, offset in zip(*columns, strict=True):
-        more = f" + {offset:g} V" if offset else ""
+        more = f" + {figure(offset)} V" if offset else ""
         seen.add(node)
-        yield Pin(nets[node], "input", node, f"{gain:g} V * feature {feature}{more}")
+        yield Pin(nets[node], "input", node, f"{figure(gain)} V * feature {feature}{more}")
     for rail in circuit.rails:
         seen.add(rail.node)
-        yield Pin(nets[rail.node], "supply", rail.node, f"{rail.voltage:g} V")
+        yield Pin(nets[rail.node], "supply", rail.node, f"{figure(rail.voltage)} V")
     reads: dict[int, list[str]] = {}
     weights = circuit.readout.weights.tocoo()
     for output, k, weight in zip(
         weights.row.tolist(), weights.col.tolist(), weights.data.tolist(), strict=True
     ):
-        sign = f"{'-' if weight < 0 else '+'}{'' if abs(weight) == 1 else f'{abs(weight):g} * '}"
+        sign = f"{'-' if weight < 0 else '+'}{'' if abs(weight) == 1 else f'{figure(abs(weight))} * '}"
         reads.setdefault(int(circuit.readout.nodes[k]), []).append(f"{sign} output {output}")
     for node, what in reads.items():
         if node not in seen:

@@ -32,11 +32,7 @@ def _golden_rows(design: Design) -> Iterator[tuple[Any, ...]]:
     outputs = [pin for pin in structure.pins if pin.direction == "output"]
     amperes = current_tolerance(golden)
     for k in range(len(golden)):
-        which = (
-            k,
-            int(golden.sample[k]),
-            f"phase {golden.phase[k]}" if golden.phase[k] != "free" else "free",
-        )
+        which = (k, int(golden.sample[k]), golden.phase[k])
         for pin in held:
             yield *which, "apply", pin.name, golden.voltages[k, pin.node], "V", None, None
         for pin in outputs:

@@ -32,7 +32,7 @@ class Golden:
 
     Attributes:
         sample: (n,) which sample.
-        phase: (n,) "free", or the factor of beta, such as "+1".
+        phase: (n,) "free", or "phase" and the factor of beta, such as "phase +1".
         inputs: (n, n_features) of the circuit.
         voltages: (n, node).
         fed: (n, node) current that is fed into nodes from outside, in amperes.
@@ -87,6 +87,7 @@ def golden(
             pull = nudge.cost.gradient(readout.read(v), nudge.targets) @ draw
             fed[k::phases][:, readout.nodes] = -factor * nudge.beta * pull
         fed[:, ~circuit.is_free] = 0.0  # a source takes it
+        fed += 0.0  # no negative zeros
     repeated = np.repeat(inputs, phases, axis=0)
     holding = None
     if points.evidence != Evidence.PROVEN:
@@ -94,7 +95,7 @@ def golden(
         holding = Dynamics.of(circuit, parameters, inputs).holding(u)
     return Golden(
         np.repeat(np.arange(n), phases),
-        tuple("free" if f == 0 else f"{f:+g}" for f in factors) * n,
+        tuple("free" if f == 0 else f"phase {f:+g}" for f in factors) * n,
         repeated,
         voltages,
         fed,

@@ -17,9 +17,13 @@ from eqcirc.export.bundle.corners import corners_csv
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.expected import golden_csv, pins_csv
 from eqcirc.export.bundle.files import File, text
+from eqcirc.export.bundle.flavours import flavour_files
 from eqcirc.export.bundle.limits import limits_csv
+from eqcirc.export.bundle.native import native_files
 from eqcirc.export.bundle.programming import programming_files
+from eqcirc.export.bundle.readme import readme
 from eqcirc.export.bundle.spice import dut, models, stubs
+from eqcirc.export.bundle.verilog import verilog_files
 from eqcirc.export.bundle.weights import weights_csv
 
 ALL = "all"
@@ -56,6 +60,9 @@ def _spice(design: Design) -> Iterator[File]:
         yield text("models_poly.sp", poly, "the same as models.sp, POLY instead of B sources")
         bench = tb_gnucap(structure, circuit, design.golden, head)
         yield text("tb_gnucap.ckt", bench, "test bench of all golden vectors, gnucap")
+    yield from verilog_files(structure, head)
+    yield from flavour_files(design)
+    yield from native_files(design)
 
 
 def _cdl(design: Design) -> Iterator[File]:
@@ -99,4 +106,5 @@ def files_of(design: Design, target: str = ALL) -> list[File]:
     check_target(target)
     assessment = Assessment(design)
     wanted = TARGETS.values() if target == ALL else [TARGETS[target]]
-    return [*_common(assessment), *(file for write in wanted for file in write(design))]
+    files = [*(file for write in wanted for file in write(design)), *_common(assessment)]
+    return [readme(assessment, files), *files]

@@ -18,6 +18,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
+from eqcirc.devices.base import figure
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.solvers.base import Nudge, Solver
 from eqcirc.solvers.dynamics import Dynamics
@@ -109,11 +110,11 @@ def terminals(circuit: Circuit) -> list[str]:
     """Return what rails and inputs are held at, and what outputs are, in words."""
     names, inputs = circuit.node_names, circuit.inputs
     lines = ["units: V, A, ohm, F, H; temperature 27 degrees Celsius"]
-    lines += [f"rail {names[rail.node]}: {rail.voltage:g} V" for rail in circuit.rails]
+    lines += [f"rail {names[rail.node]}: {figure(rail.voltage)} V" for rail in circuit.rails]
     columns = (inputs.node.tolist(), inputs.feature.tolist(), inputs.gain.tolist(), inputs.offset.tolist())
     for node, feature, gain, offset in zip(*columns, strict=True):
-        more = f" + {offset:g} V" if offset else ""
-        lines.append(f"input {names[node]}: {gain:g} V * feature {feature}{more}")
+        more = f" + {figure(offset)} V" if offset else ""
+        lines.append(f"input {names[node]}: {figure(gain)} V * feature {feature}{more}")
     outputs = (circuit.readout.words(k, names).replace(" ", "") for k in range(circuit.readout.n_outputs))
     return lines + [f"output {k}: {words}" for k, words in enumerate(outputs)]
 
