@@ -22,7 +22,10 @@ MOST_DEVICES = 5_000_000  # after all instances are put in place
 _NODE = r"[a-z_][a-z0-9_.]*|0"
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _NAME = r"[a-z_][a-z0-9_.]*"
-_WORD = rf"(?:{_NODE}|{_NUMBER}|{_NAME}=(?:{_NUMBER}|{_NAME})|poly\(\d\))"
+_DRAWN = (
+    rf"\{{{_NUMBER}\*exp\(agauss\({_NUMBER},{_NUMBER},{_NUMBER}\)\)\}}"  # a value that varies from run to run
+)
+_WORD = rf"(?:{_NODE}|{_NUMBER}|{_NAME}=(?:{_NUMBER}|{_NAME})|poly\(\d\)|{_DRAWN})"
 _PLAIN = re.compile(rf"{_WORD}(?: {_WORD})*")
 _EXPRESSION = re.compile(r"[a-z0-9_.,()+*/<>=?:&| -]+")
 _MODEL = re.compile(rf"\.model {_NAME} (?:d|npn|pnp|nmos|pmos)\(?(?: ?{_NAME}=(?:{_NUMBER}))*\)?")
@@ -45,7 +48,20 @@ _SIMPLE = (
     ".end",
 )
 _OPTIONS = frozenset(
-    ("reltol", "abstol", "vntol", "gmin", "pivtol", "pivrel", "itl1", "itl2", "itl6", "numdgt", "noacct")
+    (
+        "reltol",
+        "abstol",
+        "vntol",
+        "gmin",
+        "pivtol",
+        "pivrel",
+        "itl1",
+        "itl2",
+        "itl6",
+        "numdgt",
+        "noacct",
+        "seed",
+    )
 )
 """Of tolerances and digits; `measoutfile`, for one, writes a file wherever it says."""
 

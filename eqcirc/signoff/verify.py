@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eqcirc.errors import ConfigError, EqcircError, nearest
-from eqcirc.signoff import layouts, netlists, points, whole
+from eqcirc.signoff import layouts, netlists, points, verilog, whole
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Check, Result, Skipped, Verdict
 from eqcirc.text import one_line
@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     Check("ngspice", "golden vectors in ngspice", points.ngspice),
     Check("ngspice-wasm", "golden vectors in a newer ngspice", points.wasm),
     Check("gnucap", "golden vectors in gnucap", points.gnucap),
+    Check("verilog-a", "the Verilog-A is well formed", verilog.syntax),
     Check("layout-lvs", "the layout is the circuit of dut.cdl (LVS)", layouts.lvs),
     Check("layout-ngspice", "what the layout holds has the same voltages", layouts.simulated),
 )

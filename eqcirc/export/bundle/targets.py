@@ -96,6 +96,11 @@ def check_target(target: str) -> None:
         raise ConfigError(f"target {target!r}: there is no such one; {nearest(target, [ALL, *TARGETS])}")
 
 
+def available(target: str) -> bool:
+    """Return whether what a target needs is installed; one that is not is left out of `all`."""
+    return target != "layout" or find_spec("klayout") is not None
+
+
 def files_of(design: Design, target: str = ALL) -> list[File]:
     """Return all files of a bundle, without the manifest.
 
@@ -105,6 +110,8 @@ def files_of(design: Design, target: str = ALL) -> list[File]:
     """
     check_target(target)
     assessment = Assessment(design)
-    wanted = TARGETS.values() if target == ALL else [TARGETS[target]]
+    wanted = [
+        write for name, write in TARGETS.items() if name == target or (target == ALL and available(name))
+    ]
     files = [*(file for write in wanted for file in write(design)), *_common(assessment)]
     return [readme(assessment, files), *files]
