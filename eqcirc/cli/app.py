@@ -22,6 +22,7 @@ from eqcirc.cli.stability import stability
 from eqcirc.cli.stopping import Patience
 from eqcirc.cli.study import study
 from eqcirc.cli.turing import turing
+from eqcirc.cli.verify import verify
 from eqcirc.errors import EqcircError, SolverError
 from eqcirc.text import lines
 
@@ -72,6 +73,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     check,
     inspect.netlist,
     export,
+    verify,
     stability,
     turing,
     fit,
