@@ -77,7 +77,7 @@ def through_amplifiers(report: Report) -> None:
     chip = eq.Reality(amplifiers=errors).chip(network.build("network", 2, 2, 0), number=1)
     inputs, targets = np.array([[0.5, -0.3], [-0.8, 0.6]]), np.array([[0.1, -0.1], [-0.1, 0.1]])
     solver, cost = eq.IdealSolver(chip.circuit), eq.SquaredError()
-    rule = eq.EqProp(chip.circuit, cost, 1e-8)
+    rule = eq.EqProp(chip.circuit, cost, 1e-9)
     found = rule.measure(solver, chip.parameters, inputs, targets).gradient()
     entries = [(name, k) for name, v in chip.parameters.items() for k in np.ndindex(v.shape)]
     exact = finite_differences(solver, chip.parameters, inputs, targets, cost, entries)

@@ -55,6 +55,12 @@ class Conditions:
 
     def __post_init__(self) -> None:
         """Check what belongs together."""
+        for name in ("write_volts", "write_seconds", "write_joules"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"physical: expected {name} above 0, got {value!r}")
+        if self.settle < 1:
+            raise ConfigError(f"physical: expected at least one sample to settle, got {self.settle}")
         pulse = [self.write_volts is not None, self.write_seconds is not None]
         if any(pulse) and (not all(pulse) or self.write_joules is not None):
             raise ConfigError(

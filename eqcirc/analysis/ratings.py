@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,6 +25,13 @@ class Rating:
     volts: float | None = None
     amperes: float | None = None
     watts: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for quantity in QUANTITIES:
+            limit = getattr(self, quantity)
+            if limit is not None and not 0 < limit < math.inf:
+                raise ConfigError(f"ratings: {self.kind}: expected {quantity} above 0, got {limit!r}")
 
 
 @dataclass(frozen=True)

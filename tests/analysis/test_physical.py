@@ -112,3 +112,9 @@ def test_what_is_refused() -> None:
         Conditions(write_volts=1.0)
     with pytest.raises(ConfigError, match="write_joules alone"):
         Conditions(write_volts=1.0, write_seconds=1.0, write_joules=1.0)
+    with pytest.raises(ConfigError, match="expected volts above 0, got -1"):
+        Rating("synapse", volts=-1)
+    with pytest.raises(ConfigError, match="expected write_joules above 0, got nan"):
+        Conditions(write_joules=math.nan)
+    with pytest.raises(ConfigError, match="at least one sample to settle"):
+        Conditions(settle=0)

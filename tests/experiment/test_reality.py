@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from eqcirc.data import Dataset, Splits
 from eqcirc.errors import CheckpointError, CircuitError, ConfigError
-from eqcirc.experiment.build import build_circuit, build_ideal
+from eqcirc.experiment.build import build_circuit, build_data, build_ideal, build_rule, build_trainer
 from eqcirc.experiment.chips import Yield, chips_of, distribution, reality_of, score_chips
 from eqcirc.experiment.load import load_experiment, parse, to_toml
 from eqcirc.experiment.opened import open_run
@@ -20,6 +21,7 @@ from eqcirc.experiment.reality import _KINDS, Reality, build_reality
 from eqcirc.experiment.run import Run
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
+from eqcirc.learning.writing import Writing
 from eqcirc.reality import Reality as Kinds
 from eqcirc.solvers.ideal.solver import IdealSolver
 
@@ -34,6 +36,7 @@ CHIP: dict[str, Any] = {
     "window": {"lowest": 1e-7, "highest": 1e-5, "bits": 6},
     "programming": {"relative": 0.02, "absolute": 1e-8},
     "mismatch": {"sigma": 0.1},
+    "drift": {"seconds": 1e4, "exponent": 0.05, "spread": 0.01},
     "stuck": {"lowest": 0.02, "highest": 0.02},
     "wires": {"ohms": 100.0, "columns": "top"},
 }
@@ -185,3 +188,43 @@ def test_the_distribution_of_one_chip_has_no_deviation() -> None:
     assert np.isnan(distribution(np.array([0.5]))["deviation"])
     spread = distribution(np.linspace(0, 1, 101))
     assert (spread["5 %"], spread["median"], spread["most"]) == pytest.approx((0.05, 0.5, 1.0))
+
+
+def test_amplifiers_drift_and_pulses_stand_in_a_file() -> None:
+    """As tables of the experiment, through the circuit and the trainer that are built of it."""
+    text = """
+    [data]
+    name = "xor"
+    [network]
+    hidden = [3]
+    input_gain = 1.0
+    amplifiers = { gain = 4.0 }
+    [reality.amplifiers]
+    sigma = 0.0
+    offset = 0.1
+    output_ohms = 1e3
+    saturation = 2.0
+    [reality.drift]
+    seconds = 1e4
+    exponent = 0.05
+    [reality.window]
+    lowest = 1e-7
+    highest = 1e-5
+    bits = 4
+    even = "resistance"
+    [learning.writing]
+    pulses_up = 50
+    bend_down = 3.0
+    [audit]
+    every = 0
+    """
+    experiment = parse(tomllib.loads(text), "test")
+    data, _ = build_data(experiment)
+    circuit = build_circuit(experiment, 2, 2)
+    names = {e.name for e in circuit.elements}
+    assert {"eq_a1_out", "eq_a1_offset", "eq_a1_clamp"} <= names
+    drifted = circuit.values({"w1": np.full(circuit.parameters["w1"].shape, 1e-5)})["w1"]
+    np.testing.assert_allclose(drifted, 1e-5 * 1e4**-0.05)
+    with IdealSolver(circuit) as solver:
+        trainer = build_trainer(experiment, data, build_rule(experiment, circuit), solver, None)
+    assert trainer.writing == Writing(pulses_up=50, bend_down=3.0)

@@ -55,6 +55,7 @@ REALITIES = {
     "window": Reality(window=Window(0.05 * S, 3 * S)),
     "programming": Reality(programming=ProgrammingNoise(0.05, 0.01 * S)),
     "mismatch": Reality(mismatch=Mismatch(0.2)),
+    "drift": Reality(drift=Drift(1e5, exponent=0.05, spread=0.02)),
     "stuck": Reality(window=Window(0.05 * S, 3 * S), stuck=StuckAt(0.1, 0.1)),
     "wires": Reality(wires=Wires(1e3)),
     "wires of both ends": Reality(wires=Wires(1e3, "both", "both")),
