@@ -27,6 +27,10 @@ Cluster = Annotated[
     typer.Option(help="Dask scheduler to run on: tcp://host:8786 or a scheduler file. Changes no result."),
 ]
 RunFolder = Annotated[Path, typer.Argument(help="Run directory.", show_default=False)]
+Tensorboard = Annotated[
+    Path | None,
+    typer.Option(help="Folder for TensorBoard files of the metrics (pip install 'eqcirc[tensorboard]')."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -99,6 +103,7 @@ def train(
     ] = False,
     workers: Workers = None,
     cluster: Cluster = None,
+    tensorboard: Tensorboard = None,
     as_json: Json = False,
 ) -> None:
     """Train a circuit and leave a run directory behind.
@@ -116,7 +121,7 @@ def train(
     experiment = changed(experiment, ["learning.force=true"] if force else [], "--force")
     folder = out or Path("runs") / experiment.name
     with Run.start(on(experiment, workers, cluster), folder, overwrite=overwrite, begin=begin) as run:
-        _drive(run, as_json)
+        _drive(run, as_json, tensorboard)
 
 
 def resume(
@@ -134,6 +139,7 @@ def resume(
     ] = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    tensorboard: Tensorboard = None,
     as_json: Json = False,
 ) -> None:
     """Continue a run that was interrupted, or that an audit or failing samples stopped.
@@ -143,7 +149,7 @@ def resume(
     Example: `eqcirc resume runs/digits`
     """
     with _taken_up(folder, config, change, workers, cluster) as run:
-        _drive(run, as_json)
+        _drive(run, as_json, tensorboard)
 
 
 def finish(
@@ -188,11 +194,15 @@ def on(experiment: Experiment, workers: int | None, cluster: str | None) -> Expe
     return experiment.model_copy(update={"solver": experiment.solver.model_copy(update=update)})
 
 
-def _drive(run: Run, as_json: bool) -> None:
+def _drive(run: Run, as_json: bool, tensorboard: Path | None) -> None:
     """Train with a progress bar, until done or interrupted, and report."""
+    from contextlib import ExitStack, closing
+
     from eqcirc.cli.output import ProgressBar
     from eqcirc.cli.stopping import Stopping
     from eqcirc.errors import SolverError
+    from eqcirc.learning.observer import Observer, Several
+    from eqcirc.report.tensorboard import TensorBoard
 
     trainer = run.trainer
     state, where = trainer.state, shell(run.folder.path)
@@ -202,9 +212,12 @@ def _drive(run: Run, as_json: bool) -> None:
         typer.secho(f"nothing left to train: {why}; the run is scored once more", err=True)
     try:
         with Stopping() as stopping:
-            with ProgressBar(trainer, quiet=as_json) as bar:
+            with ProgressBar(trainer, quiet=as_json) as bar, ExitStack() as stack:
+                observers: list[Observer] = [bar]
+                if tensorboard is not None:
+                    observers.append(stack.enter_context(closing(TensorBoard(tensorboard))))
                 try:
-                    done = run.train(bar, stopping.asked)
+                    done = run.train(Several(*observers), stopping.asked)
                 except SolverError:
                     typer.secho(
                         f"the run was saved after step {trainer.step} of {trainer.steps}: score it as it is with: "

@@ -27,6 +27,24 @@ Listener = Observer | Callable[[dict[str, Any]], object]
 """What `Trainer.run` takes: a plain function is called after every epoch, with its line of the metrics."""
 
 
+class Several:
+    """Tells several observers, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        """Remember whom to tell."""
+        self._observers = observers
+
+    def on_batch(self, trainer: Trainer, samples: int) -> None:
+        """See `Observer.on_batch`."""
+        for observer in self._observers:
+            observer.on_batch(trainer, samples)
+
+    def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        """See `Observer.on_epoch`."""
+        for observer in self._observers:
+            observer.on_epoch(trainer, row)
+
+
 class _Epochs:
     """Calls a function after every epoch."""
 

@@ -38,11 +38,13 @@ class ProgressBar:
         )
         self._task: Any = None
         self._began, self._samples = time.perf_counter(), 0
+        self._started, self._first = self._began, 0
 
     def begin(self, trainer: Trainer) -> None:
         """Show where a trainer is, before its first batch is done."""
         self._progress.start()
         self._began, self._samples = time.perf_counter(), 0
+        self._started, self._first = self._began, trainer.step
         self._task = self._progress.add_task(
             "",
             total=trainer.steps,
@@ -67,17 +69,27 @@ class ProgressBar:
         news = f"loss {sums['loss'] / good:.4g}  {self._rate():.0f} samples/s"
         if trainer.data.train.labels is not None:
             news = f"accuracy {sums['right'] / max(1.0, sums['seen']):.1%}  {news}"
+        news += f"  epoch: {self._left(trainer, trainer.n_batches - state.batch)} left, run:"
         self._progress.update(self._task, completed=trainer.step, epoch=state.epoch + 1, news=news)
 
     def on_epoch(self, trainer: Trainer, row: dict[str, Any]) -> None:
         """Print the epoch's line."""
         if not self._quiet:
             width = len(str(trainer.plan.epochs))
-            line = f"epoch {row['epoch']:>{width}}  {epoch_news(row)}  {self._rate():.0f} samples/s"
+            more = trainer.plan.epochs - row["epoch"]
+            left = ""
+            if more > 0 and not self._console.is_terminal:  # where there is one, the bar says it
+                left = f"{self._left(trainer, more * trainer.n_batches)} left  "
+            line = f"epoch {row['epoch']:>{width}}  {epoch_news(row)}  {left}{self._rate():.0f} samples/s"
             self._console.print(line, highlight=False)
         self._began, self._samples = time.perf_counter(), 0
         if row["epoch"] >= trainer.plan.epochs:
             self.end()
+
+    def _left(self, trainer: Trainer, batches: int) -> str:
+        """Return the time that so many batches take, as those since the beginning did."""
+        done = max(trainer.step - self._first, 1)
+        return duration((time.perf_counter() - self._started) * batches / done)
 
     def _rate(self) -> float:
         """Return samples/s of the present epoch."""
@@ -90,6 +102,13 @@ class ProgressBar:
     def __exit__(self, *error: object) -> None:
         """Remove the bar."""
         self.end()
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words: 42 s, 5 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"
 
 
 def epoch_news(row: dict[str, Any]) -> str:

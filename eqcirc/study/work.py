@@ -18,7 +18,7 @@ from eqcirc.learning.trainer import Trainer
 from eqcirc.reality import Reality
 from eqcirc.reality.supply import at_supply
 from eqcirc.solvers.base import Solver
-from eqcirc.study.schema import Corner, Study
+from eqcirc.study.schema import Corner, Engine, Study
 from eqcirc.typing import Array
 
 NOMINAL = Corner(celsius=None, supply=None)
@@ -97,9 +97,16 @@ def kinds_of(study: Study) -> list[str]:
 
 def samples_of(study: Study, experiment: Experiment, unit: Unit, part: int, train: int) -> int:
     """Return how much work a unit is, in samples that are scored."""
-    corners = 1 + (0 if unit.kinds not in (ALL, NOTHING) else len(study.corners))
-    scored = part * corners * len(study.scored_by)
+    corners, engines = conditions(study, unit)
+    scored = part * len(corners) * len(engines)
     return scored + (PASSES * train * _epochs(study, experiment, unit) if unit.trains else 0)
+
+
+def conditions(study: Study, unit: Unit) -> tuple[tuple[Corner, ...], tuple[Engine, ...]]:
+    """Return corners and engines that a unit is scored in; those of the ranking, in the first one of each."""
+    if unit.kinds in (ALL, NOTHING):
+        return (NOMINAL, *study.corners), study.scored_by
+    return (NOMINAL,), study.scored_by[:1]
 
 
 def work(bench: Bench, unit: Unit) -> list[dict[str, Any]]:
@@ -115,8 +122,8 @@ def work(bench: Bench, unit: Unit) -> list[dict[str, Any]]:
 def scores(bench: Bench, unit: Unit, asked: dict[str, Array]) -> Iterator[dict[str, Any]]:
     """Score values under all conditions; line resistance is eliminated beforehand, exactly, for both engines."""
     study, cost = bench.study, build_cost(bench.experiment)
-    corners = (NOMINAL, *study.corners) if unit.kinds in (ALL, NOTHING) else (NOMINAL,)
-    for engine in study.scored_by:
+    corners, engines = conditions(study, unit)
+    for engine in engines:
         solver: Solver | None = None
         try:
             for corner in corners:
