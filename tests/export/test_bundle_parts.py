@@ -163,6 +163,21 @@ def test_neurons_export_their_tunnel_diodes_three_ways(moons: Path) -> None:
     assert "gyrator" in (moons / "README.txt").read_text()
 
 
+def test_neurons_that_are_switched_on_come_to_rest_at_the_golden_vector(moons: Path) -> None:
+    found = ngspice(moons, "tb_tran.sp")
+    expected = {
+        r["name"]: float(r["value"])
+        for r in rows(moons / "golden.csv")
+        if r["kind"] == "node" and r["vector"] == "0"
+    }
+    assert len(expected) > 20
+    for name, value in expected.items():
+        course = found.get(f"v({name})", found.get(f"v(x_dut.{name})"))
+        assert course is not None
+        assert course[-1] == pytest.approx(value, abs=1e-6)
+    assert np.ptp(found["v(op_0)"]) > 0.01
+
+
 BUILDER_LAWS = {
     "esaki": EsakiDiode(),
     "esaki with another exponent": EsakiDiode(fall_exponent=2.0),

@@ -126,6 +126,11 @@ def _verify(files: Sequence[File]) -> list[str]:
             "        v(x_dut.net) inside, i(v_pin) the current into a pin. If there is v(eq_hold), take the"
         ]
         lines += ["        rows where it is 0. Each value is within abs_tol + rel_tol * |value|"]
+    if "tb_tran.sp" in there:
+        lines += [
+            "      ngspice -n -b -r out.raw tb_tran.sp",
+            "        its last row is vector 0 of golden.csv, too",
+        ]
     if "tb_gnucap.ckt" in there:
         lines += [
             "      gnucap -b tb_gnucap.ckt",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.export.bundle.assessment import Assessment
-from eqcirc.export.bundle.bench import tb_gnucap, tb_op
+from eqcirc.export.bundle.bench import tb_gnucap, tb_op, tb_tran
 from eqcirc.export.bundle.cdl import cdl
 from eqcirc.export.bundle.chips import chip_files
 from eqcirc.export.bundle.corners import corners_csv
@@ -59,6 +59,9 @@ def _spice(design: Design) -> Iterator[File]:
         yield text("models_poly.sp", poly, "the same as models.sp, POLY instead of B sources")
         bench = tb_gnucap(structure, circuit, design.golden, head)
         yield text("tb_gnucap.ckt", bench, "test bench of all golden vectors, gnucap")
+    if design.golden.settling is not None:
+        bench = tb_tran(structure, circuit, design.golden, head)
+        yield text("tb_tran.sp", bench, "test bench that switches vector 0 on, ngspice")
     yield from verilog_files(structure, head)
     yield from flavour_files(design)
     yield from native_files(design)
