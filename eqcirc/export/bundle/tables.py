@@ -11,6 +11,8 @@ import numpy as np
 
 from eqcirc.text import ascii_line
 
+MOST = 32_000  # characters of a cell; spreadsheets take little more
+
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """Return a CSV file; None and NaN are empty cells."""
@@ -33,5 +35,5 @@ def _cell(value: Any) -> str | int:
 
 def safe(text: object) -> str:
     """Return a text cell; a leading apostrophe keeps spreadsheets from taking it for a formula."""
-    line = ascii_line(text)
+    line = ascii_line(text, most=MOST)
     return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line

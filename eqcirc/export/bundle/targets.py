@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
+from eqcirc.board.files import board_files
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.bench import tb_gnucap, tb_op
@@ -87,7 +88,12 @@ def _layout(design: Design) -> Iterator[File]:
     yield from layout_files(design)
 
 
-TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {"spice": _spice, "cdl": _cdl, "layout": _layout}
+TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {
+    "spice": _spice,
+    "cdl": _cdl,
+    "layout": _layout,
+    "board": board_files,
+}
 
 
 def check_target(target: str) -> None:
