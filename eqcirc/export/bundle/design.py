@@ -15,13 +15,12 @@ from eqcirc.data import Dataset
 from eqcirc.experiment.provenance import fingerprint
 from eqcirc.export.bundle.build import build
 from eqcirc.export.bundle.golden import Golden, golden
+from eqcirc.export.bundle.ratings import Rating
 from eqcirc.export.bundle.structure import Structure
 from eqcirc.reality import Reality
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.typing import Array
-
-Rating = tuple[float | None, float | None, float | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class Design:
         outputs: what each output means.
         facts: of where it comes from, such as the seed of a run.
         notes: sentences for the heads of netlists.
-        ratings: greatest voltage, current and power (V, A, W; None for unknown) of devices, by their SPICE letter.
+        ratings: of devices, by their SPICE letter.
     """
 
     circuit: Circuit
