@@ -8,10 +8,10 @@ care how well. Writes results/bundles.json, a table of verdicts, and a picture o
 
 from __future__ import annotations
 
+import resource
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -41,24 +41,30 @@ def trained(name: str, folder: Path) -> Path:
 def crossbar() -> Circuit:
     """Return a passive crossbar of 64 rows and 64 columns; each column has 1 kohm to ground."""
     builder, rng = CircuitBuilder("crossbar64"), np.random.default_rng(0)
-    rows, columns = builder.inputs("row", 64), builder.nodes("column", 64)
+    rows, columns = builder.input("row", 64), builder.nodes("column", 64)
     builder.crossbar("w", rows, columns, np.exp(rng.uniform(np.log(1e-7), np.log(1e-5), (64, 64))))
     builder.conductance("load", columns, np.zeros(64, np.intp), 1e-3)
     return builder.build(columns)
 
 
+def spent() -> float:
+    """Return seconds of processor time of this process and of those that it started and that have ended."""
+    parts = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(part.ru_utime + part.ru_stime for part in parts)
+
+
 def handed_off(name: str, folder: Path) -> tuple[Path, float]:
-    """Export a bundle; return its folder and the seconds that it took."""
+    """Export a bundle; return its folder and the seconds of processor time that it took."""
     to = folder / f"bundle-{name}"
     if name == "crossbar64":
         circuit, x = crossbar(), np.random.default_rng(1).uniform(-1, 1, (8, 64))
-        began = time.monotonic()
+        began = spent()
         export_bundle(circuit, to, inputs=x)
     else:
         run = trained(name, folder)
-        began = time.monotonic()
+        began = spent()
         export_bundle(run, to)
-    return to, time.monotonic() - began
+    return to, spent() - began
 
 
 def rows(name: str, found: Verification) -> list[str]:
@@ -78,13 +84,16 @@ def main() -> None:
         place.mkdir(parents=True, exist_ok=True)
         for name in ("digits", "moons-fhn", "crossbar64"):
             to, seconds = handed_off(name, place)
+            began = spent()
             found = verify_bundle(to)
+            checking = spent() - began
             write_reports(found)
             counts = {str(verdict): found.count(verdict) for verdict in Verdict}
             size = sum(path.stat().st_size for path in to.rglob("*") if path.is_file())
             report.content[name] = counts | {
-                "seconds of the export": seconds,
-                "seconds of the checks": found.seconds,
+                "seconds of the export, processor": seconds,
+                "seconds of the checks, processor": checking,
+                "seconds of the checks, by the clock": found.seconds,
                 "bytes": size,
                 "checks": {
                     r.check.key: {"verdict": str(r.verdict), "by": r.tool, **r.numbers} for r in found.results
@@ -97,10 +106,11 @@ def main() -> None:
                 )
             report.claim(f"{name}: checks that fail", found.count(Verdict.FAILED), "<= 0")
             if name == "digits":
-                report.claim("digits: export (s)", seconds, f"<= {MOST_EXPORT:g}")
-                report.claim("digits: all checks (s)", found.seconds, f"<= {MOST_VERIFY:g}")
+                report.claim("digits: export (s of processor time)", seconds, f"<= {MOST_EXPORT:g}")
+                report.claim("digits: all checks (s of processor time)", checking, f"<= {MOST_VERIFY:g}")
             table += rows(name, found)
-            shutil.copy(to / "layout/layout.png", RESULTS / f"bundles_{name}.png")
+            if name == "digits":
+                shutil.copy(to / "layout/layout.png", report.picture())
     (RESULTS / "bundles.md").write_text("\n".join([*table, ""]), encoding="utf-8")
     report.write()
 
