@@ -20,6 +20,7 @@ from eqcirc.cli.fit import fit
 from eqcirc.cli.stability import stability
 from eqcirc.cli.stopping import Patience
 from eqcirc.cli.turing import turing
+from eqcirc.cli.verify import verify
 from eqcirc.errors import EqcircError, SolverError
 from eqcirc.text import lines
 
@@ -68,6 +69,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     check,
     inspect.netlist,
     export,
+    verify,
     stability,
     turing,
     fit,

@@ -19,7 +19,7 @@ def export(
             show_default=False,
         ),
     ],
-    target: Annotated[str, typer.Option(help="Which files: spice, cdl or all.")] = "all",
+    target: Annotated[str, typer.Option(help="Which files: spice, cdl, layout, board or all.")] = "all",
     vectors: Annotated[
         int, typer.Option(min=1, help="How many samples of the test part become golden vectors.")
     ] = 8,

@@ -47,7 +47,7 @@ def export_bundle(
         parameters: values by element name; of a circuit only.
         inputs: (n, n_features) samples of the golden vectors; of a circuit only.
         nudge: of those samples, for nudged vectors; of a circuit only.
-        target: "spice", "cdl" or "all".
+        target: "spice", "cdl", "layout", "board" or "all".
         vectors: how many samples of the test part of a run.
         rating: what parts bear, such as "r:W=0.1" and "d:V=75".
 

@@ -25,7 +25,7 @@ MOST_PORTS = 900  # of an instance; ngspice 39 leaves its process at about 1,000
 MOST_PORTS_GNUCAP = 99
 MOST_PRINTED = 60
 TRANSIENT = ".options reltol=1e-6 vntol=1e-9 abstol=1e-15 gmin=1e-15 itl4=100 noacct"
-GNUCAP = ".options numdgt=10 reltol=1e-9 abstol=1e-15 vntol=1e-12 gmin=1e-15"
+GNUCAP = ".options numdgt=10 reltol=1e-6 abstol=1e-12 vntol=1e-9 gmin=1e-15"
 
 
 def held(structure: Structure) -> list[Pin]:

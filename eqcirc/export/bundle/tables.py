@@ -12,6 +12,7 @@ import numpy as np
 
 from eqcirc.text import ascii_line
 
+MOST = 32_000  # characters of a cell; spreadsheets take little more
 _PLAIN = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.,:\[\]]{0,100}")
 
 
@@ -38,5 +39,5 @@ def safe(text: object) -> str:
     """Return a text cell; a leading apostrophe keeps spreadsheets from taking it for a formula."""
     if isinstance(text, str) and _PLAIN.fullmatch(text):  # nearly all, and there are many
         return text
-    line = ascii_line(text)
+    line = ascii_line(text, most=MOST)
     return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line

@@ -6,7 +6,9 @@ A target is a function from a `Design` to files; another one is added here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 
+from eqcirc.board.files import board_files
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.bench import tb_gnucap, tb_op, tb_tran
@@ -78,13 +80,34 @@ def _cdl(design: Design) -> Iterator[File]:
     yield text("stubs.sp", empty, "empty blocks, for tools that read dut.sp and know no sources")
 
 
-TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {"spice": _spice, "cdl": _cdl}
+def _layout(design: Design) -> Iterator[File]:
+    """Yield the layout of the crossbars, and the netlists that it is compared with."""
+    if find_spec("klayout") is None:
+        raise ConfigError(
+            "a layout needs klayout: pip install 'eqcirc[fabrication]'; --target spice needs nothing"
+        )
+    from eqcirc.layout.files import layout_files
+
+    yield from layout_files(design)
+
+
+TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {
+    "spice": _spice,
+    "cdl": _cdl,
+    "layout": _layout,
+    "board": board_files,
+}
 
 
 def check_target(target: str) -> None:
     """Raise `ConfigError` for a target that there is not."""
     if target != ALL and target not in TARGETS:
         raise ConfigError(f"target {target!r}: there is no such one; {nearest(target, [ALL, *TARGETS])}")
+
+
+def available(target: str) -> bool:
+    """Return whether what a target needs is installed; one that is not is left out of `all`."""
+    return target != "layout" or find_spec("klayout") is not None
 
 
 def files_of(design: Design, target: str = ALL) -> list[File]:
@@ -96,6 +119,8 @@ def files_of(design: Design, target: str = ALL) -> list[File]:
     """
     check_target(target)
     assessment = Assessment(design)
-    wanted = TARGETS.values() if target == ALL else [TARGETS[target]]
+    wanted = [
+        write for name, write in TARGETS.items() if name == target or (target == ALL and available(name))
+    ]
     files = [*(file for write in wanted for file in write(design)), *_common(assessment)]
     return [readme(assessment, files), *files]

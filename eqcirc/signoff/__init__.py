@@ -1,0 +1,1 @@
+"""Checks of a bundle for fabrication by other people's tools (`eqcirc verify`)."""
