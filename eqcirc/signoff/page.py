@@ -68,7 +68,7 @@ def as_json(verification: Verification) -> dict[str, Any]:
         "design": bundle.manifest.design,
         "manifest_sha256": hashlib.sha256(bundle.manifest_bytes).hexdigest(),
         "passed": verification.passed,
-        **{str(verdict): verification.count(verdict) for verdict in Verdict},
+        "counts": {str(verdict): verification.count(verdict) for verdict in Verdict},
         "seconds": round(verification.seconds, 3),
         "eqcirc": version("eqcirc"),
         "python": platform.python_version(),
