@@ -66,7 +66,9 @@ def parts(structure: Structure) -> list[Part]:
     found = []
     for path, nets, device in _placed(structure):
         if device.letter == "x":
-            found.append(Part(designator("J"), device.model, _header(len(nets)), nets, path))
+            found += [
+                Part(designator("J"), device.model, _header(len(some)), some, path) for some in _headers(nets)
+            ]
         elif device.letter == "r":
             found.append(_resistor(designator("R"), nets, path, device.value or 0.0))
         elif device.letter == "d":
@@ -76,12 +78,15 @@ def parts(structure: Structure) -> list[Part]:
             letter, unit = _LETTERS[device.letter], {"c": "F", "l": "H"}[device.letter]
             value = f"{_short(device.value or 0.0)}{unit}"
             found.append(Part(designator(letter), value, _FOOTPRINTS[device.letter], nets, path))
-    names = [pin.name for pin in structure.pins]
-    for k in range(0, len(names), MOST_PINS):
-        some = tuple(names[k : k + MOST_PINS])
-        what = f"pins {k + 1} to {k + len(some)}"
+    for k, some in enumerate(_headers(tuple(pin.name for pin in structure.pins))):
+        what = f"pins {k * MOST_PINS + 1} to {k * MOST_PINS + len(some)}"
         found.append(Part(designator("J"), what, _header(len(some)), some, "ports of the circuit"))
     return found
+
+
+def _headers(nets: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return nets in groups that a header has pins for."""
+    return [nets[k : k + MOST_PINS] for k in range(0, len(nets), MOST_PINS)]
 
 
 def _placed(structure: Structure) -> Iterator[tuple[str, tuple[str, ...], Device]]:

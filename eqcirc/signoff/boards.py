@@ -87,9 +87,11 @@ def _against_circuit(bundle: Bundle, listed: list[dict[str, str]]) -> list[str]:
     """Return where the list of parts is not the circuit: another net, another value, a device that is not there."""
     devices = devices_of(bundle.deck("dut.sp"), bundle.manifest.top)
     problems = []
+    placed: dict[str, tuple[dict[str, str], list[str]]] = {}
+    for row in listed:  # blocks with many pins have several headers
+        placed.setdefault(row["device"], (row, []))[1].extend(row["nets"].split())
     ports: list[str] = []
-    for row in listed:
-        nets = row["nets"].split()
+    for row, nets in placed.values():
         device = devices.pop(row["device"], None)
         if device is None:
             ports += nets

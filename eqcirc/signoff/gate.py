@@ -47,21 +47,9 @@ _SIMPLE = (
     ".modify",
     ".end",
 )
-_OPTIONS = frozenset(
-    (
-        "reltol",
-        "abstol",
-        "vntol",
-        "gmin",
-        "pivtol",
-        "pivrel",
-        "itl1",
-        "itl2",
-        "itl6",
-        "numdgt",
-        "noacct",
-        "seed",
-    )
+_OPTIONS = (
+    *("reltol", "abstol", "vntol", "gmin", "pivtol", "pivrel", "itl1", "itl2", "itl4", "itl6"),
+    *("numdgt", "noacct", "seed"),
 )
 """Of tolerances and digits; `measoutfile`, for one, writes a file wherever it says."""
 

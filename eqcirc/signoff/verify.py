@@ -25,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     Check("graph-netgen", "dut.sp and dut.cdl are the same circuit, says netgen", netlists.netgen),
     Check("cadence", "the CDL for Cadence says the same as the plain one", netlists.flavours),
     Check("ngspice", "golden vectors in ngspice", points.ngspice),
+    Check("ngspice-tran", "switched on, the circuit comes to the first golden vector", points.settled),
     Check("ngspice-wasm", "golden vectors in a newer ngspice", points.wasm),
     Check("gnucap", "golden vectors in gnucap", points.gnucap),
     Check("verilog-a", "the Verilog-A is well formed", verilog.syntax),
