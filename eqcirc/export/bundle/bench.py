@@ -24,7 +24,7 @@ VECTOR, HOLD = "eq_vector", "eq_hold"
 MOST_PORTS = 900  # of an instance; ngspice 39 leaves its process at about 1,000
 MOST_PORTS_GNUCAP = 99
 MOST_PRINTED = 60
-TRANSIENT = ".options reltol=1e-6 vntol=1e-9 abstol=1e-15 gmin=1e-15 itl4=100 noacct"
+TRANSIENT = Tolerances(1e-6, 1e-9, 1e-15)
 GNUCAP = ".options numdgt=10 reltol=1e-6 abstol=1e-12 vntol=1e-9 gmin=1e-15"
 
 
@@ -126,7 +126,9 @@ def tb_tran(structure: Structure, circuit: Circuit, golden: Golden, notes: Seque
     assert golden.settling is not None
     step, seconds = golden.settling
     why = f"run: ngspice -b -r out.raw tb_tran.sp; after {seconds:.3g} s the circuit is at vector 0 of golden.csv"
-    lines = tb_one(structure, circuit, replace(golden, holding=None), [*notes, why], "models.sp", TRANSIENT)
+    lines = tb_one(
+        structure, circuit, replace(golden, holding=None), [*notes, why], "models.sp", TRANSIENT.line()
+    )
     shown = " ".join(f"v({pin.name})" for pin in structure.pins if pin.direction == "output")
     ends = [".temp 27", f".tran {step:.3g} {seconds:.3g} uic", f".print tran {shown}", ".end", ""]
     return "\n".join([*lines, *ends])

@@ -20,7 +20,10 @@ from eqcirc.export.bundle.structure import Structure
 from eqcirc.reality import Reality
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.free_phase import InitialState, Start
+from eqcirc.text import ascii_line
 from eqcirc.typing import Array
+
+MOST_NOTE = 1000  # characters; names of classes can be many
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,9 @@ class Design:
 
     @cached_property
     def head(self) -> tuple[str, ...]:
-        """Sentences for the head of every netlist."""
+        """Sentences for the head of every netlist, each a line of ASCII without back-quotes."""
         made = f"{self.circuit.name}: design {self.digest}, by eqcirc {version('eqcirc')}"
         units = "units: V, A, ohm, F, H; temperature 27 degrees Celsius"
-        return made, *self.notes, units
+        return tuple(
+            ascii_line(note, most=MOST_NOTE).replace("`", "'") for note in (made, *self.notes, units)
+        )

@@ -143,6 +143,7 @@ def _verify(files: Sequence[File]) -> list[str]:
     if "dut.cdl" in there:
         lines += ["      a layout: LVS against dut.cdl. klayout and netgen take swapped inputs for a match:"]
         lines += ["        compare the pins by name, and the order of ports with the manifest"]
+    lines += ["      all of it by eqcirc, which is Python and free: eqcirc verify ."]
     return [*lines, "      on the bench: apply and feed what golden.csv says, and read the nodes", ""]
 
 
