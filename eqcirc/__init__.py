@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from eqcirc.report.page.page import Report as Report
     from eqcirc.report.page.page import write_report as write_report
     from eqcirc.report.progress import ProgressBar as ProgressBar
+    from eqcirc.signoff.verify import verify_bundle as verify_bundle
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
     from eqcirc.solvers.free_phase import InitialState as InitialState
@@ -191,6 +192,7 @@ _HOME = {
     "Observer": "learning.observer",
     "ProgressBar": "report.progress",
     "export_bundle": "experiment.handoff",
+    "verify_bundle": "signoff.verify",
     "to_pyspice": "export.pyspice",
     "advise": "verify.advice",
     "runs_frame": "experiment.listing",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from eqcirc.experiment.opened import Opened, first, open_source
 from eqcirc.experiment.reality import build_reality
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.folder import check_folder
+from eqcirc.export.bundle.ratings import ratings
 from eqcirc.export.bundle.targets import ALL, check_target
 from eqcirc.export.bundle.write import write_bundle
 from eqcirc.learning.evaluate import targets_of
@@ -34,6 +37,7 @@ def export_bundle(
     nudge: Nudge | None = None,
     target: str = ALL,
     vectors: int = VECTORS,
+    rating: Sequence[str] = (),
 ) -> Path:
     """Write a bundle for fabrication: netlists, golden vectors, tables and a manifest. See docs/fabrication.md.
 
@@ -43,8 +47,9 @@ def export_bundle(
         parameters: values by element name; of a circuit only.
         inputs: (n, n_features) samples of the golden vectors; of a circuit only.
         nudge: of those samples, for nudged vectors; of a circuit only.
-        target: "spice", "cdl" or "all".
+        target: "spice", "cdl", "layout", "board" or "all".
         vectors: how many samples of the test part of a run.
+        rating: what parts bear, such as "r:W=0.1" and "d:V=75".
 
     Returns:
         the folder.
@@ -57,15 +62,16 @@ def export_bundle(
     folder = Path(folder)
     check_target(target)
     check_folder(folder)
+    borne = ratings(rating)
     if isinstance(source, Circuit):
         if inputs is None:
             raise DataError("expected inputs (n, n_features) for the golden vectors of a circuit, got None")
         asked = source.parameters | source.given(parameters or {})
-        design = Design(source, asked, np.atleast_2d(np.asarray(inputs, np.float64)), nudge)
+        design = Design(source, asked, np.atleast_2d(np.asarray(inputs, np.float64)), nudge, ratings=borne)
     else:
         expect("source", source, (str, Path, Opened), "a run directory, an opened run or a circuit")
         opened = source if isinstance(source, Opened) else open_source(Path(source))
-        design = design_of(opened, vectors)
+        design = replace(design_of(opened, vectors), ratings=borne)
     write_bundle(design, folder, target)
     return folder
 

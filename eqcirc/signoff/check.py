@@ -32,12 +32,14 @@ class Outcome:
         found: what was looked at, in a sentence.
         tool: what looked, with its version.
         numbers: key figures by name, with their unit in the name.
+        files: what a tool made on the way, to be looked at; by name.
     """
 
     problems: list[str]
     found: str
     tool: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Result:
         tool: what looked.
         numbers: key figures.
         seconds: how long it took.
+        files: what the tool made.
     """
 
     check: Check
@@ -76,3 +79,4 @@ class Result:
     tool: str
     numbers: dict[str, float]
     seconds: float
+    files: dict[str, bytes] = field(default_factory=dict)

@@ -28,7 +28,7 @@ _DRAWN = (
 _WORD = rf"(?:{_NODE}|{_NUMBER}|{_NAME}=(?:{_NUMBER}|{_NAME})|poly\(\d\)|{_DRAWN})"
 _PLAIN = re.compile(rf"{_WORD}(?: {_WORD})*")
 _EXPRESSION = re.compile(r"[a-z0-9_.,()+*/<>=?:&| -]+")
-_MODEL = re.compile(rf"\.model {_NAME} (?:d|npn|pnp|nmos|pmos)\(?(?: ?{_NAME}=(?:{_NUMBER}))*\)?")
+_MODEL = re.compile(rf"\.model {_NAME} d\(?(?: ?{_NAME}=(?:{_NUMBER}))*\)?")
 _PRINT = re.compile(r"\.print (?:dc|op|tran)(?: [vi]\([a-z0-9_.#]+\))+")
 _STATES = re.compile(r"\.(?:nodeset|ic)(?: v\([a-z0-9_.]+\)=[0-9e.+-]+)+")
 _PATTERNS = {".model": _MODEL, ".print": _PRINT, ".nodeset": _STATES, ".ic": _STATES}
@@ -47,21 +47,9 @@ _SIMPLE = (
     ".modify",
     ".end",
 )
-_OPTIONS = frozenset(
-    (
-        "reltol",
-        "abstol",
-        "vntol",
-        "gmin",
-        "pivtol",
-        "pivrel",
-        "itl1",
-        "itl2",
-        "itl6",
-        "numdgt",
-        "noacct",
-        "seed",
-    )
+_OPTIONS = (
+    *("reltol", "abstol", "vntol", "gmin", "pivtol", "pivrel", "itl1", "itl2", "itl4", "itl6"),
+    *("numdgt", "noacct", "seed"),
 )
 """Of tolerances and digits; `measoutfile`, for one, writes a file wherever it says."""
 

@@ -23,6 +23,7 @@ COLUMNS = ("vector", "phase", "kind", "name", "value", "abs_tol", "rel_tol")
 KINDS = ("apply", "feed", "node", "branch")
 MOST_VOLTS = 1e-6  # of an absolute tolerance
 MOST_RELATIVE = 1e-6  # of a relative one; of the largest current, too
+NO_CURRENT = 1e-12  # A; below, a current is none
 INSTANCE = "x_dut"
 SHOWN = 3
 
@@ -74,7 +75,7 @@ def read_golden(bundle: Bundle, path: str = "golden.csv") -> list[Quantity]:
         found.append((str(kind), str(name), values, absolute, relative))
     _check_complete(bundle, path, {(kind, name) for kind, name, *_ in found})
     largest = max((float(np.abs(v).max()) for kind, _, v, *_ in found if kind == "branch"), default=0.0)
-    most = {"branch": MOST_RELATIVE * largest}
+    most = {"branch": MOST_RELATIVE * max(largest, NO_CURRENT)}
     return [
         Quantity(kind, name, v, _tolerance(v, absolute, relative, most.get(kind, MOST_VOLTS)))
         for kind, name, v, absolute, relative in found

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import json
 import platform
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from eqcirc.errors import CheckpointError, ConfigError
+from eqcirc.errors import CheckpointError, ConfigError, DataError
 from eqcirc.files import write_atomically
 from eqcirc.signoff.bundle import MANIFEST
 from eqcirc.signoff.check import Result, Verdict
@@ -21,6 +22,8 @@ from eqcirc.signoff.whole import OWN
 from eqcirc.text import one_line
 
 JSON, HTML = "report.json", "report.html"
+LAYOUT = "layout/layout.png"
+MOST_IMAGE = 3_000_000  # bytes on a page
 
 
 def check_place(folder: Path) -> None:
@@ -47,8 +50,11 @@ def write_reports(verification: Verification) -> list[Path]:
     except OSError as error:
         raise CheckpointError(f"cannot write into {place}: {error.strerror}") from error
     text = json.dumps(as_json(verification), indent=1, allow_nan=False) + "\n"
-    write_atomically(place / JSON, text.encode())
-    write_atomically(place / HTML, _html(verification).encode())
+    contents = {JSON: text.encode(), HTML: _html(verification).encode()}
+    for result in verification.results:
+        contents |= result.files
+    for name, content in contents.items():
+        write_atomically(place / name, content)
     return [place / JSON, place / HTML]
 
 
@@ -62,7 +68,7 @@ def as_json(verification: Verification) -> dict[str, Any]:
         "design": bundle.manifest.design,
         "manifest_sha256": hashlib.sha256(bundle.manifest_bytes).hexdigest(),
         "passed": verification.passed,
-        **{str(verdict): verification.count(verdict) for verdict in Verdict},
+        "counts": {str(verdict): verification.count(verdict) for verdict in Verdict},
         "seconds": round(verification.seconds, 3),
         "eqcirc": version("eqcirc"),
         "python": platform.python_version(),
@@ -72,7 +78,7 @@ def as_json(verification: Verification) -> dict[str, Any]:
 
 def _result(result: Result) -> dict[str, Any]:
     content = asdict(result)
-    del content["check"]
+    del content["check"], content["files"]
     numbers = {name: value if abs(value) < float("inf") else None for name, value in result.numbers.items()}
     content |= {"verdict": str(result.verdict), "numbers": numbers, "seconds": round(result.seconds, 3)}
     return {"check": result.check.key, "title": result.check.title, **content}
@@ -128,14 +134,22 @@ def _html(verification: Verification) -> str:
 
 
 def _pictures(verification: Verification) -> list[tuple[str, str]]:
-    """Return captions and images of the pictures that the bundle has."""
+    """Return captions and images of layout and board."""
     bundle = verification.bundle
-    known = {
-        "layout/layout.png": "The layout, drawn by klayout.",
-        "board/board.png": "The board, drawn by KiCad.",
-    }
+    images = []
+    if bundle.has(LAYOUT):
+        with suppress(DataError):
+            images.append(
+                ("A corner of the largest crossbar, drawn by klayout.", "png", bundle.content(LAYOUT))
+            )
+    for result in verification.results:
+        images += [
+            ("The parts of the board, drawn by KiCad; they are not placed yet.", "svg+xml", content)
+            for name, content in result.files.items()
+            if name.endswith(".svg")
+        ]
     return [
-        (caption, "data:image/png;base64," + base64.b64encode(bundle.content(path)).decode())
-        for path, caption in known.items()
-        if bundle.has(path)
+        (caption, f"data:image/{kind};base64," + base64.b64encode(content).decode())
+        for caption, kind, content in images
+        if len(content) <= MOST_IMAGE
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from eqcirc.signoff.check import Outcome, Skipped
 from eqcirc.signoff.golden import Difference, at_vectors, compare, read_golden
 
 SECONDS = 300.0
+SETTLED = 1e-5  # V, and the same part of the largest current: what a transient's tolerances leave
 GNUCAP_VOLTS = 1e-4
 GNUCAP_AMPERES = 1e-4  # of the largest current
 """gnucap has other values of k and q, and stops iterating earlier."""
@@ -47,6 +49,24 @@ def compared(bundle: Bundle, vectors: engines.Vectors, path: str = "golden.csv")
     manifest = bundle.manifest
     there = at_vectors(vectors, manifest.held, manifest.vectors)
     return compare(read_golden(bundle, path), there, {port.name for port in manifest.ports})
+
+
+def settled(bundle: Bundle) -> Outcome:
+    """Run tb_tran.sp in ngspice, which switches the circuit on: at the end it has to be at the first golden vector."""
+    bundle.need("tb_tran.sp", "golden.csv")
+    deck, tool = bundle.deck("tb_tran.sp"), engines.ngspice_tool()
+    if tool.path is None:
+        raise EngineError(tool.missing)
+    course = engines.ngspice(tool, deck, SECONDS)
+    golden = [replace(q, values=q.values[:1], tolerance=q.tolerance[:1]) for q in read_golden(bundle)]
+    largest = max(float(np.abs(q.values).max()) for q in golden if q.kind == "branch")
+    ports = {port.name for port in bundle.manifest.ports}
+    end = {name: x[-1:] for name, x in course.items()}
+    found = compare(golden, end, ports, volts=SETTLED, amperes=SETTLED * largest)
+    words = (
+        f"{found.compared} numbers at the end of tb_tran.sp against vector 0 of golden.csv, to {SETTLED:g} V"
+    )
+    return Outcome(found.problems, words, tool.version, found.numbers)
 
 
 def gnucap(bundle: Bundle) -> Outcome:

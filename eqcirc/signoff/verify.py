@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eqcirc.errors import ConfigError, EqcircError, nearest
-from eqcirc.signoff import layouts, netlists, points, verilog, whole
+from eqcirc.signoff import boards, layouts, netlists, points, verilog, whole
 from eqcirc.signoff.bundle import Bundle
-from eqcirc.signoff.check import Check, Result, Skipped, Verdict
+from eqcirc.signoff.check import Check, Outcome, Result, Skipped, Verdict
 from eqcirc.text import one_line
 
 CHECKS: tuple[Check, ...] = (
@@ -25,11 +25,13 @@ CHECKS: tuple[Check, ...] = (
     Check("graph-netgen", "dut.sp and dut.cdl are the same circuit, says netgen", netlists.netgen),
     Check("cadence", "the CDL for Cadence says the same as the plain one", netlists.flavours),
     Check("ngspice", "golden vectors in ngspice", points.ngspice),
+    Check("ngspice-tran", "switched on, the circuit comes to the first golden vector", points.settled),
     Check("ngspice-wasm", "golden vectors in a newer ngspice", points.wasm),
     Check("gnucap", "golden vectors in gnucap", points.gnucap),
     Check("verilog-a", "the Verilog-A is well formed", verilog.syntax),
     Check("layout-lvs", "the layout is the circuit of dut.cdl (LVS)", layouts.lvs),
     Check("layout-ngspice", "what the layout holds has the same voltages", layouts.simulated),
+    Check("board-kicad", "KiCad builds the board of the circuit", boards.read_back),
 )
 WORKERS = 2  # most of the time goes into other programs
 
@@ -93,12 +95,12 @@ def verify_bundle(
 def run_check(check: Check, bundle: Bundle) -> Result:
     """Run one check; whatever a strange bundle does to it makes it fail, not end."""
     begun = time.monotonic()
-    verdict, found, tool, numbers = Verdict.FAILED, "", "", {}
+    verdict, outcome, found = Verdict.FAILED, Outcome([], ""), ""
     problems: list[str] = []
     try:
         outcome = check.run(bundle)
         verdict = Verdict.FAILED if outcome.problems else Verdict.PASSED
-        found, tool, numbers, problems = outcome.found, outcome.tool, outcome.numbers, outcome.problems
+        found, problems = outcome.found, outcome.problems
     except Skipped as reason:
         verdict, found = Verdict.SKIPPED, str(reason)
     except EqcircError as error:
@@ -107,4 +109,5 @@ def run_check(check: Check, bundle: Bundle) -> Result:
         problems = [
             f"the check broke off, the bundle is not as expected: {type(error).__name__}: {one_line(error)}"
         ]
-    return Result(check, verdict, found, problems, tool, numbers, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    return Result(check, verdict, found, problems, outcome.tool, outcome.numbers, seconds, outcome.files)

@@ -138,9 +138,11 @@ def test_circuits_with_several_operating_points_are_held_first(tmp_path: Path) -
 
 def test_the_same_run_gives_the_same_bytes(iris: Path, tmp_path: Path) -> None:
     again = eq.export_bundle(CIRCUITS / "iris.toml", tmp_path / "again")
-    assert {p.name: p.read_bytes() for p in iris.iterdir()} == {
-        p.name: p.read_bytes() for p in again.iterdir()
-    }
+    one, other = (
+        {p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in (iris, again)
+    )
+    assert len(one) > 20
+    assert one == other
 
 
 def test_the_manifest_names_every_file_with_its_checksum(iris: Path) -> None:
@@ -291,3 +293,23 @@ def test_large_circuits_stand_flat_in_their_benches(tmp_path: Path) -> None:
     eq.export_bundle(b.build(out), folder, inputs=inputs, target="spice")
     assert max(x for _, x in deviations(folder, ngspice(folder, "tb_op.sp"))) < NEAR
     assert len(files_of(design("divider"))) > 5
+
+
+def test_margins_are_ratings_over_loads(tmp_path: Path) -> None:
+    case = catalogue.CASES["divider"]()
+    folder = tmp_path / "b"
+    eq.export_bundle(case.circuit, folder, inputs=case.inputs[:3], rating=["r:W=1e-6", "r:V=50", "d:A=1"])
+    table = rows(folder / "limits.csv")
+    assert {row["device"][:1] for row in table} == {"r"}
+    for row in table:
+        loads = float(row["v_max_V"]), float(row["p_max_W"])
+        assert float(row["margin"]) == pytest.approx(min(50 / loads[0], 1e-6 / loads[1]))
+        assert row["rating_A"] == ""
+
+
+@pytest.mark.parametrize("word", ["r:W=-1", "r:W=nan", "q:W=1", "r:kg=1", "W=1", "r:W=0.1; rm", ""])
+def test_what_is_no_rating_is_refused_before_anything_is_written(word: str, tmp_path: Path) -> None:
+    circuit = catalogue.CASES["divider"]().circuit
+    with pytest.raises(ConfigError, match="rating"):
+        eq.export_bundle(circuit, tmp_path / "b", inputs=np.ones((1, 1)), rating=[word])
+    assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ eq_vector counts the vectors, so one .dc sweep applies all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices.base import number
@@ -23,6 +24,7 @@ VECTOR, HOLD = "eq_vector", "eq_hold"
 MOST_PORTS = 900  # of an instance; ngspice 39 leaves its process at about 1,000
 MOST_PORTS_GNUCAP = 99
 MOST_PRINTED = 60
+TRANSIENT = Tolerances(1e-6, 1e-9, 1e-15)
 GNUCAP = ".options numdgt=10 reltol=1e-6 abstol=1e-12 vntol=1e-9 gmin=1e-15"
 
 
@@ -117,6 +119,19 @@ def tb_one(
         nodes = circuit.free_nodes
         lines += nodesets([seen(structure, n) for n in nodes.tolist()], golden.voltages[0, nodes])
     return [*lines, end]
+
+
+def tb_tran(structure: Structure, circuit: Circuit, golden: Golden, notes: Sequence[str]) -> str:
+    """Return a bench that switches the first vector on, with nothing charged, until the circuit rests."""
+    assert golden.settling is not None
+    step, seconds = golden.settling
+    why = f"run: ngspice -b -r out.raw tb_tran.sp; after {seconds:.3g} s the circuit is at vector 0 of golden.csv"
+    lines = tb_one(
+        structure, circuit, replace(golden, holding=None), [*notes, why], "models.sp", TRANSIENT.line()
+    )
+    shown = " ".join(f"v({pin.name})" for pin in structure.pins if pin.direction == "output")
+    ends = [".temp 27", f".tran {step:.3g} {seconds:.3g} uic", f".print tran {shown}", ".end", ""]
+    return "\n".join([*lines, *ends])
 
 
 def tb_gnucap(structure: Structure, circuit: Circuit, golden: Golden, notes: Sequence[str]) -> str:

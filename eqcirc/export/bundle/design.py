@@ -15,13 +15,15 @@ from eqcirc.data import Dataset
 from eqcirc.experiment.provenance import fingerprint
 from eqcirc.export.bundle.build import build
 from eqcirc.export.bundle.golden import Golden, golden
+from eqcirc.export.bundle.ratings import Rating
 from eqcirc.export.bundle.structure import Structure
 from eqcirc.reality import Reality
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.free_phase import InitialState, Start
+from eqcirc.text import ascii_line
 from eqcirc.typing import Array
 
-Rating = tuple[float | None, float | None, float | None]
+MOST_NOTE = 1000  # characters; names of classes can be many
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ class Design:
         outputs: what each output means.
         facts: of where it comes from, such as the seed of a run.
         notes: sentences for the heads of netlists.
-        ratings: greatest voltage, current and power (V, A, W; None for unknown) of devices, by their SPICE letter.
+        ratings: of devices, by their SPICE letter.
     """
 
     circuit: Circuit
@@ -84,7 +86,9 @@ class Design:
 
     @cached_property
     def head(self) -> tuple[str, ...]:
-        """Sentences for the head of every netlist."""
+        """Sentences for the head of every netlist, each a line of ASCII without back-quotes."""
         made = f"{self.circuit.name}: design {self.digest}, by eqcirc {version('eqcirc')}"
         units = "units: V, A, ohm, F, H; temperature 27 degrees Celsius"
-        return made, *self.notes, units
+        return tuple(
+            ascii_line(note, most=MOST_NOTE).replace("`", "'") for note in (made, *self.notes, units)
+        )

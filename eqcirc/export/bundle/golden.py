@@ -24,6 +24,9 @@ from eqcirc.typing import Array, Parameters
 
 ABSOLUTE_VOLTS = 1e-6
 RELATIVE = 1e-6
+MOST_STATES = 500
+SLIGHT = 1e-6  # of the smallest capacitance, at nodes that have none
+TIME_CONSTANTS = 30  # e⁻³⁰ is what is left after them
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,8 @@ class Golden:
         currents: (n, node) what leaves every node into the circuit.
         evidence: why these are the operating points.
         holding: siemens that hold a node near its voltage beforehand; None where there is but one operating point.
+        settling: step and length in seconds of a transient that ends at the first vector, if the circuit comes to rest
+            there from nothing charged; None if that is not known, or nothing stores energy.
     """
 
     sample: np.ndarray
@@ -49,6 +54,7 @@ class Golden:
     currents: Array
     evidence: Evidence
     holding: float | None
+    settling: tuple[float, float] | None
 
     def __len__(self) -> int:
         """Return the number of vectors."""
@@ -89,9 +95,14 @@ def golden(
         fed[:, ~circuit.is_free] = 0.0  # a source takes it
         fed += 0.0  # no negative zeros
     repeated = np.repeat(inputs, phases, axis=0)
+    dynamics = Dynamics.of(circuit, parameters, inputs[:1])
+    u = Reduction(circuit).collect(points.free)
+    settling = None
+    if dynamics.stores and points.evidence in (Evidence.PROVEN, Evidence.REACHED):
+        slowest = _slowest(dynamics, u[:1])
+        settling = None if slowest is None else (slowest / 20, TIME_CONSTANTS * slowest)
     holding = None
     if points.evidence != Evidence.PROVEN:
-        u = Reduction(circuit).collect(points.free)
         holding = Dynamics.of(circuit, parameters, inputs).holding(u)
     return Golden(
         np.repeat(np.arange(n), phases),
@@ -102,7 +113,18 @@ def golden(
         leaving(circuit, parameters, voltages, fed),
         points.evidence,
         holding,
+        settling,
     )
+
+
+def _slowest(dynamics: Dynamics, u: Array) -> float | None:
+    """Return the slowest time constant in seconds at an operating point (1, n); None if that is not known."""
+    if dynamics.size > MOST_STATES:
+        return None
+    at, _ = dynamics.bare.linearise(u)
+    storage = dynamics.completed(SLIGHT)
+    rates = np.linalg.eigvals(np.linalg.solve(storage, dynamics.jacobian(at)[0])).real
+    return 1 / float(rates.min()) if rates.min() > 0 else None
 
 
 def current_tolerance(golden: Golden) -> float:

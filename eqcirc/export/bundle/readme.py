@@ -126,6 +126,11 @@ def _verify(files: Sequence[File]) -> list[str]:
             "        v(x_dut.net) inside, i(v_pin) the current into a pin. If there is v(eq_hold), take the"
         ]
         lines += ["        rows where it is 0. Each value is within abs_tol + rel_tol * |value|"]
+    if "tb_tran.sp" in there:
+        lines += [
+            "      ngspice -n -b -r out.raw tb_tran.sp",
+            "        its last row is vector 0 of golden.csv, too",
+        ]
     if "tb_gnucap.ckt" in there:
         lines += [
             "      gnucap -b tb_gnucap.ckt",
@@ -138,6 +143,7 @@ def _verify(files: Sequence[File]) -> list[str]:
     if "dut.cdl" in there:
         lines += ["      a layout: LVS against dut.cdl. klayout and netgen take swapped inputs for a match:"]
         lines += ["        compare the pins by name, and the order of ports with the manifest"]
+    lines += ["      all of it by eqcirc, which is Python and free: eqcirc verify ."]
     return [*lines, "      on the bench: apply and feed what golden.csv says, and read the nodes", ""]
 
 

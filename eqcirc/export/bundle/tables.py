@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from eqcirc.text import ascii_line
+
+MOST = 32_000  # characters of a cell; spreadsheets take little more
+_PLAIN = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.,:\[\]]{0,100}")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
@@ -33,5 +37,7 @@ def _cell(value: Any) -> str | int:
 
 def safe(text: object) -> str:
     """Return a text cell; a leading apostrophe keeps spreadsheets from taking it for a formula."""
-    line = ascii_line(text)
+    if isinstance(text, str) and _PLAIN.fullmatch(text):  # nearly all, and there are many
+        return text
+    line = ascii_line(text, most=MOST)
     return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
+from eqcirc.board.files import board_files
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.export.bundle.assessment import Assessment
-from eqcirc.export.bundle.bench import tb_gnucap, tb_op
+from eqcirc.export.bundle.bench import tb_gnucap, tb_op, tb_tran
 from eqcirc.export.bundle.cdl import cdl
 from eqcirc.export.bundle.chips import chip_files
 from eqcirc.export.bundle.corners import corners_csv
@@ -60,6 +61,9 @@ def _spice(design: Design) -> Iterator[File]:
         yield text("models_poly.sp", poly, "the same as models.sp, POLY instead of B sources")
         bench = tb_gnucap(structure, circuit, design.golden, head)
         yield text("tb_gnucap.ckt", bench, "test bench of all golden vectors, gnucap")
+    if design.golden.settling is not None:
+        bench = tb_tran(structure, circuit, design.golden, head)
+        yield text("tb_tran.sp", bench, "test bench that switches vector 0 on, ngspice")
     yield from verilog_files(structure, head)
     yield from flavour_files(design)
     yield from native_files(design)
@@ -87,7 +91,12 @@ def _layout(design: Design) -> Iterator[File]:
     yield from layout_files(design)
 
 
-TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {"spice": _spice, "cdl": _cdl, "layout": _layout}
+TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {
+    "spice": _spice,
+    "cdl": _cdl,
+    "layout": _layout,
+    "board": board_files,
+}
 
 
 def check_target(target: str) -> None:
