@@ -2,9 +2,9 @@
 
     OPENBLAS_NUM_THREADS=1 python scripts/study_digits.py FOLDER [WORKERS]
 
-harsh     circuits/digits-study.toml: 50 chips of 4 bits, 20 % mismatch; transfer, short training in situ, fine-tuning
+harsh     circuits/studies/digits.toml: 50 chips of 4 bits, 20 % mismatch; transfer, short training in situ, fine-tuning
 long      the first 12 of them, trained in situ as long as the ideal circuit, fine-tuned for 12 epochs
-wires     circuits/digits-wires-study.toml: 50 chips of 6 bits, 5 % mismatch, line resistance; ngspice scores, too
+wires     circuits/studies/digits-wires.toml: 50 chips of 6 bits, 5 % mismatch, line resistance; ngspice scores, too
 
 Studies stay in FOLDER; stopped or killed, the same command goes on. Writes results/study_digits.json, and the page as
 results/study_digits.html and results/study_digits.pdf. An hour on two cores.
@@ -35,7 +35,7 @@ class Lines:
 
 def studies(folder: Path) -> dict[str, eq.Study]:
     """The studies by name; all of them program the values of one ideal run."""
-    harsh = eq.load_study(ROOT / "circuits/digits-study.toml")
+    harsh = eq.load_study(ROOT / "circuits/studies/digits.toml")
     ideal = folder / "harsh/ideal"
     long = harsh.model_copy(
         update={
@@ -48,7 +48,7 @@ def studies(folder: Path) -> dict[str, eq.Study]:
             "corners": (),
         }
     )
-    wires = eq.load_study(ROOT / "circuits/digits-wires-study.toml")
+    wires = eq.load_study(ROOT / "circuits/studies/digits-wires.toml")
     return {"harsh": harsh, "long": long, "wires": wires.model_copy(update={"experiment": ideal})}
 
 

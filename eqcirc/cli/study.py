@@ -38,7 +38,7 @@ def study(
     Every chip is a file of its own, so the same command goes on where it was stopped or killed, to the same results.
     `eqcirc report STUDY` makes a page of them.
 
-    Example: `eqcirc study circuits/digits-study.toml -o studies/digits -w 2`
+    Example: `eqcirc study circuits/studies/digits.toml -o studies/digits -w 2`
     """
     from eqcirc.cli.output import print_json
     from eqcirc.cli.stopping import Stopping

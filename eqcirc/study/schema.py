@@ -86,7 +86,7 @@ def load_study(path: Path | str) -> Study:
         ConfigError: the file is missing, is not TOML, or holds unknown keys or values out of range (all are listed).
     """
     path = Path(path)
-    content = read_toml(path, "study file", "see circuits/digits-study.toml and docs/studies.md")
+    content = read_toml(path, "study file", "see circuits/studies/digits.toml and docs/studies.md")
     return validated(Study, content, str(path), path.parent)
 
 

@@ -26,10 +26,11 @@ from eqcirc.learning.evaluate import Score
 from eqcirc.reality.supply import at_supply
 from eqcirc.study.directory import StudyDirectory
 from eqcirc.study.results import Results
-from eqcirc.study.work import Unit
+from eqcirc.study.work import Unit, units
 from tests.cli.conftest import Result
 from tests.study.conftest import STUDY
 
+ROOT = Path(__file__).parents[2]
 Command = Callable[..., Result]
 Process = Callable[..., "subprocess.Popen[str]"]
 
@@ -292,3 +293,12 @@ def test_folders_that_hold_something_else_are_left_alone(eqcirc: Command, files:
     assert "holds no study" in result.err
     with pytest.raises(CheckpointError, match="not a study directory"):
         eq.open_study("full")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "circuits/studies").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_the_studies_that_come_along_are_valid(path: Path) -> None:
+    study = eq.load_study(path)
+    assert eq.load_experiment(study.experiment).reality is None
+    assert len(units(study)) > study.chips
