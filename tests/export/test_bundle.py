@@ -48,7 +48,7 @@ def iris(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of an imperfect chip."""
     folder = tmp_path_factory.mktemp("bundles") / "chip"
-    eq.export_bundle(CIRCUITS / "iris-chip.toml", folder, vectors=2)
+    eq.export_bundle(CIRCUITS / "iris-chip.toml", folder, vectors=2, target="spice")
     return folder
 
 
