@@ -159,6 +159,18 @@ def test_the_manifest_names_every_file_with_its_checksum(iris: Path) -> None:
     assert [row["pin"] for row in rows(iris / "pins.csv")] == ports
 
 
+def test_the_page_to_read_first_says_what_is_there(iris: Path) -> None:
+    page = (iris / "README.txt").read_text(encoding="ascii")
+    assert "nothing was trained" in page
+    for row in rows(iris / "pins.csv"):
+        assert f"  {row['pin']} " in page
+    for f in json.loads((iris / "MANIFEST.json").read_text())["files"]:
+        if f["path"] != "README.txt":
+            line = next(line for line in page.splitlines() if line.split()[:1] == [f["path"]])
+            assert ("not run here" in line) == (not f["run"])
+    assert "class of output 0: setosa" in page
+
+
 def test_an_imperfect_chip_is_exported_as_it_is(chip: Path) -> None:
     opened = open_source(CIRCUITS / "iris-chip.toml")
     values = opened.circuit.values(opened.parameters)

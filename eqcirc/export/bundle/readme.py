@@ -73,7 +73,9 @@ def _what(design: Design) -> list[str]:
     parts = ", ".join(f"{count[letter]} {names[letter]}" for letter in names if letter in count)
     name = ascii_line(design.circuit.name)
     lines = [name, "=" * len(name), ""]
-    lines += [f"An analog circuit of {parts}, whose values were trained. Top cell: {structure.top.name}."]
+    trained = {True: ", whose values were trained", False: " with its initial values: nothing was trained"}
+    how = trained.get(bool(design.facts["trained"]), "") if "trained" in design.facts else ""
+    lines += [f"An analog circuit of {parts}{how}. Top cell: {structure.top.name}."]
     lines += ["It computes at rest: voltages at the input pins, answer at the output pins.", ""]
     return lines + [ascii_line(note) for note in design.head] + [""]
 
