@@ -16,7 +16,7 @@ from eqcirc.text import counted
 
 SECONDS = 120.0
 SETTLED = 1e-5  # V, and the same part of the largest current: what a transient's tolerances leave
-GNUCAP_VOLTS = 1e-4
+GNUCAP_VOLTS = 3e-4  # its kT/q is another one: 1.9e-4 V were seen behind amplifiers
 GNUCAP_AMPERES = 1e-4  # of the largest current
 """gnucap has other values of k and q, and stops iterating earlier."""
 

@@ -48,7 +48,7 @@ def iris(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of an imperfect chip."""
     folder = tmp_path_factory.mktemp("bundles") / "chip"
-    eq.export_bundle(CIRCUITS / "iris-chip.toml", folder, vectors=2)
+    eq.export_bundle(CIRCUITS / "iris-chip.toml", folder, vectors=2, target="spice")
     return folder
 
 
@@ -157,6 +157,18 @@ def test_the_manifest_names_every_file_with_its_checksum(iris: Path) -> None:
     ports = [port["name"] for port in content["ports"]]
     assert header.replace("\n+", " ").split("\n")[0].split() == ports
     assert [row["pin"] for row in rows(iris / "pins.csv")] == ports
+
+
+def test_the_page_to_read_first_says_what_is_there(iris: Path) -> None:
+    page = (iris / "README.txt").read_text(encoding="ascii")
+    assert "nothing was trained" in page
+    for row in rows(iris / "pins.csv"):
+        assert f"  {row['pin']} " in page
+    for f in json.loads((iris / "MANIFEST.json").read_text())["files"]:
+        if f["path"] != "README.txt":
+            line = next(line for line in page.splitlines() if line.split()[:1] == [f["path"]])
+            assert ("not run here" in line) == (not f["run"])
+    assert "class of output 0: setosa" in page
 
 
 def test_an_imperfect_chip_is_exported_as_it_is(chip: Path) -> None:

@@ -34,14 +34,14 @@ CIRCUITS = Path(__file__).parents[2] / "circuits"
 def moons(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of FitzHugh-Nagumo neurons."""
     folder = tmp_path_factory.mktemp("bundles") / "moons"
-    eq.export_bundle(CIRCUITS / "moons-fhn.toml", folder, vectors=2)
+    eq.export_bundle(CIRCUITS / "moons-fhn.toml", folder, vectors=2, target="spice")
     return folder
 
 
 @pytest.fixture(scope="module")
 def xor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundles") / "xor"
-    eq.export_bundle(CIRCUITS / "xor.toml", folder)
+    eq.export_bundle(CIRCUITS / "xor.toml", folder, target="spice")
     return folder
 
 

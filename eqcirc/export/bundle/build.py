@@ -15,10 +15,11 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import Block as Dense
 from eqcirc.devices import Crossbar, CubicDevice, DualRailCrossbar, Element, PolynomialDevice, TwoTerminal
-from eqcirc.devices.base import figure, number
+from eqcirc.devices.base import number
 from eqcirc.errors import CircuitError
 from eqcirc.export.bundle.names import Names
-from eqcirc.export.bundle.structure import COMMON, Block, Device, Pin, Structure, Tile
+from eqcirc.export.bundle.pins import pins
+from eqcirc.export.bundle.structure import COMMON, Block, Device, Structure, Tile
 from eqcirc.solvers.ngspice.subcircuit import plain_cards
 from eqcirc.typing import Array, NodeArray, Parameters
 
@@ -201,11 +202,11 @@ class _Maker:
         self.devices.append(Device("x", instance, tuple(nets), None, block.name))
 
     def structure(self) -> Structure:
-        pins = tuple(_pins(self.circuit, self.nets, self.devices))
-        top = Tile(self.top_name, tuple(pin.name for pin in pins), tuple(self.devices))
+        ports = tuple(pins(self.circuit, self.nets, self.devices))
+        top = Tile(self.top_name, tuple(pin.name for pin in ports), tuple(self.devices))
         return Structure(
             top,
-            pins,
+            ports,
             tuple(self.tiles),
             tuple(self.blocks.values()),
             tuple(self.models),
@@ -277,29 +278,3 @@ def _poly(piece: Element, value: Array, cards: tuple[str, ...]) -> tuple[tuple[s
     first, anode, cathode, *_ = cards[0].split()
     scaled = " ".join(number(float(value[0]) * c) for c in coefficients)
     return (f"g_{first[2:]} {anode} {cathode} poly(1) {anode} {cathode} 0 {scaled}",), valid
-
-
-def _pins(circuit: Circuit, nets: tuple[str, ...], devices: list[Device]) -> Iterator[Pin]:
-    """Yield inputs, rails, outputs that are neither, and the common net, if anything is at it."""
-    inputs = circuit.inputs
-    seen = {0}
-    columns = (inputs.node.tolist(), inputs.feature.tolist(), inputs.gain.tolist(), inputs.offset.tolist())
-    for node, feature, gain, offset in zip(*columns, strict=True):
-        more = f" + {figure(offset)} V" if offset else ""
-        seen.add(node)
-        yield Pin(nets[node], "input", node, f"{figure(gain)} V * feature {feature}{more}")
-    for rail in circuit.rails:
-        seen.add(rail.node)
-        yield Pin(nets[rail.node], "supply", rail.node, f"{figure(rail.voltage)} V")
-    reads: dict[int, list[str]] = {}
-    weights = circuit.readout.weights.tocoo()
-    for output, k, weight in zip(
-        weights.row.tolist(), weights.col.tolist(), weights.data.tolist(), strict=True
-    ):
-        sign = f"{'-' if weight < 0 else '+'}{'' if abs(weight) == 1 else f'{figure(abs(weight))} * '}"
-        reads.setdefault(int(circuit.readout.nodes[k]), []).append(f"{sign} output {output}")
-    for node, what in reads.items():
-        if node not in seen:
-            yield Pin(nets[node], "output", node, "; ".join(what))
-    if any(nets[0] in device.nets for device in devices):
-        yield Pin(nets[0], "common", 0, "0 V")

@@ -30,6 +30,24 @@ REALISATIONS = {
 }
 """What stands for a block in hardware, by kind: named, not designed here."""
 
+_CHECKS = {
+    "tb_op.sp": """\
+      ngspice -n -b -r out.raw tb_op.sp
+        row k is vector k of golden.csv: v(pin) at pins, v(x_dut.net) inside, i(v_pin) the current into a pin;
+        if there is v(eq_hold), take the rows where it is 0. Each value is within abs_tol + rel_tol * |value|""",
+    "tb_tran.sp": """\
+      ngspice -n -b -r out.raw tb_tran.sp
+        its last row is vector 0 of golden.csv, too""",
+    "tb_gnucap.ckt": """\
+      gnucap -b tb_gnucap.ckt
+        a line for each vector; with diodes 3e-4 V is as near as it gets (another kT/q). Its exit code is always 0,
+        so look for '^ ?' in what it prints""",
+    "dut.cdl": """\
+      a layout: LVS against dut.cdl. klayout and netgen take swapped inputs for a match: compare the pins by name,
+        and the order of ports with the manifest""",
+}
+"""How to check with what is there, by the file that it needs."""
+
 
 def readme(assessment: Assessment, files: Sequence[File]) -> File:
     """Return the page about a bundle of those files."""
@@ -55,7 +73,9 @@ def _what(design: Design) -> list[str]:
     parts = ", ".join(f"{count[letter]} {names[letter]}" for letter in names if letter in count)
     name = ascii_line(design.circuit.name)
     lines = [name, "=" * len(name), ""]
-    lines += [f"An analog circuit of {parts}, whose values were trained. Top cell: {structure.top.name}."]
+    trained = {True: ", whose values were trained", False: " with its initial values: nothing was trained"}
+    how = trained.get(bool(design.facts["trained"]), "") if "trained" in design.facts else ""
+    lines += [f"An analog circuit of {parts}{how}. Top cell: {structure.top.name}."]
     lines += ["It computes at rest: voltages at the input pins, answer at the output pins.", ""]
     return lines + [ascii_line(note) for note in design.head] + [""]
 
@@ -117,32 +137,7 @@ def _files(files: Sequence[File]) -> list[str]:
 def _verify(files: Sequence[File]) -> list[str]:
     there = {file.path for file in files}
     lines = ["HOW TO VERIFY", "", "In this folder:"]
-    if "tb_op.sp" in there:
-        lines += [
-            "      ngspice -n -b -r out.raw tb_op.sp",
-            "        row k is vector k of golden.csv: v(pin) at pins,",
-        ]
-        lines += [
-            "        v(x_dut.net) inside, i(v_pin) the current into a pin. If there is v(eq_hold), take the"
-        ]
-        lines += ["        rows where it is 0. Each value is within abs_tol + rel_tol * |value|"]
-    if "tb_tran.sp" in there:
-        lines += [
-            "      ngspice -n -b -r out.raw tb_tran.sp",
-            "        its last row is vector 0 of golden.csv, too",
-        ]
-    if "tb_gnucap.ckt" in there:
-        lines += [
-            "      gnucap -b tb_gnucap.ckt",
-            "        a line for each vector; with diodes 2e-4 V is as near as",
-        ]
-        lines += [
-            "        it gets (another kT/q). It says 'did not converge' at times, and goes on until it does;"
-        ]
-        lines += ["        its exit code is always 0"]
-    if "dut.cdl" in there:
-        lines += ["      a layout: LVS against dut.cdl. klayout and netgen take swapped inputs for a match:"]
-        lines += ["        compare the pins by name, and the order of ports with the manifest"]
+    lines += [line for path, said in _CHECKS.items() if path in there for line in said.splitlines()]
     lines += ["      all of it by eqcirc, which is Python and free: eqcirc verify ."]
     return [*lines, "      on the bench: apply and feed what golden.csv says, and read the nodes", ""]
 
