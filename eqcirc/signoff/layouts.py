@@ -17,7 +17,7 @@ from eqcirc.signoff.gate import statements
 from eqcirc.signoff.golden import at_vectors
 from eqcirc.signoff.netlists import KLAYOUT, klayout_version, ports_of
 from eqcirc.signoff.points import SECONDS, compared
-from eqcirc.text import one_line
+from eqcirc.text import counted, one_line
 
 MOST_ERROR = 5e-3  # of a value, by rounding to the grid; the bundle says its own, which is smaller
 SAME_VOLTS = 1e-9
@@ -66,8 +66,8 @@ def lvs(bundle: Bundle) -> Outcome:
                 extracted |= subcircuits(text)
                 resistors += len(extracted[tile])
     problems += _other_text("layout/extracted.sp", bundle.text("layout/extracted.sp"), extracted)
-    what = f"{len(steps)} crossbars, {resistors} resistors of crossbars.gds against dut.cdl, values to half a step"
-    return Outcome(problems, f"{what} of the grid", klayout_version())
+    what = f"{counted(len(steps), 'crossbar')}, {counted(resistors, 'resistor')} of crossbars.gds against dut.cdl"
+    return Outcome(problems, f"{what}, values to half a step of the grid", klayout_version())
 
 
 def simulated(bundle: Bundle) -> Outcome:
@@ -94,7 +94,7 @@ def simulated(bundle: Bundle) -> Outcome:
         )
     exact = compared(bundle, drawn)
     numbers = {"largest_difference_V": largest, "by_rounding_to_the_grid_V": exact.volts}
-    words = f"{len(tiles)} extracted tiles in tb_op.sp against those of dut.sp rounded to the grid"
+    words = f"{counted(len(tiles), 'extracted tile')} in tb_op.sp against those of dut.sp rounded to the grid"
     return Outcome(problems, f"{words}, {len(names)} voltages", tool.version, numbers)
 
 

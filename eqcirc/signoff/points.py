@@ -12,8 +12,9 @@ from eqcirc.signoff import engines
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Outcome, Skipped
 from eqcirc.signoff.golden import Difference, at_vectors, compare, read_golden
+from eqcirc.text import counted
 
-SECONDS = 300.0
+SECONDS = 120.0
 SETTLED = 1e-5  # V, and the same part of the largest current: what a transient's tolerances leave
 GNUCAP_VOLTS = 3e-4  # its kT/q is another one: 1.9e-4 V were seen behind amplifiers
 GNUCAP_AMPERES = 1e-4  # of the largest current
@@ -91,5 +92,5 @@ def gnucap(bundle: Bundle) -> Outcome:
 
 
 def _outcome(bundle: Bundle, tool: engines.Tool, found: Difference, what: str) -> Outcome:
-    words = f"{bundle.manifest.vectors} vectors, {found.compared} numbers: {what}"
+    words = f"{counted(bundle.manifest.vectors, 'vector')}, {found.compared} numbers: {what}"
     return Outcome(found.problems, words, tool.version, found.numbers)

@@ -86,9 +86,13 @@ def verify_bundle(
     bundle = Bundle(Path(folder))
     results: list[Result] = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        for result in pool.map(lambda check: run_check(check, bundle), wanted):
-            told(result)
-            results.append(result)
+        try:
+            for result in pool.map(lambda check: run_check(check, bundle), wanted):
+                told(result)
+                results.append(result)
+        except BaseException:  # Ctrl-C: what runs comes to its end, nothing else begins
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return Verification(bundle, tuple(results), time.monotonic() - begun)
 
 

@@ -13,7 +13,7 @@ from eqcirc.errors import DataError
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Outcome, Skipped
 from eqcirc.signoff.sandbox import run
-from eqcirc.text import one_line
+from eqcirc.text import counted, one_line
 
 SECONDS = 60.0
 _DIRECTIVE = re.compile(r"`(?!include \"(?:disciplines|constants)\.vams\"\s*$)\w*", re.MULTILINE)
@@ -48,4 +48,6 @@ def syntax(bundle: Bundle) -> Outcome:
             if done.code != 0 or "[fatal" in said or "[error" in said:
                 lines = [line for line in said.splitlines() if re.search("fatal|error", line)] or [said]
                 problems.append(f"{path}, {tool}: {one_line(lines[0])}")
-    return Outcome(problems, f"the syntax of {len(paths)} modules; they are not simulated", ", ".join(tools))
+    return Outcome(
+        problems, f"the syntax of {counted(len(paths), 'module')}; nothing is simulated", ", ".join(tools)
+    )
