@@ -76,10 +76,11 @@ class InitialState:
             CircuitError: an unknown node, a held one, or two that an amplifier ties to other voltages.
         """
         u, names = np.full(plan.n, np.nan), plan.circuit.node_names
+        numbers = {name: node for node, name in enumerate(names)}
         for name, volts in self.voltages.items():
-            if name not in names:
+            if name not in numbers:
                 raise CircuitError(f"initial state: there is no node {name!r}; {nearest(name, names[1:])}")
-            node = names.index(name)
+            node = numbers[name]
             if not plan.circuit.is_free[node] or not np.isfinite(volts):
                 raise CircuitError(
                     f"initial state: node {name!r} cannot be charged to {volts:g} V: expected a finite voltage of a "

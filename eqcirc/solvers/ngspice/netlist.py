@@ -245,7 +245,7 @@ def reduced_netlist(
     lines += cards.part_cards(reduced_parts(system), names)
     built = set(range(1, len(lines)))
     lines += cards.injection_cards(system.norton(fixed), names)
-    for junctions, area in zip(plan.junctions, system.areas, strict=True):
+    for junctions, area in zip(plan.junctions, system.areas(fixed), strict=True):
         start = len(lines)
         lines += cards.junction_cards(junctions, area, fixed, names)
         built |= {k for k in range(start, len(lines)) if not cards.holds(lines[k])}

@@ -1,0 +1,141 @@
+"""Where an oscillator network comes to rest: its flow C·dφ/dt = −F(φ) in large steps, then Newton's method.
+
+ROS2, a linearly implicit rule of second order, with the Jacobian of `phases` and γ = 1 − 1/√2 (L-stable):
+
+    (C/(γ·h) + J)·k1 = −F(φ)/γ,     (C/(γ·h) + J)·k2 = −F(φ + k1)/γ − 2·C·k1/(γ·h),     φ + (3·k1 + k2)/2
+
+The error of a step is the difference to the first order result φ + k1. Every row has a time and a step of its own. The
+way only has to lead into the right basin, so it is followed in single precision; where it ends, Newton's method decides
+in double precision, and a row counts as settled only if the state is a minimum of the energy and next to the end of the
+way. Other rows get a second, precise way.
+
+Source: Verwer et al. 1999 (SIAM J. Sci. Comput. 20, 1456), ROS2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from eqcirc.solvers.ideal.newton import Solved, newton
+from eqcirc.solvers.ideal.phases import Coupled, PhaseElimination, PhaseEquations, PhasePlan, Point
+from eqcirc.solvers.status import Status
+from eqcirc.typing import Array
+
+GAMMA = 1 - 1 / math.sqrt(2)
+FIRST_MOVE = 0.1  # rad
+SHRINK, GROW = 0.2, 6.0  # factors between steps
+FAR = (
+    0.1  # rad between the end of a way and the state that Newton's method finds there: more is another basin
+)
+
+
+class Care(NamedTuple):
+    """How carefully a way is followed.
+
+    Attributes:
+        error: of a step, in radians.
+        still: a row that moves less in a step, in radians,
+        wait: which is longer than this part of its time, has arrived.
+        steps: at most.
+        precision: of the numbers.
+    """
+
+    error: float
+    still: float
+    wait: float
+    steps: int
+    precision: type[np.floating]
+
+
+WAYS = (Care(0.1, 1e-2, 0.5, 300, np.float32), Care(1e-3, 1e-4, 1.0, 3000, np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Settled(Solved):
+    """Where rows came to rest.
+
+    Attributes:
+        settled: (row,) whether at a minimum of the energy.
+    """
+
+    settled: np.ndarray
+
+    @property
+    def stable(self) -> np.ndarray:
+        """(row,) whether the point is known to be stable."""
+        return self.settled
+
+
+def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) -> Settled:
+    """Let every row come to rest, from phases `start` (row, n)."""
+    rows = len(start)
+    u, error = np.full_like(start, np.nan), np.full(rows, np.nan)
+    status, settled = np.full(rows, Status.NO_EQUILIBRIUM, np.int8), np.zeros(rows, bool)
+    left, total = np.arange(rows), 0
+    for care in WAYS:
+        part = equations.take(left)
+        end, arrived, steps = _way(part, start[left], care)
+        found = newton(part, linear, end)
+        total += steps + found.iterations
+        near = arrived & (found.status == Status.CONVERGED) & (np.abs(found.u - end).max(axis=1) <= FAR)
+        stays = near.copy()
+        if near.any():
+            at, _ = part.take(near).linearise(found.u[near])
+            stays[near] = linear.definite(part.system, at)
+        u[left], error[left] = np.where(near[:, None], found.u, np.nan), found.error
+        status[left] = np.where(
+            stays, Status.CONVERGED, np.where(near, Status.UNSTABLE, Status.NO_EQUILIBRIUM)
+        )
+        settled[left] = stays
+        left = left[~stays]
+        if not left.size:
+            break
+    return Settled(u, status, error, total, settled)
+
+
+def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, np.ndarray, int]:
+    """Follow the flow; return where rows are (row, n), whether they have arrived (row,), and steps of all rows."""
+    phases, kind = equations.phases, care.precision
+    values = Coupled(*(np.asarray(x, kind) for x in equations.values))
+    u, field = (np.array(x, kind) for x in (start, equations.field))
+    end, arrived, active, total = start.copy(), np.zeros(len(u), bool), np.arange(len(u)), 0
+    at = phases.at(values, u, field)
+    fastest = np.abs(at.residual / values.storage).max(axis=1)
+    h = (FIRST_MOVE / np.maximum(fastest, kind(1e-3))).astype(kind)
+    t = np.zeros_like(h)
+    for _ in range(care.steps):
+        total += len(active)
+        move, error = _step(phases, values, u, field, at, h)
+        good = error <= care.error
+        u = np.where(good[:, None], u + move, u)
+        t = np.where(good, t + h, t)
+        done = good & (np.abs(move).max(axis=1) < care.still) & (h > care.wait * t)
+        factor = np.clip(0.9 * np.sqrt(care.error / np.maximum(error, 1e-12)), SHRINK, GROW)
+        h = (h * factor).astype(kind)
+        if done.any():
+            end[active[done]], arrived[active[done]] = u[done], True
+            on = ~done
+            active, u, field, h, t = active[on], u[on], field[on], h[on], t[on]
+        if not active.size:
+            break
+        at = phases.at(values, u, field)
+    end[active] = u
+    return end, arrived, total
+
+
+def _step(
+    phases: PhasePlan, values: Coupled, u: Array, field: Array, at: Point, h: Array
+) -> tuple[Array, Array]:
+    """Return the move (row, n) of a step h (row,), and its error (row,) in radians; infinite where J has no sign."""
+    more = values.storage / (GAMMA * h[:, None])
+    pivots, factors = phases.factorise(values, at, more)
+    first = phases.solve(values, at, factors, at.residual * (-1 / GAMMA))
+    there = phases.at(values, u + first, field).residual
+    second = phases.solve(values, at, factors, there * (-1 / GAMMA) - 2 * more * first)
+    error = 0.5 * np.abs(first + second).max(axis=1)
+    fine = (pivots > 0).all(axis=1) & np.isfinite(error)
+    return 1.5 * first + 0.5 * second, np.where(fine, error, np.inf)
