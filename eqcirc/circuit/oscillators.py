@@ -30,6 +30,7 @@ from eqcirc.solvers.free_phase import InitialState
 from eqcirc.typing import NodeArray
 
 BOUNDS = Bounds(-2.0, 2.0)  # A
+QUADRATURE = math.pi / 2  # rad, or V
 CAPACITANCE = 1.0  # F: with it, seconds are those of the averaged equation
 
 
@@ -117,6 +118,6 @@ class Oscillators:
         b.capacitor(f"c{layer}", nodes, GROUND, CAPACITANCE)
 
 
-def quadrature(circuit: Circuit) -> InitialState:
+def quadrature() -> InitialState:
     """Return the state that an oscillator network starts from: every phase at π/2."""
-    return InitialState({circuit.node_names[k]: math.pi / 2 for k in circuit.free_nodes.tolist()})
+    return InitialState(everywhere=QUADRATURE)

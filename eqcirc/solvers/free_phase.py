@@ -51,11 +51,18 @@ class InitialState:
 
     Attributes:
         voltages: volts by node name.
+        everywhere: volts that all other nodes are charged to.
         pulse: one sample (n_features,) that the inputs take before their own; None for none.
     """
 
     voltages: Mapping[str, float] = field(default_factory=dict)
     pulse: Sequence[float] | None = None
+    everywhere: float = 0.0
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is written."""
+        return bool(self.voltages) or self.pulse is not None or self.everywhere != 0
 
     def check(self, plan: Reduction) -> None:
         """Raise `CircuitError` or `DataError` for what cannot be written into this circuit."""
@@ -93,7 +100,7 @@ class InitialState:
                     f"voltages that were given, not at {volts:g} V; leave it out"
                 )
             u[k] = charged
-        return np.asarray(np.nan_to_num(u))
+        return np.where(np.isnan(u), self.everywhere / plan.voltage[plan.root], u)
 
 
 FIRST_HORIZON = 30.0  # of `Dynamics.slowest`: how long a transient lasts at first
@@ -153,8 +160,8 @@ class FreePhase:
             return
         self.dynamics = Dynamics(equations)
         known = certificate(self.dynamics)
-        writes = isinstance(start, InitialState) and (start.voltages or start.pulse is not None)
-        self.initial = start if isinstance(start, InitialState) and writes and not known.attracting else None
+        writes = isinstance(start, InitialState) and start.writes and not known.attracting
+        self.initial = start if isinstance(start, InitialState) and writes else None
         self.relaxes = start == "relax" or (start != "cold" and not known.attracting)
         if self.initial:
             self.evidence = Evidence.WRITTEN
