@@ -51,7 +51,7 @@ class Care(NamedTuple):
     precision: type[np.floating]
 
 
-WAYS = (Care(0.1, 1e-2, 0.5, 300, np.float32), Care(1e-3, 1e-4, 1.0, 3000, np.float64))
+WAYS = (Care(0.1, 1e-2, 0.5, 200, np.float32), Care(2e-2, 1e-3, 1.0, 400, np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,15 +59,17 @@ class Settled(Solved):
     """Where rows came to rest.
 
     Attributes:
-        settled: (row,) whether at a minimum of the energy.
+        times: (row,) seconds until a row had arrived, or was given up.
+        arrived: (row,) whether at a minimum of the energy.
     """
 
-    settled: np.ndarray
+    times: Array
+    arrived: np.ndarray
 
     @property
     def stable(self) -> np.ndarray:
         """(row,) whether the point is known to be stable."""
-        return self.settled
+        return self.arrived
 
 
 def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) -> Settled:
@@ -75,10 +77,11 @@ def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) ->
     rows = len(start)
     u, error = np.full_like(start, np.nan), np.full(rows, np.nan)
     status, settled = np.full(rows, Status.NO_EQUILIBRIUM, np.int8), np.zeros(rows, bool)
+    times = np.zeros(rows)
     left, total = np.arange(rows), 0
     for care in WAYS:
         part = equations.take(left)
-        end, arrived, steps = _way(part, start[left], care)
+        end, times[left], arrived, steps = _way(part, start[left], care)
         found = newton(part, linear, end)
         total += steps + found.iterations
         near = arrived & (found.status == Status.CONVERGED) & (np.abs(found.u - end).max(axis=1) <= FAR)
@@ -94,15 +97,16 @@ def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) ->
         left = left[~stays]
         if not left.size:
             break
-    return Settled(u, status, error, total, settled)
+    return Settled(u, status, error, total, times, settled)
 
 
-def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, np.ndarray, int]:
-    """Follow the flow; return where rows are (row, n), whether they have arrived (row,), and steps of all rows."""
+def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, Array, np.ndarray, int]:
+    """Follow the flow; return where rows are (row, n), when, whether they have arrived (row,), and all steps."""
     phases, kind = equations.phases, care.precision
     values = Coupled(*(np.asarray(x, kind) for x in equations.values))
     u, field = (np.array(x, kind) for x in (start, equations.field))
-    end, arrived, active, total = start.copy(), np.zeros(len(u), bool), np.arange(len(u)), 0
+    end, times, arrived = start.copy(), np.zeros(len(u)), np.zeros(len(u), bool)
+    active, total = np.arange(len(u)), 0
     at = phases.at(values, u, field)
     fastest = np.abs(at.residual / values.storage).max(axis=1)
     h = (FIRST_MOVE / np.maximum(fastest, kind(1e-3))).astype(kind)
@@ -117,14 +121,14 @@ def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, np
         factor = np.clip(0.9 * np.sqrt(care.error / np.maximum(error, 1e-12)), SHRINK, GROW)
         h = (h * factor).astype(kind)
         if done.any():
-            end[active[done]], arrived[active[done]] = u[done], True
+            end[active[done]], times[active[done]], arrived[active[done]] = u[done], t[done], True
             on = ~done
             active, u, field, h, t = active[on], u[on], field[on], h[on], t[on]
         if not active.size:
             break
         at = phases.at(values, u, field)
-    end[active] = u
-    return end, arrived, total
+    end[active], times[active] = u, t
+    return end, times, arrived, total
 
 
 def _step(

@@ -126,7 +126,7 @@ class IdealSolver(Solver):
         if initial is not None and initial.pulse is not None:
             pulse = PhaseEquations(equations.phases, equations.system, initial.held(self.circuit))
             found = settle(pulse, linear, start[None])
-            if not found.settled.all():
+            if not found.arrived.all():
                 raise restless(initial, self.circuit.name)
             start = found.u[0]
         return settle(equations, linear, np.tile(start, (len(equations.fixed), 1)))
