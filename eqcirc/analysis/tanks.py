@@ -19,7 +19,7 @@ from eqcirc.solvers.waveforms import Course
 from eqcirc.typing import Array
 
 CYCLES = 20  # of one reading
-POINTS = 150  # of a cycle, at least: the trapezoidal rule shifts the frequency by (2π/points)²/12
+POINTS = 100  # of a cycle, at least: the trapezoidal rule shifts the frequency by (2π/points)²/12
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def run_tanks(tanks: Tanks, phases: Array, cycles: int, *, accuracy: float = 1e-
     return read_phases(waves.times, waves.voltages[:, circuit.readout.nodes], tanks.reference)
 
 
-def tuned(tanks: Tanks, cycles: int = 200) -> Tanks:
+def tuned(tanks: Tanks, cycles: int = 400) -> Tanks:
     """Return the tanks driven at the frequency that one of them runs at by itself, as ngspice integrates it.
 
     The trapezoidal rule slows an oscillation down by (2π/points)²/12, which the averaged equation knows nothing of.

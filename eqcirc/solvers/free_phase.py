@@ -103,6 +103,14 @@ class InitialState:
         return np.where(np.isnan(u), self.everywhere / plan.voltage[plan.root], u)
 
 
+def wrapped(volts: Array, turn: float) -> Array:
+    """Return phases as they are within a turn, from −1/4 of it; a circuit of phases cannot tell them from the others.
+
+    Which way round a phase came is decided by rounding where it stood across from where it is pulled to.
+    """
+    return volts if not turn else np.asarray(volts - turn * np.floor(volts / turn + 0.25))
+
+
 FIRST_HORIZON = 30.0  # of `Dynamics.slowest`: how long a transient lasts at first
 LONGER, ATTEMPTS = 4.0, 8  # then so many times longer, so often; what has not settled by then is given up
 MOST_STEPS = 3000

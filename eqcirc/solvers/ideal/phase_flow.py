@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from eqcirc.solvers.free_phase import wrapped
 from eqcirc.solvers.ideal.newton import Solved, newton
 from eqcirc.solvers.ideal.phases import Coupled, PhaseElimination, PhaseEquations, PhasePlan, Point
 from eqcirc.solvers.status import Status
@@ -28,9 +29,9 @@ from eqcirc.typing import Array
 GAMMA = 1 - 1 / math.sqrt(2)
 FIRST_MOVE = 0.1  # rad
 SHRINK, GROW = 0.2, 6.0  # factors between steps
-FAR = (
-    0.1  # rad between the end of a way and the state that Newton's method finds there: more is another basin
-)
+TURN = 2 * math.pi  # rad
+FAR = 0.1
+"""rad; between the end of a way and the state that Newton's method finds there: more is another basin."""
 
 
 class Care(NamedTuple):
@@ -82,6 +83,7 @@ def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) ->
     for care in WAYS:
         part = equations.take(left)
         end, times[left], arrived, steps = _way(part, start[left], care)
+        end = wrapped(end, TURN)
         found = newton(part, linear, end)
         total += steps + found.iterations
         near = arrived & (found.status == Status.CONVERGED) & (np.abs(found.u - end).max(axis=1) <= FAR)

@@ -6,7 +6,7 @@ import numpy as np
 
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.free_phase import FIRST_HORIZON
-from eqcirc.solvers.ideal.phase_flow import Settled, settle
+from eqcirc.solvers.ideal.phase_flow import TURN, Settled, settle
 from eqcirc.solvers.ideal.phases import PhaseElimination, PhaseEquations, PhasePlan
 from eqcirc.solvers.ideal.relaxation import Relaxed, relax
 from eqcirc.solvers.linear.base import LinearSolver
@@ -51,7 +51,9 @@ def plan_settling(dynamics: Dynamics, linear: LinearSolver, begin: Array | None)
     holding = dynamics.holding(np.nan_to_num(ideal.u))
     first = None if begin is None else _saved(begin, dynamics)[0]
     known = np.where(ideal.arrived[:, None], _saved(dynamics.state(ideal.u), dynamics), np.nan)
-    return farads[circuit.free_nodes], Settling(seconds, step, holding, branches, first, known)
+    return farads[circuit.free_nodes], Settling(
+        seconds, step, holding, branches, first, known, 0.0 if phases is None else TURN
+    )
 
 
 def _saved(x: Array, dynamics: Dynamics) -> Array:
