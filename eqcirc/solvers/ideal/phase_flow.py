@@ -22,7 +22,7 @@ import numpy as np
 
 from eqcirc.solvers.free_phase import wrapped
 from eqcirc.solvers.ideal.newton import Solved, newton
-from eqcirc.solvers.ideal.phases import Coupled, PhaseElimination, PhaseEquations, PhasePlan, Point
+from eqcirc.solvers.ideal.phases import Coupled, Factors, PhaseElimination, PhaseEquations, PhasePlan, Point
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
@@ -52,7 +52,7 @@ class Care(NamedTuple):
     precision: type[np.floating]
 
 
-WAYS = (Care(0.1, 1e-2, 0.5, 200, np.float32), Care(2e-2, 1e-3, 1.0, 400, np.float64))
+WAYS = (Care(0.1, 1e-2, 0.5, 200, np.float32), Care(2e-2, 1e-3, 0.5, 400, np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,40 +103,48 @@ def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) ->
 
 
 def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, Array, np.ndarray, int]:
-    """Follow the flow; return where rows are (row, n), when, whether they have arrived (row,), and all steps."""
+    """Follow the flow; return where rows are (row, n), when, whether they have arrived (row,), and all steps.
+
+    Where nothing moves, but the energy is no minimum, a row stands at a saddle that it will leave: an implicit step
+    much longer than that takes would hold it there, so its steps are short enough for C/(γ·h) + J to be definite.
+    """
     phases, kind = equations.phases, care.precision
     values = Coupled(*(np.asarray(x, kind) for x in equations.values))
     u, field = (np.array(x, kind) for x in (start, equations.field))
     end, times, arrived = start.copy(), np.zeros(len(u)), np.zeros(len(u), bool)
-    active, total = np.arange(len(u)), 0
+    active, leaving, total = np.arange(len(u)), np.zeros(len(u), bool), 0
     at = phases.at(values, u, field)
     fastest = np.abs(at.residual / values.storage).max(axis=1)
     h = (FIRST_MOVE / np.maximum(fastest, kind(1e-3))).astype(kind)
     t = np.zeros_like(h)
     for _ in range(care.steps):
         total += len(active)
-        move, error = _step(phases, values, u, field, at, h)
+        move, error = _step(phases, values, u, field, at, h, leaving)
         good = error <= care.error
         u = np.where(good[:, None], u + move, u)
         t = np.where(good, t + h, t)
         done = good & (np.abs(move).max(axis=1) < care.still) & (h > care.wait * t)
         factor = np.clip(0.9 * np.sqrt(care.error / np.maximum(error, 1e-12)), SHRINK, GROW)
         h = (h * factor).astype(kind)
+        at = phases.at(values, u, field)
         if done.any():
+            definite = phases.definite(*phases.factorise(values, Point(*(x[done] for x in at))))
+            leaving[done] = ~definite
+            done[done] = definite
             end[active[done]], times[active[done]], arrived[active[done]] = u[done], t[done], True
             on = ~done
-            active, u, field, h, t = active[on], u[on], field[on], h[on], t[on]
+            active, leaving, u, field, h, t = (x[on] for x in (active, leaving, u, field, h, t))
+            at = Point(*(x[on] for x in at))
         if not active.size:
             break
-        at = phases.at(values, u, field)
     end[active], times[active] = u, t
     return end, times, arrived, total
 
 
 def _step(
-    phases: PhasePlan, values: Coupled, u: Array, field: Array, at: Point, h: Array
+    phases: PhasePlan, values: Coupled, u: Array, field: Array, at: Point, h: Array, leaving: np.ndarray
 ) -> tuple[Array, Array]:
-    """Return the move (row, n) of a step h (row,), and its error (row,) in radians; infinite where J has no sign."""
+    """Return the move (row, n) of a step h (row,), and its error (row,) in radians; infinite for steps too long."""
     more = values.storage / (GAMMA * h[:, None])
     pivots, factors = phases.factorise(values, at, more)
     first = phases.solve(values, at, factors, at.residual * (-1 / GAMMA))
@@ -144,4 +152,7 @@ def _step(
     second = phases.solve(values, at, factors, there * (-1 / GAMMA) - 2 * more * first)
     error = 0.5 * np.abs(first + second).max(axis=1)
     fine = (pivots > 0).all(axis=1) & np.isfinite(error)
+    if leaving.any():
+        some = Factors(*(x[leaving] for x in factors))
+        fine[leaving] &= phases.definite(pivots[leaving], some)
     return 1.5 * first + 0.5 * second, np.where(fine, error, np.inf)

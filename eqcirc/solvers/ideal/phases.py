@@ -201,6 +201,12 @@ class PhasePlan:
         schur[:, n, n] += diagonal[:, k]
         return pivots, Factors(inverse, cw, sw, schur)
 
+    def definite(self, pivots: Array, factors: Factors) -> np.ndarray:
+        """Return (row,) whether what `factorise` was given is positive definite."""
+        good = np.asarray((pivots > 0).all(axis=1) & np.isfinite(factors.schur).all(axis=(1, 2)))
+        good[good] = np.linalg.eigvalsh(factors.schur[good])[:, 0] > 0
+        return good
+
     def solve(self, values: Coupled, at: Point, factors: Factors, rhs: Array) -> Array:
         """Return x with J·x = rhs; rhs (..., row, n)."""
         e, k, j = self.e, self.k, values.across
@@ -339,10 +345,7 @@ class PhaseElimination:
 
     def definite(self, system: ReducedSystem, at: PhaseLinearised) -> np.ndarray:
         """Return (row,) whether the Jacobian is positive definite, so that the network stays where it is."""
-        pivots, factors = self._factorise(self.values(system), at)
-        good = np.asarray((pivots > 0).all(axis=1) & np.isfinite(factors.schur).all(axis=(1, 2)))
-        good[good] = np.linalg.eigvalsh(factors.schur[good])[:, 0] > 0
-        return good
+        return self._phases.definite(*self._factorise(self.values(system), at))
 
     def _factorise(self, values: Coupled, at: PhaseLinearised) -> tuple[Array, Factors]:
         pivots, factors = self._phases.factorise(values, at.point)
