@@ -19,7 +19,9 @@ from eqcirc.solvers.waveforms import Course
 from eqcirc.typing import Array
 
 CYCLES = 20  # of one reading
-POINTS = 100  # of a cycle, at least: the trapezoidal rule shifts the frequency by (2π/points)²/12
+POINTS = (
+    200  # of a cycle: more than ngspice takes by itself, so that its rule slows every oscillation down alike
+)
 
 
 @dataclass(frozen=True, eq=False)
