@@ -10,6 +10,7 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.doubled import doubled
 from eqcirc.circuit.oscillators import Oscillators, quadrature
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import PhaseError
@@ -142,3 +143,10 @@ def test_other_circuits_have_no_matrix_form() -> None:
 def test_wrong_networks_are_refused(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(CircuitError, match=said):
         Oscillators((3,), **wrong).build("wrong", 2, 2, 0)  # type: ignore[arg-type]
+
+
+def test_dyadic_ep_says_that_phases_have_no_image() -> None:
+    with pytest.raises(
+        CircuitError, match="parts between phases have no image; train oscillators with eqprop"
+    ):
+        doubled(network((3,)))
