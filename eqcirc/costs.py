@@ -4,6 +4,7 @@ The nudge injects −beta·dC/dv at the outputs, so a cost decides what the nudg
 
     squared error          C = ½·Σ (o − y)²                       [V²]   beta [S]: a conductance beta to a source at y
     softmax cross-entropy  C = −(1/K)·Σ y·log softmax(K·o)        [V]    beta [A]: a current beta·(y − p)
+    phase error            C = ½·Σ (cos o − y)²                   [1]    beta [A]: a current beta·(cos o − y)·sin o
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class Cost(ABC):
     @abstractmethod
     def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
         """Return helper lines and one B-source expression of dC/doutput for each output."""
+
+    def preference(self, outputs: Array) -> Array:
+        """Return what is largest for the class that outputs (n, n_outputs) name: the outputs themselves for most."""
+        return outputs
 
     def hint(self, outputs: Array) -> str:
         """Return what of the cost may keep solvers from nudging outputs (batch, n_outputs); nothing for most."""
@@ -101,6 +106,61 @@ class SquaredError(Cost):
     def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
         """Return (o − y)."""
         return [], [f"({o}-{y})" for o, y in zip(outputs, targets, strict=True)]
+
+
+@dataclass(frozen=True)
+class PhaseError(Cost):
+    """C = ½·Σ (cos o − y)² of outputs that are phases, 1 V for 1 rad.
+
+    Outputs at 0 or π feel no nudge, right or wrong: the cost is flat there.
+
+    Attributes:
+        high: target cosine of the right class.
+        low: target cosine of the others.
+
+    Source: Gower 2025 (arXiv 2505.02103).
+    """
+
+    high: float = 1.0
+    low: float = -1.0
+
+    unit = "1"
+
+    def __post_init__(self) -> None:
+        """Check that the targets are cosines."""
+        for name in ("high", "low"):
+            in_range("phase error", name, getattr(self, name), -1.0, 1.0, "")
+
+    def value(self, outputs: Array, targets: Array) -> Array:
+        """Return C, a pure number."""
+        return np.asarray(0.5 * ((np.cos(outputs) - targets) ** 2).sum(axis=-1))
+
+    def gradient(self, outputs: Array, targets: Array) -> Array:
+        """Return −(cos o − y)·sin o."""
+        return np.asarray(-(np.cos(outputs) - targets) * np.sin(outputs))
+
+    def hessian(self, outputs: Array, targets: Array) -> Array:
+        """Return diag(sin² o − (cos o − y)·cos o)."""
+        c = np.cos(outputs)
+        bend = 1 - c * c - (c - targets) * c
+        return np.asarray(bend[..., None] * np.eye(outputs.shape[-1]))
+
+    def typical(self, outputs: Array, targets: Array) -> Array:
+        """Return ones: cosines and sines."""
+        del targets
+        return np.ones(len(outputs))
+
+    def targets(self, labels: np.ndarray, n_outputs: int) -> Array:
+        """Return `high` at the label and `low` elsewhere."""
+        return np.where(np.arange(n_outputs) == labels[:, None], self.high, self.low)
+
+    def preference(self, outputs: Array) -> Array:
+        """Return the cosines: the phase nearest 0 names the class."""
+        return np.cos(outputs)
+
+    def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
+        """Return (y − cos o)·sin o."""
+        return [], [f"(({y})-cos({o}))*sin({o})" for o, y in zip(outputs, targets, strict=True)]
 
 
 @dataclass(frozen=True)

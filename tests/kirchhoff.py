@@ -21,6 +21,7 @@ from eqcirc.devices import (
     Gyrator,
     InputCurrent,
     OneWayCrossbar,
+    PhaseInput,
     RLMesh,
     SignedCrossbar,
     Transconductor,
@@ -58,7 +59,9 @@ def branches(
         for a, b, g in resistors(element, value):
             yield a, b, g * (v[a] - v[b])
         if isinstance(element, TwoTerminal):
-            for a, b, area in zip(element.anode, element.cathode, value, strict=True):
+            areas = v[element.control] @ value if isinstance(element, PhaseInput) else value
+            ends = (element.anode.ravel(), element.cathode.ravel())
+            for a, b, area in zip(*ends, areas.ravel(), strict=True):
                 current, _ = element.law.evaluate(np.array([v[a] - v[b]]))
                 yield a, b, area * float(current[0]) + element.law.leak * (v[a] - v[b])
         elif isinstance(element, RLMesh):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
+from eqcirc.costs import Cost, PhaseError, SoftmaxCrossEntropy, SquaredError
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array
 
@@ -33,7 +33,7 @@ def differences(cost: Cost, outputs: Array, targets: Array, h: float = 1e-3) -> 
     return result
 
 
-@pytest.mark.parametrize("cost", COSTS, ids=str)
+@pytest.mark.parametrize("cost", [*COSTS, PhaseError()], ids=str)
 @given(outputs=volts, targets=shares)
 def test_the_gradient_is_that_of_the_value(cost: Cost, outputs: Array, targets: Array) -> None:
     np.testing.assert_allclose(
@@ -41,7 +41,7 @@ def test_the_gradient_is_that_of_the_value(cost: Cost, outputs: Array, targets: 
     )
 
 
-@pytest.mark.parametrize("cost", COSTS, ids=str)
+@pytest.mark.parametrize("cost", [*COSTS, PhaseError()], ids=str)
 @given(outputs=volts, targets=shares)
 def test_the_hessian_is_that_of_the_gradient(cost: Cost, outputs: Array, targets: Array) -> None:
     h, hessian = 1e-4, cost.hessian(outputs, targets)
@@ -150,3 +150,11 @@ def test_right_outputs_cost_less_than_wrong_ones(cost: Cost) -> None:
     targets = cost.targets(np.array([1]), 3)
     right, wrong = np.array([[-0.1, 0.1, -0.1]]), np.array([[0.1, -0.1, -0.1]])
     assert cost.value(right, targets) < cost.value(wrong, targets)
+
+
+def test_the_phase_nearest_to_zero_names_the_class() -> None:
+    cost = PhaseError()
+    phases = np.array([[3.0, 0.2, 1.5], [-0.1, 0.5, 2.0], [1.0, 3.0, 2 * math.pi]])
+    assert cost.preference(phases).argmax(axis=1).tolist() == [1, 0, 2]
+    assert cost.targets(np.array([2]), 3).tolist() == [[-1.0, -1.0, 1.0]]
+    assert cost.gradient(np.array([[0.0, math.pi]]), np.array([[-1.0, 1.0]])) == pytest.approx(0, abs=1e-15)

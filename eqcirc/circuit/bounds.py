@@ -15,8 +15,11 @@ from eqcirc.devices import (
     Gyrator,
     InputCurrent,
     OneWayCrossbar,
+    PhaseCoupling,
+    PhaseInput,
     RLMesh,
     SignedCrossbar,
+    SignedDevice,
     Transconductor,
     TwoTerminal,
 )
@@ -28,6 +31,7 @@ from eqcirc.errors import CircuitError
 CURRENT_BOUNDS = Bounds(-1e-3, 1e-3)  # A
 AREA_BOUNDS = Bounds(0.1, 10.0)
 OHM_BOUNDS = Bounds(1e2, 1e6)  # ohm
+PHASE_BOUNDS = Bounds(-1.0, 1.0)  # A, of parts between nodes whose voltages are phases
 STANDARD: dict[type[Element], Bounds] = {
     Conductance: DEFAULT_BOUNDS,
     Crossbar: DEFAULT_BOUNDS,
@@ -41,6 +45,9 @@ STANDARD: dict[type[Element], Bounds] = {
     TwoTerminal: AREA_BOUNDS,
     RLMesh: OHM_BOUNDS,
     InputCurrent: CURRENT_BOUNDS,
+    SignedDevice: PHASE_BOUNDS,
+    PhaseCoupling: PHASE_BOUNDS,
+    PhaseInput: PHASE_BOUNDS,
 }
 
 

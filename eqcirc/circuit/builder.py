@@ -35,8 +35,12 @@ from eqcirc.devices import (
     InputCurrent,
     Law,
     OneWayCrossbar,
+    PhaseCoupling,
+    PhaseInput,
     RLMesh,
     SignedCrossbar,
+    SignedDevice,
+    Sine,
     Transconductor,
     TwoTerminal,
 )
@@ -170,6 +174,61 @@ class CircuitBuilder(Parts):
         if diode.capacitance:
             self.capacitor(f"{name}_junction", inner, cathode, diode.capacitance * area)
         return inner
+
+    def phase_device(
+        self,
+        name: str,
+        node: Nodes,
+        amperes: ArrayLike,
+        *,
+        to: Nodes = GROUND,
+        harmonic: int = 1,
+        trainable: bool = False,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Add amperes·sin(harmonic·v), of either sign, from nodes whose voltages are phases: see `devices.phases`."""
+        node, to, value = self._group(name, node, to, amperes)
+        law = Sine(frequency=float(harmonic))
+        self._add(
+            SignedDevice(name=name, value=value, trainable=trainable, anode=node, cathode=to, law=law), bounds
+        )
+
+    def phase_coupling(
+        self,
+        name: str,
+        rows: Nodes,
+        columns: Nodes,
+        amperes: ArrayLike,
+        *,
+        trainable: bool = True,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Add amperes·sin(v_row − v_column) (rows, columns), of either sign, between nodes with phases as voltages."""
+        rows, columns = self._known(name, rows), self._known(name, columns)
+        value = fit(name, "couplings", amperes, (len(rows), len(columns)))
+        anode, cathode = np.meshgrid(rows, columns, indexing="ij")
+        self._add(
+            PhaseCoupling(name=name, value=value, trainable=trainable, anode=anode, cathode=cathode), bounds
+        )
+
+    def phase_input(
+        self,
+        name: str,
+        controls: Nodes,
+        columns: Nodes,
+        amperes: ArrayLike,
+        *,
+        trainable: bool = True,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Add Σ v_control·amperes·sin(v_column) (controls, columns); the controls are inputs or rails."""
+        control, anode = self._known(name, controls), self._known(name, columns)
+        value = fit(name, "couplings", amperes, (len(control), len(anode)))
+        cathode = np.zeros_like(anode)
+        part = PhaseInput(
+            name=name, value=value, trainable=trainable, anode=anode, cathode=cathode, control=control
+        )
+        self._add(part, bounds)
 
     def capacitor(self, name: str, a: Nodes, b: Nodes, farads: ArrayLike) -> None:
         """Add capacitors between nodes a and b; they decide stability, not operating points."""

@@ -37,6 +37,7 @@ from eqcirc.devices import (
     OneWayCrossbar,
     RLMesh,
     Share,
+    SignedDevice,
     SlopeLaw,
     Tangent,
     Transconductor,
@@ -119,6 +120,11 @@ class _Imaging:
             yield from self._crossbar(element)
         elif isinstance(element, Block):
             yield from self._block(element)
+        elif isinstance(element, SignedDevice):
+            raise CircuitError(
+                f"element {element.name!r}: parts between phases have no image; train oscillators with eqprop, which "
+                "is exact there"
+            )
         elif isinstance(element, TwoTerminal):
             ends = (element.anode, element.cathode)
             yield from self._tangents(element, ends, ends, element.law.leak)

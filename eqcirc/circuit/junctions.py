@@ -85,6 +85,11 @@ class FreeEnd(NamedTuple):
             total[:, self.distinct] += values
 
 
+def largest(area: Array) -> Array:
+    """Return the largest magnitude (device,) of areas (device,) or (row, device)."""
+    return np.asarray(np.abs(area).max(axis=0, initial=0.0) if area.ndim > 1 else np.abs(area))
+
+
 @dataclass(frozen=True, eq=False)
 class Junctions(ABC):
     """The devices of one element.
@@ -132,6 +137,11 @@ class Junctions(ABC):
     def sinks(self) -> tuple[FreeEnd, ...]:
         """The ends that currents flow at, and reach an unknown."""
         return FreeEnd.all(self.sink)
+
+    def areas(self, value: Array, fixed: Array) -> Array:
+        """Return the area of every device: (device,), or (row, device) where held voltages (row, fixed node) decide."""
+        del fixed
+        return value.ravel()
 
     def offset(self, fixed: Array) -> Array:
         """Return what held voltages (row, fixed node) add to the voltages (row, device)."""
@@ -253,7 +263,22 @@ class TwoTerminals(Junctions):
 
     def add_steepest(self, total: Array, area: Array) -> None:
         """Add the steepest falls."""
-        self.add_slopes(total[None], self.steepest_fall * area[None])
+        self.add_slopes(total[None], self.steepest_fall * largest(area)[None])
+
+
+@dataclass(frozen=True, eq=False)
+class DrivenTwoTerminals(TwoTerminals):
+    """Devices as strong as sums of held voltages: all inputs of a device are one (Norton).
+
+    Attributes:
+        drive: (control,) index of the controls into the fixed nodes.
+    """
+
+    drive: NodeArray
+
+    def areas(self, value: Array, fixed: Array) -> Array:
+        """Return (row, device), for values (control, device)."""
+        return np.asarray(fixed[:, as_slice(self.drive)] @ value)
 
 
 class Cells(Junctions):

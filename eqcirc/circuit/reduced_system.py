@@ -213,10 +213,9 @@ class ReducedSystem:
             total[rows] += np.abs(backward).sum(axis=0)
         return total
 
-    @cached_property
-    def areas(self) -> list[Array]:
-        """Device areas, one array for each of `plan.junctions`."""
-        return [self.values[j.name] for j in self.plan.junctions]
+    def areas(self, fixed: Array) -> list[Array]:
+        """Return device areas, one array for each of `plan.junctions`, at held voltages (row, fixed node)."""
+        return [j.areas(self.values[j.name], fixed) for j in self.plan.junctions]
 
     @cached_property
     def capacitance(self) -> csr_array:

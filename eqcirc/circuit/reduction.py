@@ -21,9 +21,27 @@ from scipy.sparse.csgraph import connected_components
 from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.incidence import Incidence
-from eqcirc.circuit.junctions import ROUNDING, Cells, Ends, Junctions, Tangents, TwoTerminals
+from eqcirc.circuit.junctions import (
+    ROUNDING,
+    Cells,
+    DrivenTwoTerminals,
+    Ends,
+    Junctions,
+    Tangents,
+    TwoTerminals,
+)
 from eqcirc.circuit.scaling import amplifier_scaling, symmetry_or_none
-from eqcirc.devices import Block, Capacitor, Cell, CurrentSource, LinearElement, RLMesh, Tangent, TwoTerminal
+from eqcirc.devices import (
+    Block,
+    Capacitor,
+    Cell,
+    CurrentSource,
+    LinearElement,
+    PhaseInput,
+    RLMesh,
+    Tangent,
+    TwoTerminal,
+)
 from eqcirc.sparse import light
 from eqcirc.typing import Array, NodeArray, Parameters
 
@@ -233,8 +251,11 @@ class Reduction:
 
     def _junctions(self, element: TwoTerminal | Cell | Tangent) -> Junctions:
         if isinstance(element, TwoTerminal):
-            ends = (element.anode, element.cathode)
+            ends = (element.anode.ravel(), element.cathode.ravel())
             control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
+            if isinstance(element, PhaseInput):
+                drive = self.fixed_index[element.control]
+                return DrivenTwoTerminals(element.name, element.law, control, sink, element.law.leak, drive)
             return TwoTerminals(element.name, element.law, control, sink, element.law.leak)
         control = self._ends((element.cp, element.cn), self.voltage)
         sink = self._ends((element.out_p, element.out_n), self.current)

@@ -15,6 +15,7 @@ from eqcirc.devices import (
     Element,
     Gyrator,
     OneWayCrossbar,
+    PhaseInput,
     RLMesh,
     SignedCrossbar,
     TwoTerminal,
@@ -30,6 +31,7 @@ def validate(circuit: Circuit) -> None:
     _no_loose_amplifiers(circuit)
     amplifier_trees(circuit)  # refuses circles
     _no_floating_nodes(circuit)
+    _controls_are_held(circuit)
     _readable(circuit)
     _within_bounds(circuit)
 
@@ -105,6 +107,17 @@ def _conducts(element: Element) -> bool:
     if isinstance(element, TwoTerminal):
         return not element.law.blocks
     return isinstance(element, Conductance | Block | RLMesh)
+
+
+def _controls_are_held(circuit: Circuit) -> None:
+    """What a phase input multiplies is no voltage that others decide: its current would depend on two of them."""
+    for element in (e for e in circuit.elements if isinstance(e, PhaseInput)):
+        free = element.control[circuit.is_free[element.control]]
+        if free.size:
+            raise CircuitError(
+                f"phase input {element.name!r}: expected inputs or rails as controls, got node "
+                f"{circuit.node_names[free[0]]!r}, which no source holds"
+            )
 
 
 def _readable(circuit: Circuit) -> None:

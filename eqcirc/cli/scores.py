@@ -48,7 +48,7 @@ def evaluate(
         outputs, converged = outputs_of(solver, opened.parameters, dataset.inputs)
     result = vars(score(outputs, converged, dataset, cost))
     where = {"part": part if data is None else str(data), "engine": solver.name}
-    columns, rows = details(outputs, converged, dataset, opened.known)
+    columns, rows = details(outputs, converged, dataset, opened.known, cost)
     if as_json:
         print_json(where | result | {"columns": columns, "rows": rows})
         return

@@ -20,10 +20,12 @@ from eqcirc.devices.dual_rail import DualRailCrossbar
 from eqcirc.devices.gyrator import Gyrator
 from eqcirc.devices.input_current import InputCurrent
 from eqcirc.devices.one_way import OneWayCrossbar
+from eqcirc.devices.phases import PhaseCoupling, PhaseInput, SignedDevice
 from eqcirc.devices.polynomial import PolynomialDevice
 from eqcirc.devices.programming import Programming
 from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.signed import SignedCrossbar
+from eqcirc.devices.sine import Sine
 from eqcirc.devices.table import TableDevice
 from eqcirc.devices.tangent import SlopeLaw, Tangent
 from eqcirc.devices.tanh import Tanh
@@ -55,12 +57,16 @@ __all__ = [
     "Law",
     "LinearElement",
     "OneWayCrossbar",
+    "PhaseCoupling",
+    "PhaseInput",
     "PolynomialDevice",
     "Programming",
     "RLMesh",
     "Share",
     "ShockleyDiode",
     "SignedCrossbar",
+    "SignedDevice",
+    "Sine",
     "SlopeLaw",
     "TableDevice",
     "Tangent",

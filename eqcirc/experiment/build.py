@@ -11,8 +11,9 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Layered
 from eqcirc.circuit.layers import Biases, Feedback, LayerCells, LayerDiodes
 from eqcirc.circuit.neuron import GyratorRecovery, LayerNeurons, Neuron, RLRecovery
+from eqcirc.circuit.oscillators import Oscillators
 from eqcirc.circuit.store import load_circuit
-from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
+from eqcirc.costs import Cost, PhaseError, SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Scaler, Splits, load_splits, scale
 from eqcirc.devices import (
     Bounds,
@@ -29,7 +30,7 @@ from eqcirc.devices import (
 from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError, EqcircError
-from eqcirc.experiment.network import Cells, Diodes, Network, Neurons
+from eqcirc.experiment.network import Cells, Diodes, Network, Neurons, OscillatorTable
 from eqcirc.experiment.reality import imperfect
 from eqcirc.experiment.schema import Experiment, Learning
 from eqcirc.learning.audit import Audit, AuditLimits
@@ -123,8 +124,19 @@ def build_ideal(experiment: Experiment, n_features: int, n_outputs: int) -> Circ
     """
     if experiment.circuit is not None:
         return load_circuit(experiment.circuit)
-    plan = build_plan(experiment.network)
+    n = experiment.network
+    plan = build_oscillators(n) if n.kind == "oscillators" else build_plan(n)
     return plan.build(experiment.name, n_features, n_outputs, np.random.default_rng([experiment.seed, 1]))
+
+
+def build_oscillators(n: Network) -> Oscillators:
+    """Return what [network] says of oscillators, as Python has it.
+
+    Raises:
+        CircuitError: a value is out of range.
+    """
+    table = (n.oscillators or OscillatorTable()).model_dump()
+    return Oscillators(hidden=n.hidden, **table)
 
 
 def build_plan(n: Network) -> Layered:
@@ -161,6 +173,8 @@ def build_cost(experiment: Experiment) -> Cost:
     learning = experiment.learning
     if learning.cost == "squared_error":
         return SquaredError(learning.high, learning.low)
+    if learning.cost == "phase_error":
+        return PhaseError()
     return SoftmaxCrossEntropy(learning.sharpness)
 
 

@@ -17,7 +17,7 @@ from eqcirc.analysis.paired import Paired, mcnemar, paired_errors
 from eqcirc.data import Dataset
 from eqcirc.errors import CheckpointError, ConfigError, DataError, EqcircError
 from eqcirc.experiment import data_record
-from eqcirc.experiment.build import build_solver, raw_data
+from eqcirc.experiment.build import build_cost, build_solver, raw_data
 from eqcirc.experiment.listing import RunFacts, run_facts
 from eqcirc.experiment.load import decisive, flatten
 from eqcirc.experiment.opened import Opened, open_run
@@ -190,12 +190,13 @@ def _paired(
 
 
 def _answers(opened: Opened, engine: str | None) -> tuple[Dataset, np.ndarray]:
-    """Return the raw test part, and the outputs of the run for it."""
+    """Return the raw test part, and the outputs of the run for it; of classes, what is largest for the answer."""
     data_record.check_data(opened.path, opened.experiment)
     raw = raw_data(opened.experiment).test
     inputs = opened.scaler.apply(raw.inputs)
     with build_solver(opened.experiment, opened.circuit, engine) as solver:
-        return raw, outputs_of(solver, opened.parameters, inputs)[0]
+        outputs = outputs_of(solver, opened.parameters, inputs)[0]
+    return raw, outputs if raw.labels is None else build_cost(opened.experiment).preference(outputs)
 
 
 def _apart(one: Dataset, other: Dataset) -> str:

@@ -220,10 +220,44 @@ class Biases(Section):
     current: Positive = Field(1e-5, description="A; largest bias current")
 
 
+class OscillatorTable(Section):
+    """Oscillator Ising machine: couplings in amperes between phases, 1 V for 1 rad."""
+
+    branches = ()
+
+    input_gain: Positive = Field(1.0, description="V at an input for an input of 1; couplings count as often")
+    bounds: Annotated[tuple[Finite, Finite], AfterValidator(_rising)] = Field(
+        (-2.0, 2.0), description="A; limits of trained couplings, biases and injections"
+    )
+    initial: NotNegative = Field(0.05, description="A; couplings of the inputs begin within ± this")
+    coupling: NotNegative = Field(0.1, description="A; the other couplings begin within ± this")
+    injection: Finite = Field(0.0, description="A; second harmonic K of hidden oscillators")
+    output_injection: Finite = Field(-0.5, description="A; second harmonic K of the outputs")
+    train_injection: Switch = Field(False, description="let learning change the second harmonics")
+
+
 class Network(Section):
-    """The circuit: a layered resistive network."""
+    """The circuit: a layered resistive network, or one of oscillators."""
 
     branches = (
+        Branch(
+            "kind",
+            ("layered",),
+            (
+                *(
+                    "weights",
+                    "loaded",
+                    "input_gain",
+                    "double_inputs",
+                    "differential",
+                    "leak",
+                    "skips",
+                    "residual",
+                ),
+                *("bounds", "initial", "biases", "feedback", "cells", "neurons", "diodes", "amplifiers"),
+            ),
+        ),
+        Branch("kind", ("oscillators",), ("oscillators",)),
         Branch("hidden", ((),), ("cells", "neurons", "diodes", "amplifiers"), unless=True),
         Branch("weights", ("signed",), ("loaded",)),
         Branch("weights", ("conductance",), ("double_inputs", "differential")),
@@ -232,6 +266,10 @@ class Network(Section):
         Branch("cells", (None,), ("neurons", "diodes")),
     )
 
+    kind: Literal["layered", "oscillators"] = Field(
+        "layered",
+        description="layered; oscillators: of hidden and the table oscillators, none of the other keys",
+    )
     hidden: tuple[Count, ...] = Field(
         (64,), description="nodes of each hidden layer; [] for none, then without amplifiers and diodes"
     )
@@ -279,3 +317,4 @@ class Network(Section):
         description="nonlinearity: one table for all hidden layers or a list with one for each",
     )
     amplifiers: Amplifiers | None = Field(None, description="leave the table out for none")
+    oscillators: OscillatorTable | None = Field(None, description="leave the table out for its defaults")

@@ -80,7 +80,7 @@ def meaning(outputs: Array, cost: Cost, known: Known, problems: dict[int, str]) 
         return Prediction(outputs, names, None, None, problems)
     good = np.isfinite(outputs).all(axis=1)
     winner = np.full(len(outputs), -1)
-    winner[good] = outputs[good].argmax(axis=1)
+    winner[good] = cost.preference(outputs[good]).argmax(axis=1)
     probability = None
     if isinstance(cost, SoftmaxCrossEntropy):
         probability = np.full(len(outputs), np.nan)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Strict, Tag, ValidationInfo, field_validator
 
+from eqcirc.circuit.oscillators import QUADRATURE
 from eqcirc.data.scaling import suited
 from eqcirc.experiment.network import Network
 from eqcirc.experiment.reality import Reality
@@ -123,8 +124,9 @@ class Learning(Section):
         Branch("schedule", ("exponential",), ("decay",)),
     )
 
-    cost: Literal["cross_entropy", "squared_error"] = Field(
-        "cross_entropy", description="what the nudge minimises"
+    cost: Literal["cross_entropy", "squared_error", "phase_error"] = Field(
+        "cross_entropy",
+        description="what the nudge minimises: cross_entropy, squared_error; phase_error: of oscillators",
     )
     sharpness: Positive = Field(10.0, description="1/V; cross_entropy is that of softmax(sharpness·output)")
     high: Finite = Field(0.1, description="V; squared_error: target of the right class")
@@ -137,7 +139,8 @@ class Learning(Section):
     force: Switch = Field(False, description="take a rule that does not measure the gradient, and say so")
     beta: Positive = Field(
         1e-7,
-        description="nudging strength: A for cross_entropy, S for squared_error; coupled: part of the way, up to 1",
+        description="nudging strength: A for cross_entropy and phase_error, S for squared_error; coupled: part of the "
+        "way, up to 1",
     )
     variant: Literal["centred", "positive", "negative", "random", "richardson"] = Field(
         "centred",
@@ -190,8 +193,9 @@ class Initial(Section):
     """What is written into a circuit that remembers, before its inputs are applied; nothing if left out."""
 
     voltages: dict[str, Finite] | None = Field(
-        None, examples=[{"h1_0": 1.0}], description="V by node name: charged at first, all other nodes at 0 V"
+        None, examples=[{"h1_0": 1.0}], description="V by node name: charged at first"
     )
+    everywhere: Finite = Field(0.0, description="V; all other nodes are charged to this instead")
     pulse: tuple[Finite, ...] | None = Field(
         None,
         examples=[(1.0, 0.0)],
@@ -240,7 +244,7 @@ class Solver(Section):
         """Return how the free phase is found, as solvers take it."""
         if self.initial is None:
             return self.start
-        return InitialState(self.initial.voltages or {}, self.initial.pulse)
+        return InitialState(self.initial.voltages or {}, self.initial.pulse, self.initial.everywhere)
 
 
 class AuditSection(Section):
@@ -321,5 +325,28 @@ class Experiment(Section):
     reality: Reality | None = Field(None, description="leave the table out for an ideal circuit")
     physical: Physical | None = Field(None, description="")
     learning: Learning = Field(Learning(), description="")
-    solver: Solver = Field(Solver(), description="")
+    solver: Solver = Field(Solver(), validate_default=True, description="")
     audit: AuditSection = Field(AuditSection(), description="")
+
+    @field_validator("learning")
+    @classmethod
+    def _of_phases(cls, learning: Learning, info: ValidationInfo) -> Learning:
+        """Hold that the cost of phases goes with a circuit of phases: another cost takes an angle for a voltage."""
+        if info.data.get("circuit") is not None or "network" not in info.data:
+            return learning
+        phases, kind = learning.cost == "phase_error", info.data["network"].kind
+        if phases != (kind == "oscillators"):
+            right = (
+                'cost = "phase_error"' if kind == "oscillators" else 'another cost, or kind = "oscillators"'
+            )
+            raise ValueError(f'cost = "{learning.cost}" with network.kind = "{kind}": expected {right}')
+        return learning
+
+    @field_validator("solver")
+    @classmethod
+    def _from_quadrature(cls, solver: Solver, info: ValidationInfo) -> Solver:
+        """Let phases start at π/2 unless the file says where, so that a run records it."""
+        network = info.data.get("network")
+        if solver.initial is not None or network is None or network.kind != "oscillators":
+            return solver
+        return solver.model_copy(update={"initial": Initial(everywhere=QUADRATURE)})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, r2_score, root_mean_squared_error
 
+from eqcirc.costs import Cost
 from eqcirc.data import Dataset
 from eqcirc.data.tables import load_csv
 from eqcirc.errors import DataError
@@ -18,7 +19,7 @@ from eqcirc.typing import Array
 
 
 def details(
-    outputs: Array, converged: np.ndarray, dataset: Dataset, known: Known
+    outputs: Array, converged: np.ndarray, dataset: Dataset, known: Known, cost: Cost
 ) -> tuple[list[str], list[list[Any]]]:
     """Return columns and rows of a table: precision, recall and F1 of each class, or R² and RMSE of each output.
 
@@ -27,10 +28,11 @@ def details(
         converged: (n,) whether each sample has an operating point; one without is no prediction of any class.
         dataset: the samples, with labels or targets.
         known: names.
+        cost: of the experiment, which says how outputs are meant.
     """
     names = known.output_names()
     if dataset.targets is not None:
-        true, found = dataset.targets[converged], outputs[converged]
+        true, found = dataset.targets[converged], cost.preference(outputs[converged])
         rows: list[list[Any]] = []
         for k, name in enumerate(names):
             enough = len(found) > 1
@@ -39,7 +41,7 @@ def details(
             rows.append([name, r2, rmse])
         return ["output", "R²", "RMSE (V)"], rows
     assert dataset.labels is not None
-    winner = np.where(converged, np.nan_to_num(outputs).argmax(axis=1), -1)
+    winner = np.where(converged, cost.preference(np.nan_to_num(outputs)).argmax(axis=1), -1)
     order = np.arange(known.n_outputs)
     figures = precision_recall_fscore_support(dataset.labels, winner, labels=order, zero_division=0.0)
     precision, recall, f1, support = (np.asarray(column).tolist() for column in figures)

@@ -86,6 +86,6 @@ def score(outputs: Array, converged: np.ndarray, dataset: Dataset, cost: Cost) -
     loss = float(value.mean()) if value.size else float("nan")
     accuracy = float("nan")
     if dataset.labels is not None:
-        right = outputs[converged].argmax(axis=1) == dataset.labels[converged]
+        right = cost.preference(outputs[converged]).argmax(axis=1) == dataset.labels[converged]
         accuracy = float(right.sum() / dataset.n_samples)
     return Score(loss, accuracy, int((~converged).sum()), dataset.n_samples)

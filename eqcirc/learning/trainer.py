@@ -272,7 +272,11 @@ class Trainer:
         sums = self.state.sums
         sums["loss"] += float(self.rule.cost.value(outputs, self._targets[rows][good]).sum())
         if self.data.train.labels is not None:
-            sums["right"] += int((outputs.argmax(axis=1) == self.data.train.labels[rows][good]).sum())
+            sums["right"] += int(
+                (
+                    self.rule.cost.preference(outputs).argmax(axis=1) == self.data.train.labels[rows][good]
+                ).sum()
+            )
         sums["seen"] += len(rows)
         sums["failed"] += int((~good).sum())
         for rung, won in Counter(rung for k, rung in points.rungs.items() if good[k]).items():

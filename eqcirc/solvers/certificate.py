@@ -116,7 +116,7 @@ def _contracting(dynamics: Dynamics, k: Array, *, everywhere: bool = False) -> C
 def _doubt(dynamics: Dynamics, weights: Array) -> Array:
     """Return what (size,) cells may take from the diagonal of the weighted, symmetrised K."""
     total = np.zeros(dynamics.size)
-    for junctions, area in zip(dynamics.plan.junctions, dynamics.system.areas, strict=True):
+    for junctions, area in zip(dynamics.plan.junctions, dynamics.bare.areas, strict=True):
         total += junctions.doubt(weights, area)
     return total
 

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.junctions import largest
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import RLMesh
@@ -171,7 +172,7 @@ class Dynamics:
 
     def _steepness(self, u: Array) -> Array:
         steep = np.zeros(self.n)
-        for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
+        for junction, area in zip(self.plan.junctions, self.bare.areas, strict=True):
             junction.add_steepest(steep, area)
         there = np.abs(self.bare.linearise(u)[0].diagonal)
         return np.asarray(np.fmax(np.abs(steep), np.fmax.reduce(there, axis=0)))
@@ -233,8 +234,8 @@ class Dynamics:
     def steepest(self) -> Array:
         """Return K (size, size) with every device at the steepest fall of its current."""
         diagonal, beside = np.zeros((1, self.n)), [np.empty((1, 0))]
-        for junction, area in zip(self.plan.junctions, self.system.areas, strict=True):
-            slope = -junction.steepest_fall * area[None]
+        for junction, area in zip(self.plan.junctions, self.bare.areas, strict=True):
+            slope = -junction.steepest_fall * largest(area)[None]
             junction.add_slopes(diagonal, slope)
             beside += junction.cross_slopes(slope)
         nothing = np.zeros((1, self.n))

@@ -154,6 +154,7 @@ class Equations:
         self._drive = system.drive(fixed)
         self._held_outputs = np.asarray(fixed @ self.plan.outputs.held.T)
         self._offsets = [j.offset(fixed) for j in self.plan.junctions]
+        self.areas = system.areas(fixed)
         held = [np.full(len(fixed), LEAST_VOLTAGE), *(np.abs(offset).max(axis=1) for offset in self._offsets)]
         self._voltage_scale = np.max(held, axis=0)
         self._pull: _Pull | None = None
@@ -201,6 +202,7 @@ class Equations:
         part._drive = self._drive[rows]
         part._held_outputs = self._held_outputs[rows]
         part._offsets = [offset[rows] for offset in self._offsets]
+        part.areas = [area[rows] if area.ndim > 1 else area for area in self.areas]
         part._voltage_scale = self._voltage_scale[rows]
         part._pull = None if self._pull is None else self._pull.take(rows)
         return part
@@ -221,7 +223,7 @@ class Equations:
         limited = np.zeros(len(u), bool)
         largest = np.maximum(np.abs(u).max(axis=1), self._voltage_scale)
         beside, points = [np.empty((len(u), 0))], []
-        groups = zip(self.plan.junctions, self.system.areas, self.device_voltages(u), strict=True)
+        groups = zip(self.plan.junctions, self.areas, self.device_voltages(u), strict=True)
         for k, (junction, area, v) in enumerate(groups):
             at = v if last is None else junction.limit(v, last[k])
             current, slope = junction.evaluate(v, at, area)

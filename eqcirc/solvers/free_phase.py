@@ -51,11 +51,18 @@ class InitialState:
 
     Attributes:
         voltages: volts by node name.
+        everywhere: volts that all other nodes are charged to.
         pulse: one sample (n_features,) that the inputs take before their own; None for none.
     """
 
     voltages: Mapping[str, float] = field(default_factory=dict)
     pulse: Sequence[float] | None = None
+    everywhere: float = 0.0
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is written."""
+        return bool(self.voltages) or self.pulse is not None or self.everywhere != 0
 
     def check(self, plan: Reduction) -> None:
         """Raise `CircuitError` or `DataError` for what cannot be written into this circuit."""
@@ -76,10 +83,11 @@ class InitialState:
             CircuitError: an unknown node, a held one, or two that an amplifier ties to other voltages.
         """
         u, names = np.full(plan.n, np.nan), plan.circuit.node_names
+        numbers = {name: node for node, name in enumerate(names)}
         for name, volts in self.voltages.items():
-            if name not in names:
+            if name not in numbers:
                 raise CircuitError(f"initial state: there is no node {name!r}; {nearest(name, names[1:])}")
-            node = names.index(name)
+            node = numbers[name]
             if not plan.circuit.is_free[node] or not np.isfinite(volts):
                 raise CircuitError(
                     f"initial state: node {name!r} cannot be charged to {volts:g} V: expected a finite voltage of a "
@@ -92,7 +100,15 @@ class InitialState:
                     f"voltages that were given, not at {volts:g} V; leave it out"
                 )
             u[k] = charged
-        return np.asarray(np.nan_to_num(u))
+        return np.where(np.isnan(u), self.everywhere / plan.voltage[plan.root], u)
+
+
+def wrapped(volts: Array, turn: float) -> Array:
+    """Return phases as they are within a turn, from −1/4 of it; a circuit of phases cannot tell them from the others.
+
+    Which way round a phase came is decided by rounding where it stood across from where it is pulled to.
+    """
+    return volts if not turn else np.asarray(volts - turn * np.floor(volts / turn + 0.25))
 
 
 FIRST_HORIZON = 30.0  # of `Dynamics.slowest`: how long a transient lasts at first
@@ -152,8 +168,8 @@ class FreePhase:
             return
         self.dynamics = Dynamics(equations)
         known = certificate(self.dynamics)
-        writes = isinstance(start, InitialState) and (start.voltages or start.pulse is not None)
-        self.initial = start if isinstance(start, InitialState) and writes and not known.attracting else None
+        writes = isinstance(start, InitialState) and start.writes and not known.attracting
+        self.initial = start if isinstance(start, InitialState) and writes else None
         self.relaxes = start == "relax" or (start != "cold" and not known.attracting)
         if self.initial:
             self.evidence = Evidence.WRITTEN

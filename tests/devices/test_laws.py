@@ -19,6 +19,7 @@ from eqcirc.devices import (
     Law,
     PolynomialDevice,
     ShockleyDiode,
+    Sine,
     TableDevice,
 )
 from eqcirc.devices.two_terminal import work
@@ -49,6 +50,8 @@ N_SHAPED: dict[str, Law] = {
     "table that falls": TableDevice(
         (-0.1, 0.0, 0.05, 0.1, 0.2, 0.35, 0.45), (-8e-3, 0.0, 4.1e-3, 4.4e-3, 2.2e-3, 1 / 3e3, 5e-3)
     ),
+    "sine": Sine(),
+    "second harmonic behind an amplifier": Sine(0.3, 2.0).scaled(4.0, 0.25),
     "polynomial": PolynomialDevice((0.007358, -0.08607, 0.2911, 0.03922, -1.693, 2.099), -0.06, 0.47),
 }
 AT_THEIR_LIMITS: dict[str, Law] = {
@@ -65,7 +68,7 @@ n_shaped = pytest.mark.parametrize("law", N_SHAPED.values(), ids=N_SHAPED)
 diodes = pytest.mark.parametrize("law", [x for x in LAWS.values() if isinstance(x, ShockleyDiode)])
 
 
-def unit(law: Law) -> float:
+def unit(law: Law) -> float:  # noqa: PLR0911  a line for each law
     """The voltage over which a law bends."""
     match law:
         case ShockleyDiode():
@@ -78,6 +81,8 @@ def unit(law: Law) -> float:
             return law.peak_voltage / 3
         case PolynomialDevice():
             return (law.high - law.low) / 20
+        case Sine():
+            return 1 / law.frequency
         case TableDevice():
             return (law.voltages[-1] - law.voltages[0]) / 21
     raise NotImplementedError(

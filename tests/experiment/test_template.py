@@ -65,6 +65,7 @@ def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
             parse({"solver": content["solver"]}, "template")
         assert content["solver"].pop("cluster")
         one_way = {key: content["network"].pop(key) for key in ("feedback", "cells")}
+        assert content["network"].pop("oscillators")  # of another kind of network
         full = parse(content, "template")
         assert full.data.limit
         assert full.data.path

@@ -23,7 +23,7 @@ from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import reduced_netlist
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
-from tests.catalogue import NAMES, Case, S, case, random_layered
+from tests.catalogue import NAMES, WITHOUT_IMAGE, Case, S, case, random_layered
 from tests.kirchhoff import nudge_current, residual
 
 AGREEMENT = 1e-9  # V
@@ -45,7 +45,7 @@ def layered(name: str) -> Case:
     return random_layered(np.random.default_rng(len(name)), hidden, amplifiers, differential)
 
 
-@pytest.fixture(params=[*NAMES, *LAYERED])
+@pytest.fixture(params=[*NAMES, *WITHOUT_IMAGE, *LAYERED])
 def example(request: pytest.FixtureRequest) -> Case:
     return layered(request.param) if request.param in LAYERED else case(request.param)
 

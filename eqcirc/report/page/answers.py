@@ -51,7 +51,9 @@ def answers(evidence: Evidence) -> Section:
             _regression(evidence, part, found.outputs, good),
             _largest(evidence, part, found.outputs, good),
         ]
-    columns, rows = details(found.outputs, good, part, evidence.opened.known)
+    columns, rows = details(
+        found.outputs, good, part, evidence.opened.known, build_cost(evidence.opened.experiment)
+    )
     section.parts.append(
         Table(
             tuple(columns),
@@ -66,14 +68,15 @@ def _shown(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else one_line(value, 60)
 
 
-def _winner(outputs: Array, good: np.ndarray) -> np.ndarray:
-    return np.where(good, np.nan_to_num(outputs).argmax(axis=1), -1)
+def _winner(evidence: Evidence, outputs: Array, good: np.ndarray) -> np.ndarray:
+    best = build_cost(evidence.opened.experiment).preference(np.nan_to_num(outputs)).argmax(axis=1)
+    return np.where(good, best, -1)
 
 
 def _confusion(evidence: Evidence, part: Dataset, outputs: Array, good: np.ndarray) -> Picture:
     assert part.labels is not None
     n, names = part.n_classes, [plain(name, 14) for name in part.classes]
-    winner = _winner(outputs, good)
+    winner = _winner(evidence, outputs, good)
     counts = np.zeros((n, n), int)
     np.add.at(counts, (part.labels[good], winner[good]), 1)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -120,7 +123,7 @@ def _costs(evidence: Evidence, part: Dataset, outputs: Array, good: np.ndarray) 
 
 def _worst(evidence: Evidence, part: Dataset, outputs: Array, good: np.ndarray) -> Picture | Table | None:
     assert part.labels is not None
-    winner, costs = _winner(outputs, good), _costs(evidence, part, outputs, good)
+    winner, costs = _winner(evidence, outputs, good), _costs(evidence, part, outputs, good)
     order = np.lexsort((-costs, winner == part.labels))[:WORST]
     names = (*part.classes, "nothing")
     said = [(names[part.labels[k]], names[winner[k]]) for k in order.tolist()]
@@ -176,7 +179,7 @@ def _regions(evidence: Evidence, part: Dataset) -> Picture:
     mesh = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, 2)
     with IdealSolver(opened.circuit, start=opened.experiment.solver.begins) as solver:
         outputs, good = outputs_of(solver, opened.parameters, mesh)
-    winner = np.ma.masked_less(_winner(outputs, good).reshape(MESH, MESH), 0)
+    winner = np.ma.masked_less(_winner(evidence, outputs, good).reshape(MESH, MESH), 0)
     factor = np.where(scaler.factor != 0, scaler.factor, 1.0)
     raw = [line / factor[k] + scaler.offset[k] for k, line in enumerate(lines)]
     points = part.inputs / factor + scaler.offset
@@ -212,7 +215,7 @@ def _regions(evidence: Evidence, part: Dataset) -> Picture:
         axis.set_ylabel(plain(names[1]))
         axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     x, y = np.meshgrid(*raw)
-    answer = [part.classes[k] if k >= 0 else "" for k in _winner(outputs, good).tolist()]
+    answer = [part.classes[k] if k >= 0 else "" for k in _winner(evidence, outputs, good).tolist()]
     return Picture(
         "regions",
         "Background: what the circuit answers (ideal solver) in raw values of both features; points: the test part. "

@@ -297,9 +297,7 @@ def _used(voltages: Array, devices: list[TwoTerminal | Cell]) -> Picture:
         figure = new_figure(2.5 * wide + 0.3, 2.2 * high + 0.3)
         axes = figure.subplots(high, wide, squeeze=False).ravel()
         for axis, device in zip(axes, devices, strict=False):
-            ends = (
-                (device.anode, device.cathode) if isinstance(device, TwoTerminal) else (device.cp, device.cn)
-            )
+            ends = device.connections() if isinstance(device, TwoTerminal) else (device.cp, device.cn)
             across = (voltages[:, ends[0]] - voltages[:, ends[1]]).ravel()
             counts, edges = np.histogram(across, 60)
             middle = (edges[:-1] + edges[1:]) / 2

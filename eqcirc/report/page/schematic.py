@@ -129,7 +129,8 @@ def _leads(element: Element) -> tuple[list[int], list[int]] | None:
 def _ends(element: Element) -> list[tuple[int, int]]:
     """Return the ends of two-terminal parts."""
     if isinstance(element, TwoTerminal):
-        return list(zip(element.anode.tolist(), element.cathode.tolist(), strict=True))
+        a, b = element.connections()
+        return list(zip(a.tolist(), b.tolist(), strict=True))
     if isinstance(element, Conductance | Capacitor | RLMesh):
         return list(zip(element.a.tolist(), element.b.tolist(), strict=True))
     if isinstance(element, CurrentSource):

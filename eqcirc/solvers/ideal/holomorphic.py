@@ -67,6 +67,7 @@ class _Rows:
         self._plan, self._system, self._nudge = plan, system, nudge
         self._drive, self._injection = system.drive(fixed), system.injection(fixed)
         self._offsets = [j.offset(fixed) for j in plan.junctions]
+        self._areas = system.areas(fixed)
         self._held_outputs = np.asarray(fixed @ plan.outputs.held.T)
         self._draw = dense(plan.outputs.draw(nudge.strengths(len(plan.circuit.readout.nodes))))
         self._read = dense(plan.outputs.read)
@@ -100,7 +101,7 @@ class _Rows:
         plan, system = self._plan, self._system
         residual: Complex = system.currents(u, self._drive) - self._injection
         jacobian = np.tile(dense(system.matrix).astype(complex), (len(u), 1, 1))
-        for junctions, offset, area in zip(plan.junctions, self._offsets, system.areas, strict=True):
+        for junctions, offset, area in zip(plan.junctions, self._offsets, self._areas, strict=True):
             v = junctions.voltages(u, offset.astype(complex))
             current, slope = junctions.evaluate(v, v, area)
             for end in junctions.sinks:

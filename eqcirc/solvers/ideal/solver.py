@@ -16,9 +16,11 @@ from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
-from eqcirc.solvers.ideal.initial import written
+from eqcirc.solvers.ideal.initial import restless, written
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.noise import noise
+from eqcirc.solvers.ideal.phase_flow import settle
+from eqcirc.solvers.ideal.phases import PhaseElimination, PhaseEquations, PhasePlan
 from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.ideal.transient import follow
 from eqcirc.solvers.linear.base import LinearSolver
@@ -52,8 +54,12 @@ class IdealSolver(Solver):
         return Reduction(self.circuit)
 
     @cached_property
+    def _phases(self) -> PhasePlan | None:
+        return PhasePlan.of(self._plan)
+
+    @cached_property
     def _linear(self) -> LinearSolver:
-        return choose(self._plan)
+        return choose(self._plan) if self._phases is None else PhaseElimination(self._phases)
 
     def _on(self, circuit: Circuit) -> IdealSolver:
         return IdealSolver(circuit)
@@ -72,7 +78,7 @@ class IdealSolver(Solver):
         fixed = self.circuit.fixed_voltages(inputs)
         if nudge is not None:
             nudge.check(len(fixed), self.circuit.readout.n_outputs)
-        equations = Equations(ReducedSystem(self._plan, parameters), fixed)
+        equations = self._equations(parameters, fixed)
         messages: dict[int, str] = {}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # failures are reported as status
             phase = FreePhase(equations, self._start, begin)
@@ -123,6 +129,13 @@ class IdealSolver(Solver):
         voltages = wires.expand(points.voltages)
         return replace(points, voltages=voltages, seconds=time.perf_counter() - began)
 
+    def _equations(self, parameters: Parameters | None, fixed: Array) -> Equations:
+        """Return Kirchhoff's equations for held voltages (row, fixed node), in the form that suits the circuit."""
+        system = ReducedSystem(self._plan, parameters)
+        return (
+            Equations(system, fixed) if self._phases is None else PhaseEquations(self._phases, system, fixed)
+        )
+
     def _free(self, phase: FreePhase, equations: Equations) -> Solved:
         """Return the free states."""
         if phase.begin is not None:  # that they are solutions, whoever found them has made sure of
@@ -131,10 +144,26 @@ class IdealSolver(Solver):
 
     def _relaxed(self, phase: FreePhase) -> Solved:
         """Follow the circuit until it comes to rest, from the state that was written into it, if any was."""
-        start, rows = None, len(phase.dynamics.equations.fixed)
+        equations, start = phase.dynamics.equations, None
+        if self._phases is not None:
+            return self._settled(phase)
         if phase.initial:
-            start = np.tile(written(phase.initial, phase.dynamics.equations.system, self._linear), (rows, 1))
+            rows = len(equations.fixed)
+            start = np.tile(written(phase.initial, equations.system, self._linear), (rows, 1))
         return relax(phase.dynamics, self._linear, start)
+
+    def _settled(self, phase: FreePhase) -> Solved:
+        """The same for an oscillator network, see `phase_flow`."""
+        equations, linear, initial = phase.dynamics.equations, self._linear, phase.initial
+        assert isinstance(equations, PhaseEquations) and isinstance(linear, PhaseElimination)
+        start = np.zeros(self._plan.n) if initial is None else initial.unknowns(self._plan)
+        if initial is not None and initial.pulse is not None:
+            pulse = PhaseEquations(equations.phases, equations.system, initial.held(self.circuit))
+            found = settle(pulse, linear, start[None])
+            if not found.arrived.all():
+                raise restless(initial, self.circuit.name)
+            start = found.u[0]
+        return settle(equations, linear, np.tile(start, (len(equations.fixed), 1)))
 
     def _sure(self, free: Solved, equations: Equations, nudge: Nudge | None) -> tuple[Solved, FreeState]:
         """Return free states that rounding leaves precise, if that can be: where it does not, sums are made exact."""
@@ -166,7 +195,7 @@ class IdealSolver(Solver):
     def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
         """See `Solver.transfer`: columns of the inverse Jacobian."""
         plan, k = self._plan, self._plan.unknown[self._moving(nodes)]
-        equations = Equations(ReducedSystem(plan, parameters), self.circuit.fixed_voltages(inputs[None]))
+        equations = self._equations(parameters, self.circuit.fixed_voltages(inputs[None]))
         jacobian = equations.jacobian(plan.collect(free[None]))[0]
         driven = np.zeros((plan.n, len(nodes)))
         driven[k, np.arange(len(nodes))] = plan.current[nodes]

@@ -10,6 +10,8 @@ import numpy as np
 from eqcirc.circuit.junctions import SIGNS, Cells, Ends, Junctions, Tangents, TwoTerminals
 from eqcirc.circuit.reduced_parts import GROUND, ReducedParts
 from eqcirc.devices.base import number
+from eqcirc.devices.cell import difference
+from eqcirc.devices.sine import Sine
 from eqcirc.solvers.base import Nudge
 from eqcirc.typing import Array
 
@@ -158,7 +160,7 @@ def _device_cards(junctions: TwoTerminals, area: Array, fixed: Array, names: lis
             lines.append(voltage_source(sources[held, factor], fixed[:, held] / factor))
         return sources[held, factor]
 
-    for d in range(len(area)):
+    for d in range(area.shape[-1]):
         scales = _scales(junctions, d)
         if scales is None:
             continue  # between two held nodes: it changes no voltage
@@ -171,7 +173,12 @@ def _device_cards(junctions: TwoTerminals, area: Array, fixed: Array, names: lis
         anode, cathode = terminal(d, 0, factor), terminal(d, 1, factor)
         if factor < 0:  # behind an inverting amplifier it is seen the other way round
             anode, cathode = cathode, anode
-        lines.append(law.card(f"{junctions.name}_{d}", anode, cathode, model, float(area[d])))
+        name = f"{junctions.name}_{d}"
+        if isinstance(law, Sine) and area.ndim > 1:  # as strong as inputs make it
+            across, strength = difference(anode, cathode), table(area[:, d])
+            lines.append(f"b_{name} {anode} {cathode} i=({strength})*{law.expression(across)}")
+        else:
+            lines.append(law.card(name, anode, cathode, model, float(area[d])))
     return lines
 
 

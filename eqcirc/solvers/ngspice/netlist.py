@@ -67,6 +67,7 @@ class Settling:
         branches: names of the inductors, whose currents are states, too.
         start: (saved + branches,) state at the first instant; None for nothing charged.
         known: (batch, saved + branches) where else it is known that transients end; NaN where it is not.
+        turn: volts that are a full turn of a phase, where voltages are phases; 0 elsewhere.
     """
 
     seconds: float
@@ -75,6 +76,7 @@ class Settling:
     branches: tuple[str, ...] = ()
     start: Array | None = None
     known: Array | None = None
+    turn: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +247,7 @@ def reduced_netlist(
     lines += cards.part_cards(reduced_parts(system), names)
     built = set(range(1, len(lines)))
     lines += cards.injection_cards(system.norton(fixed), names)
-    for junctions, area in zip(plan.junctions, system.areas, strict=True):
+    for junctions, area in zip(plan.junctions, system.areas(fixed), strict=True):
         start = len(lines)
         lines += cards.junction_cards(junctions, area, fixed, names)
         built |= {k for k in range(start, len(lines)) if not cards.holds(lines[k])}

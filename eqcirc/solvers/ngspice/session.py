@@ -19,7 +19,7 @@ import numpy as np
 
 from eqcirc.errors import EngineError, EngineLeftError
 from eqcirc.solvers.equations import LEAST_VOLTAGE
-from eqcirc.solvers.free_phase import MOST_STEPS
+from eqcirc.solvers.free_phase import MOST_STEPS, wrapped
 from eqcirc.solvers.ngspice import klu
 from eqcirc.solvers.ngspice.cards import SAMPLE
 from eqcirc.solvers.ngspice.library import VARIABLE, require_library
@@ -161,7 +161,9 @@ class Session:
         def followed(options: str) -> Array:
             lines = [options if line.startswith(".options") else line for line in netlist.lines]
             alter = f"alter v_{SAMPLE} = {sample}"
-            return self.analyse(replace(netlist, lines=lines), saves, alter, run, vectors=vectors)
+            points = self.analyse(replace(netlist, lines=lines), saves, alter, run, vectors=vectors)
+            volts, amperes = np.split(points, [len(netlist.saved)], axis=1)
+            return np.concatenate([wrapped(volts, settle.turn), amperes], axis=1)
 
         for sample in range(netlist.samples):
             points = followed(LOOSE)

@@ -6,7 +6,9 @@ import numpy as np
 
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.free_phase import FIRST_HORIZON
-from eqcirc.solvers.ideal.relaxation import relax
+from eqcirc.solvers.ideal.phase_flow import TURN, Settled, settle
+from eqcirc.solvers.ideal.phases import PhaseElimination, PhaseEquations, PhasePlan
+from eqcirc.solvers.ideal.relaxation import Relaxed, relax
 from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.ngspice.netlist import Settling
 from eqcirc.solvers.ngspice.session import LEAST_STEPS
@@ -29,8 +31,16 @@ def plan_settling(dynamics: Dynamics, linear: LinearSolver, begin: Array | None)
     """
     circuit, plan = dynamics.plan.circuit, dynamics.plan
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        rows = len(dynamics.equations.fixed)
-        ideal = relax(dynamics, linear, None if begin is None else np.tile(begin, (rows, 1)))
+        start = np.tile(
+            np.zeros(dynamics.size) if begin is None else begin, (len(dynamics.equations.fixed), 1)
+        )
+        phases = PhasePlan.of(plan)
+        ideal: Relaxed | Settled
+        if phases is None:
+            ideal = relax(dynamics, linear, None if begin is None else start)
+        else:
+            equations = PhaseEquations(phases, dynamics.equations.system, dynamics.equations.fixed)
+            ideal = settle(equations, PhaseElimination(phases), start)
         steep = dynamics.steepness(np.nan_to_num(ideal.u))
     arrived = ideal.times[ideal.status == Status.CONVERGED]
     seconds = MARGIN * float(arrived.max(initial=FIRST_HORIZON * dynamics.slowest / MARGIN))
@@ -39,9 +49,11 @@ def plan_settling(dynamics: Dynamics, linear: LinearSolver, begin: Array | None)
     farads[plan.root] = dynamics.parasitic(PARASITIC) if dynamics.stores else EQUAL
     branches = tuple(f"l_{mesh.name}_{k}" for mesh in meshes(circuit) for k in range(len(mesh.a)))
     holding = dynamics.holding(np.nan_to_num(ideal.u))
-    start = None if begin is None else _saved(begin, dynamics)[0]
+    first = None if begin is None else _saved(begin, dynamics)[0]
     known = np.where(ideal.arrived[:, None], _saved(dynamics.state(ideal.u), dynamics), np.nan)
-    return farads[circuit.free_nodes], Settling(seconds, step, holding, branches, start, known)
+    return farads[circuit.free_nodes], Settling(
+        seconds, step, holding, branches, first, known, 0.0 if phases is None else TURN
+    )
 
 
 def _saved(x: Array, dynamics: Dynamics) -> Array:

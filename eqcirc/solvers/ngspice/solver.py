@@ -191,7 +191,7 @@ class NgspiceSolver(Solver):
 
     def _begin(self, initial: InitialState, system: ReducedSystem) -> Array:
         """Return the state (1, size) that is written into the circuit; what a pulse does, ngspice says."""
-        begin = written(InitialState(initial.voltages), system, self._linear)
+        begin = written(replace(initial, pulse=None), system, self._linear)
         if initial.pulse is None:
             return begin
         held = initial.held(self.circuit)

@@ -9,6 +9,7 @@ ngspice integrates by the trapezoidal rule and controls its steps by reltol; her
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,8 +28,8 @@ LEAST_CURRENT = 1e-15  # A, ngspice's abstol
 COMPLETE = 1 - 1e-9  # of the duration; a transient that ends before was given up
 
 
-def follow(circuit: Circuit, course: Course, pool: Pool) -> Waveforms:
-    """Run a course through ngspice.
+def follow(circuit: Circuit, course: Course, pool: Pool, drives: Sequence[str] = ()) -> Waveforms:
+    """Run a course through ngspice, with further lines for what drives the circuit in time, if anything does.
 
     Raises:
         EngineError: ngspice died, took too long, or refuses the netlist.
@@ -36,6 +37,7 @@ def follow(circuit: Circuit, course: Course, pool: Pool) -> Waveforms:
     """
     began = time.perf_counter()
     netlist, vectors = transient_netlist(circuit, course)
+    netlist = replace(netlist, lines=[*netlist.lines, *drives])
     step, stop = number(course.duration / course.steps), number(course.duration)
     points, said = pool.call(_trace, netlist, vectors, f"tran {step} {stop} 0 {step} uic")
     if not len(points) or points[-1, 0] < COMPLETE * course.duration:

@@ -1,0 +1,121 @@
+"""Train an oscillator Ising machine of the ideal solver on images, and see what coarse values and phases cost.
+
+    OPENBLAS_NUM_THREADS=1 python scripts/train_oscillators.py mnist runs/mnist-oscillators [--path FOLDER] [--epochs 6]
+
+The run is an ordinary one (`circuits/mnist-oscillators.toml`, or digits-oscillators for digits): stopped, it goes on
+where it was when the script is started again, or by `eqcirc resume`. Then it answers the test part with
+
+- all trained values rounded to so many bits over their bounds,
+- phases read with so many bits over a turn, and
+- phases read with noise of a standard deviation in radians.
+
+Rounding and noise are those of an answer, not of training. Writes results/train_oscillators_<data>.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+from common import ROOT, Report
+
+from eqcirc import IdealSolver
+from eqcirc.experiment.load import load_experiment
+from eqcirc.experiment.run import Run
+from eqcirc.experiment.schema import Experiment
+from eqcirc.learning.evaluate import outputs_of
+
+BITS = (3, 4, 5, 6, 8, 10, 12)
+NOISE = (0.03, 0.1, 0.2, 0.3, 0.5, 0.8)  # rad
+ENOUGH = 1000  # test samples, of which 0.3 % can be told from chance
+WANTED = {"mnist": ">= 0.972", "fashion-mnist": ">= 0.88", "digits": ">= 0.9"}
+
+
+def experiment(given: argparse.Namespace) -> Experiment:
+    """Return the ready experiment, for other data if asked for."""
+    name = "digits" if given.data == "digits" else "mnist"
+    ready = load_experiment(ROOT / "circuits" / f"{name}-oscillators.toml")
+    path = None if given.path is None else given.path.absolute()
+    data = ready.data.model_copy(update={"name": given.data, "path": path})
+    learning = ready.learning.model_copy(update={"epochs": given.epochs or ready.learning.epochs})
+    solver = ready.solver.model_copy(update={"engine": "ideal"})
+    audit = ready.audit.model_copy(update={"every": 0})
+    return ready.model_copy(
+        update={
+            "name": f"{given.data}-oscillators",
+            "data": data,
+            "learning": learning,
+            "solver": solver,
+            "audit": audit,
+        }
+    )
+
+
+def rounded(run: Run, bits: int) -> dict[str, np.ndarray]:
+    """Return the trained values as so many bits over their bounds can say them."""
+    found = {}
+    for element in run.circuit.trainable:
+        low, high = element.bounds
+        step = (high - low) / (2**bits - 1)
+        value = run.trainer.parameters[element.name]
+        found[element.name] = low + step * np.round((value - low) / step)
+    return found
+
+
+def measure(report: Report, run: Run, data: str) -> None:
+    """Score the machine on the test part, as it is, and coarser."""
+    labels, rng = run.data.test.labels, np.random.default_rng(0)
+    assert labels is not None
+
+    def score(phases: np.ndarray) -> float:
+        return float((np.cos(np.nan_to_num(phases, nan=math.pi)).argmax(axis=1) == labels).mean())
+
+    with IdealSolver(run.circuit, start=run.experiment.solver.begins) as solver:
+        phases, converged = outputs_of(solver, run.trainer.parameters, run.data.test.inputs)
+        full = score(phases)
+        values = {
+            bits: score(outputs_of(solver, rounded(run, bits), run.data.test.inputs)[0]) for bits in BITS
+        }
+    turn = 2 * math.pi
+    read = {bits: score(turn / 2**bits * np.round(phases / turn * 2**bits)) for bits in BITS}
+    noisy = {sigma: score(phases + rng.normal(0, sigma, phases.shape)) for sigma in NOISE}
+    report.claim(f"{data}: test accuracy", full, WANTED[data])
+    if len(labels) > ENOUGH:
+        report.claim(f"{data}: points lost with values of 10 bits", 100 * (full - values[10]), "<= 0.3")
+        report.claim(f"{data}: points lost with phases of 4 bits", 100 * (full - read[4]), "<= 0.3")
+    with (run.folder.path / "timing.csv").open(encoding="utf-8") as file:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    report.content |= {
+        "test_failed": int((~converged).sum()),
+        "epochs": run.trainer.state.epoch,
+        "seconds_an_epoch": seconds,
+        "accuracy_by_bits_of_values": values,
+        "accuracy_by_bits_of_phases": read,
+        "accuracy_by_noise_of_phases_rad": noisy,
+    }
+
+
+def main() -> None:
+    """Train or go on, then measure."""
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("data", choices=list(WANTED))
+    arguments.add_argument("run", type=Path, help="run directory")
+    arguments.add_argument("--path", type=Path, help="folder with the idx files")
+    arguments.add_argument("--epochs", type=int)
+    given = arguments.parse_args()
+    report = Report(__file__)
+    report.name = f"{report.script}_{given.data.replace('-', '_')}"
+    begun = (given.run / "checkpoint.json").exists()
+    with Run.resume(given.run) if begun else Run.start(experiment(given), given.run) as run:
+        run.train(lambda row: print({k: row[k] for k in list(row)[:4]}, flush=True))
+        measure(report, run, given.data)
+    report.write()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Oscillator networks as experiments: what a file says, and a run from training to prediction."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eqcirc.costs import PhaseError
+from eqcirc.errors import CircuitError, ConfigError
+from eqcirc.experiment.load import load_experiment, parse
+from eqcirc.experiment.opened import open_run
+from eqcirc.experiment.run import Run
+from eqcirc.learning.evaluate import evaluate
+from eqcirc.solvers.ideal.solver import IdealSolver
+
+FILE: dict[str, Any] = {
+    "name": "iris-oscillators",
+    "data": {"name": "iris"},
+    "network": {"kind": "oscillators", "hidden": [4], "oscillators": {"initial": 0.5, "coupling": 0.5}},
+    "learning": {"cost": "phase_error", "beta": 1e-3, "learning_rate": 0.1, "epochs": 12, "batch_size": 32},
+    "solver": {"engine": "ideal", "workers": 1},
+    "audit": {"every": 0},
+}
+
+
+def changed(**tables: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: {**value, **tables.get(key, {})} if isinstance(value, dict) else value
+        for key, value in FILE.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "iris"
+    with Run.start(parse(FILE, "file"), folder) as run:
+        run.train()
+        summary = run.finish()
+    assert summary["test_accuracy"] > 0.85
+    assert summary["max_dv"] < 1e-9  # by ngspice, against the matrix form
+    return folder
+
+
+def test_a_run_knows_where_its_phases_started(run: Path) -> None:
+    opened = open_run(run)
+    assert opened.experiment.solver.begins.everywhere == math.pi / 2  # type: ignore[union-attr]
+    assert "everywhere = 1.57" in (run / "config.toml").read_text("utf-8")
+    deck = (run / "netlist.sp").read_text("ascii")
+    assert re.search(r"sin\(v\(h1_0\)\)", deck)
+
+
+def test_answers_are_cosines(run: Path) -> None:
+    """What predict says is what evaluate scores."""
+    opened = open_run(run)
+    part = opened.part("test")
+    with IdealSolver(opened.circuit, start=opened.experiment.solver.begins) as solver:
+        phases = opened.circuit.readout.read(solver.solve(opened.parameters, part.inputs).free)
+        score = evaluate(solver, opened.parameters, part, PhaseError())
+    assert score.accuracy == pytest.approx(np.mean(np.cos(phases).argmax(axis=1) == part.labels))
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        (
+            {"learning": {"cost": "cross_entropy"}},
+            r'cost = "cross_entropy" with network.kind = "oscillators"',
+        ),
+        (
+            {"network": {"kind": "layered", "oscillators": None}},
+            r'"layered": expected another cost',
+        ),
+        (
+            {"network": {"kind": "oscilators"}},
+            r"network.kind: unknown value 'oscilators': did you mean 'oscillators'",
+        ),
+        ({"network": {"weights": "signed"}}, r'network.weights: does nothing with kind = "oscillators"'),
+        ({"network": {"oscillators": {"bounds": [1.0, -1.0]}}}, "expected a lower value, then a higher one"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tables: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parse(changed(**tables), "file")
+
+
+def test_a_coupling_beyond_the_bounds_is_refused(tmp_path: Path) -> None:
+    file = changed(network={"oscillators": {"coupling": 5.0}})
+    with pytest.raises(CircuitError, match="coupling = 5 A"):
+        Run.start(parse(file, "file"), tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["digits-oscillators", "mnist-oscillators"])
+def test_the_ready_experiments_are_oscillators(name: str) -> None:
+    experiment = load_experiment(Path(__file__).parents[2] / "circuits" / f"{name}.toml")
+    assert experiment.network.kind == "oscillators"
+    assert experiment.learning.cost == "phase_error"
