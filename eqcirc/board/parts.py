@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqcirc.devices.base import number
 from eqcirc.export.bundle.parts import E96, preferred
 from eqcirc.export.bundle.structure import Device, Structure
 
@@ -73,7 +74,9 @@ def parts(structure: Structure) -> list[Part]:
             found.append(_resistor(designator("R"), nets, path, device.value or 0.0))
         elif device.letter == "d":
             pads = nets[::-1]  # pad 1 of KiCad's diodes is the cathode
-            found.append(Part(designator("D"), device.model, _FOOTPRINTS["d"], pads, path))
+            area = device.value or 1.0  # a diode of another area is another part
+            value = device.model if area == 1.0 else f"{device.model} area={number(area)}"
+            found.append(Part(designator("D"), value, _FOOTPRINTS["d"], pads, path))
         else:
             letter, unit = _LETTERS[device.letter], {"c": "F", "l": "H"}[device.letter]
             value = f"{_short(device.value or 0.0)}{unit}"
@@ -126,6 +129,8 @@ def _header(pins: int) -> str:
 def _short(value: float) -> str:
     """Return a number with an SI prefix, such as 4.99k or 20u."""
     for factor, prefix in (
+        (1e12, "T"),
+        (1e9, "G"),
         (1e6, "M"),
         (1e3, "k"),
         (1.0, ""),

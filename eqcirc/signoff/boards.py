@@ -22,7 +22,7 @@ from eqcirc.text import one_line
 SECONDS = 300.0
 ROUNDING = 0.0155  # of a value by E96
 FOOTPRINTS = ("/usr/share/kicad/footprints", "/usr/local/share/kicad/footprints")
-_FACTORS = {"M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
+_FACTORS = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
 _SHOWN = 5
 
 
