@@ -8,8 +8,8 @@ them. All ports of the circuit are on connectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from eqcirc.export.bundle.structure import Device, Structure
 
 MOST_PINS = 40  # of a connector, which KiCad has footprints for
 MOST_PARTS = 20_000  # of a board; KiCad takes a quarter of a millisecond for each
+
+MOST_WATTS, MOST_VOLTS = 0.1, 75.0  # of a resistor RC0603, by its data sheet (RC_L)
 
 _FOOTPRINTS = {
     "r": "Resistor_SMD:R_0603_1608Metric",
@@ -118,8 +120,20 @@ def _resistor(designator: str, nets: tuple[str, ...], path: str, ohms: float) ->
         mpn,
         "Yageo" if mpn else "",
         "1 %",
-        "0.1 W",
+        f"{MOST_WATTS:g} W",
     )
+
+
+def bearable(found: list[Part], loads: Mapping[str, tuple[float, float, float]]) -> list[Part]:
+    """Return parts, resistors that bear more than theirs without a number to order, and what they bear instead."""
+
+    def borne(part: Part) -> Part:
+        volts, _, watts = loads.get(part.device, (0.0, 0.0, 0.0))
+        if not part.designator.startswith("R") or (volts <= MOST_VOLTS and watts <= MOST_WATTS):
+            return part
+        return replace(part, mpn="", manufacturer="", power=f"bears {watts:.3g} W and {volts:.3g} V")
+
+    return [borne(part) for part in found]
 
 
 def _header(pins: int) -> str:

@@ -80,3 +80,18 @@ def test_a_layout_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(eq.EqcircError, match="no crossbar of resistors to draw"):
         eq.export_bundle(b.build(out), tmp_path / "bare", inputs=np.ones((1, 1)), target="layout")
     assert not (tmp_path / "bare").exists()
+
+
+def test_a_resistor_that_bears_more_than_its_part_has_no_order_number(tmp_path: Path) -> None:
+    b = eq.CircuitBuilder("hot")
+    x, out = b.input("x"), b.nodes("out")
+    b.conductance("g", x, out, 1e-2)
+    b.conductance("load", out, eq.GROUND, 1e-4)
+    folder = eq.export_bundle(b.build(out), tmp_path / "hot", inputs=np.array([[80.0]]), target="board")
+    order = {row["Designator"]: (row["MPN"], row["Power"]) for row in rows(folder / "board" / "bom.csv")}
+    volts = 80 * 1e4 / 10100
+    assert order["R1"] == ("RC0603FR-07100RL", "0.1 W")
+    assert order["R2"] == ("", f"bears {volts**2 / 1e4:.3g} W and {volts:.3g} V")
+    page = (folder / "README.txt").read_text()
+    assert f"a resistor bears is {volts**2 / 1e4:.3g} W and {volts:.3g} V" in page
+    assert "corners.csv" not in page

@@ -27,6 +27,11 @@ def limits_csv(design: Design) -> File:
     )
 
 
+def loads(design: Design) -> dict[str, tuple[float, float, float]]:
+    """Return the largest voltage, current and power of devices over all golden vectors, by path."""
+    return {row[0]: (row[2], row[3], row[4]) for row in _rows(design)}
+
+
 def _rows(design: Design) -> Iterator[tuple[Any, ...]]:
     golden = design.golden
     for element, stress in borne(design.circuit, design.parameters, golden.voltages):
