@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from eqcirc.errors import DataError
+from eqcirc.layout.process import LAYERS
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Outcome, Skipped
 from eqcirc.signoff.devices import Device, devices
@@ -51,6 +52,12 @@ def same(bundle: Bundle) -> Outcome:
             raise DataError(
                 f"{name}: expected the table that 'eqcirc export' writes; {one_line(error)}"
             ) from error
+    problems += [f"golden.csv: {problem}" for problem in _complete(there, _volts(bundle))]
+    problems += _one_list(bundle)
+    if bundle.has("layout/layers.csv"):
+        rows = table(bundle, "layout/layers.csv")
+        count += len(rows)
+        problems += [f"layout/layers.csv: {problem}" for problem in _layers(rows)]
     if bundle.has("board/bom.csv") and bundle.has("board/parts.csv"):
         bom = table(bundle, "board/bom.csv")
         count += len(bom)
@@ -188,6 +195,34 @@ def _pins(rows: Sequence[Row], bundle: Bundle) -> Iterator[str]:
         for key, value in wanted.items():
             if abs(float(row[key]) - value) > 1e-6 * abs(value) + 1e-15:
                 yield f"{pin}: {key} is {row[key]}, by golden.csv {value:.9g}"
+
+
+def _complete(there: Devices, volts: dict[str, Array]) -> Iterator[str]:
+    """Yield nets whose voltage nobody would compare; those between a resistor and its coil have none of their own."""
+    nets = {net for device in there.values() for net in device.nets if not net.startswith("eq_")}
+    for net in sorted(nets - volts.keys()):
+        yield f"no voltage of net {one_line(net, 60)}"
+
+
+def _one_list(bundle: Bundle) -> Iterator[str]:
+    """Yield resistors that one table has and another lacks."""
+    if not all(bundle.has(name) for name in ("weights.csv", "rounding.csv", "programming.csv")):
+        return
+    wanted = {row["device"] for row in table(bundle, "rounding.csv")}
+    weights = {path for row in table(bundle, "weights.csv") for path in row["device"].split()}
+    lists = {"weights.csv": weights & wanted}
+    for row in table(bundle, "programming.csv"):
+        lists.setdefault(f"programming.csv, {one_line(row['part'], 40)}", set()).add(row["device"])
+    for name, paths in lists.items():
+        for path in sorted(paths ^ wanted)[:1]:
+            yield f"{name}: {one_line(path, 60)} is {'missing' if path in wanted else 'too many'} beside rounding.csv"
+
+
+def _layers(rows: Sequence[Row]) -> Iterator[str]:
+    there = {row["layer"]: (row["gds_layer"], row["gds_datatype"]) for row in rows}
+    for name, (layer, kind) in LAYERS.items():
+        if there.get(name) != (str(layer), str(kind)):
+            yield f"{name} is {one_line(there.get(name), 40)}, in crossbars.gds {layer}/{kind}"
 
 
 def _bom(bom: Sequence[Row], parts: Sequence[Row]) -> Iterator[str]:

@@ -54,6 +54,10 @@ def test_nothing_is_wrong_with_what_was_exported(bundle: Path, cells: Path, key:
         ("limits.csv", r"^(x_w1_r0_c0.r_0_0,w1),[^,]+", r"\1,0.001", "v_max_V is 0.001"),
         ("pins.csv", r"^1,x_0,input,[^,]+", "1,x_0,input,-9.0", "v_min_V is -9.0"),
         ("pins.csv", r"^1,x_0,input", "1,x_0,output", "x_0 is output"),
+        ("golden.csv", r"^\d,\d,free,node,h1_2,.*\n", "", "no voltage of net h1_2"),
+        ("weights.csv", r'^"w1.1,2.".*\n', "", "is missing beside rounding.csv"),
+        ("programming.csv", r'^"w1.1,2.".*\n', "", "is missing beside rounding.csv"),
+        ("layout/layers.csv", r"metal1,4", "metal1,14", "metal1 is"),
         ("board/bom.csv", r",D_SOD-123", ",D_SOD-323", "in parts.csv"),
         ("board/bom.csv", r'"R\d+,', '"', " of R"),
         ("board/bom.csv", r"RC0603FR-07(\d+)", r"RC0603FR-079\1", "ordered is"),
@@ -63,7 +67,7 @@ def test_a_fault_in_a_table_is_found(
     bundle: Path, changed: Change, file: str, pattern: str, by: str, said: str
 ) -> None:
     text = (bundle / file).read_text()
-    other = re.sub(pattern, by, text, count=1, flags=re.MULTILINE)
+    other = re.sub(pattern, by, text, count=0 if file == "golden.csv" else 1, flags=re.MULTILINE)
     assert other != text
     found = problems(changed({file: other.encode()}), "tables")
     assert any(problem.startswith(file) and said in problem for problem in found), found
