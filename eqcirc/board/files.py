@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from eqcirc.board.parts import MOST_PARTS, Part, parts
+from eqcirc.board.parts import MOST_PARTS, Part, bearable, parts
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.files import File, text
+from eqcirc.export.bundle.limits import loads
 from eqcirc.export.bundle.tables import table
 
 BOM = (
@@ -30,7 +31,7 @@ MOST_DESIGNATORS = 200  # in one line of a bill of materials that assemblers tak
 
 def board_files(design: Design) -> Iterator[File]:
     """Yield netlist, bill of materials and list of parts; none for circuits larger than any board."""
-    found = parts(design.structure)
+    found = bearable(parts(design.structure), loads(design))
     if len(found) > MOST_PARTS:
         return
     yield text("board/board.net", netlist(found, design.head[0]), "netlist for KiCad")

@@ -8,16 +8,19 @@ them. All ports of the circuit are on connectors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eqcirc.devices.base import number
 from eqcirc.export.bundle.parts import E96, preferred
 from eqcirc.export.bundle.structure import Device, Structure
 
 MOST_PINS = 40  # of a connector, which KiCad has footprints for
 MOST_PARTS = 20_000  # of a board; KiCad takes a quarter of a millisecond for each
+
+MOST_WATTS, MOST_VOLTS = 0.1, 75.0  # of a resistor RC0603, by its data sheet (RC_L)
 
 _FOOTPRINTS = {
     "r": "Resistor_SMD:R_0603_1608Metric",
@@ -73,7 +76,9 @@ def parts(structure: Structure) -> list[Part]:
             found.append(_resistor(designator("R"), nets, path, device.value or 0.0))
         elif device.letter == "d":
             pads = nets[::-1]  # pad 1 of KiCad's diodes is the cathode
-            found.append(Part(designator("D"), device.model, _FOOTPRINTS["d"], pads, path))
+            area = device.value or 1.0  # a diode of another area is another part
+            value = device.model if area == 1.0 else f"{device.model} area={number(area)}"
+            found.append(Part(designator("D"), value, _FOOTPRINTS["d"], pads, path))
         else:
             letter, unit = _LETTERS[device.letter], {"c": "F", "l": "H"}[device.letter]
             value = f"{_short(device.value or 0.0)}{unit}"
@@ -115,8 +120,20 @@ def _resistor(designator: str, nets: tuple[str, ...], path: str, ohms: float) ->
         mpn,
         "Yageo" if mpn else "",
         "1 %",
-        "0.1 W",
+        f"{MOST_WATTS:g} W",
     )
+
+
+def bearable(found: list[Part], loads: Mapping[str, tuple[float, float, float]]) -> list[Part]:
+    """Return parts, resistors that bear more than theirs without a number to order, and what they bear instead."""
+
+    def borne(part: Part) -> Part:
+        volts, _, watts = loads.get(part.device, (0.0, 0.0, 0.0))
+        if not part.designator.startswith("R") or (volts <= MOST_VOLTS and watts <= MOST_WATTS):
+            return part
+        return replace(part, mpn="", manufacturer="", power=f"bears {watts:.3g} W and {volts:.3g} V")
+
+    return [borne(part) for part in found]
 
 
 def _header(pins: int) -> str:
@@ -126,6 +143,8 @@ def _header(pins: int) -> str:
 def _short(value: float) -> str:
     """Return a number with an SI prefix, such as 4.99k or 20u."""
     for factor, prefix in (
+        (1e12, "T"),
+        (1e9, "G"),
         (1e6, "M"),
         (1e3, "k"),
         (1.0, ""),

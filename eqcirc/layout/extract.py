@@ -67,8 +67,13 @@ def as_spice(netlist: db.Netlist, cell: str, ports: tuple[str, ...]) -> str:
     """Return the extracted netlist as a subcircuit whose ports stand in a given order.
 
     A port that the layout lacks is joined to nothing; nets without a name are called n_1, n_2, …
+
+    Raises:
+        DataError: the layout does not hold that cell.
     """
     circuit = netlist.circuit_by_name(cell)
+    if circuit is None:
+        raise DataError(f"the layout has no resistors in a cell {cell!r}, or that cell is nowhere placed")
     names: dict[int, str] = {}
     for net in circuit.each_net():
         names[net.cluster_id] = net.name.lower() if net.name else f"n_{net.cluster_id}"

@@ -14,15 +14,16 @@ from typing import Any
 from eqcirc.errors import DataError, EngineError
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Outcome, Skipped
-from eqcirc.signoff.layouts import subcircuits
-from eqcirc.signoff.netlists import ports_of
+from eqcirc.signoff.devices import Device, devices
 from eqcirc.signoff.sandbox import run
 from eqcirc.text import one_line
 
 SECONDS = 300.0
 ROUNDING = 0.0155  # of a value by E96
 FOOTPRINTS = ("/usr/share/kicad/footprints", "/usr/local/share/kicad/footprints")
-_FACTORS = {"M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
+_FACTORS = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12}
+SHOWN_VALUE = 1e-5  # of other values, by their six digits
+_UNITS = {"r": "ohm", "c": "F", "l": "H"}
 _SHOWN = 5
 
 
@@ -85,49 +86,44 @@ def _listed(bundle: Bundle) -> list[dict[str, str]]:
 
 def _against_circuit(bundle: Bundle, listed: list[dict[str, str]]) -> list[str]:
     """Return where the list of parts is not the circuit: another net, another value, a device that is not there."""
-    devices = devices_of(bundle.deck("dut.sp"), bundle.manifest.top)
+    there = devices(bundle)
     problems = []
     placed: dict[str, tuple[dict[str, str], list[str]]] = {}
     for row in listed:  # blocks with many pins have several headers
         placed.setdefault(row["device"], (row, []))[1].extend(row["nets"].split())
     ports: list[str] = []
     for row, nets in placed.values():
-        device = devices.pop(row["device"], None)
+        device = there.pop(row["device"], None)
         if device is None:
             ports += nets
             continue
-        wanted, value = device
-        expected = wanted[::-1] if row["designator"].startswith("D") else wanted  # pad 1 is the cathode
+        expected = device.nets[::-1] if row["designator"].startswith("D") else device.nets  # pad 1: cathode
         if nets != expected:
             problems.append(
                 f"{row['designator']} is at {one_line(nets, 80)}, {row['device']} at {one_line(expected, 80)}"
             )
-        if row["designator"].startswith("R"):
-            ohms = _number(row["value"])
-            if value is None or not abs(ohms / value - 1) <= ROUNDING:
-                problems.append(f"{row['designator']} is {ohms:g} ohm, {row['device']} is {value} ohm")
-    problems += [f"{path} is not on the board" for path in devices]
+        if not _same_value(row, device):
+            said = device.model or f"{device.value} {_UNITS.get(row['device'].rpartition('.')[2][0], '')}"
+            problems.append(
+                f"{row['designator']} is {one_line(row['value'], 60)}, {row['device']} is {one_line(said, 60)}"
+            )
+    problems += [f"{path} is not on the board" for path in there]
     if ports != [port.name for port in bundle.manifest.ports]:
         problems.append("the connectors do not have the ports of the circuit in order")
     return problems
 
 
-def devices_of(text: str, top: str) -> dict[str, tuple[list[str], float | None]]:
-    """Return nets, and values of resistors, of every device of a circuit by path; blocks are devices."""
-    inside, ports = subcircuits(text), ports_of(text)
-    found: dict[str, tuple[list[str], float | None]] = {}
-    for statement in inside.get(top, []):
-        name, *words = statement.split()
-        if name[0] == "x" and words[-1] in inside:
-            outside = dict(zip(ports[words[-1]], words[:-1], strict=True))
-            for inner in inside[words[-1]]:
-                called, a, b, value, *_ = inner.split()
-                found[f"{name}.{called}"] = [outside[a], outside[b]], float(value)
-        elif name[0] == "x":
-            found[name] = words[:-1], None
-        else:
-            found[name] = words[:2], float(words[2]) if name[0] == "r" else None
-    return found
+def _same_value(row: dict[str, str], device: Device) -> bool:
+    """Whether a part has the value of its device: resistors the nearest of E96, all else as it is."""
+    text, letter = row["value"], row["device"].rpartition(".")[2][0]
+    if letter == "x":
+        return text == device.model
+    if letter == "d":
+        model, _, area = text.partition(" area=")
+        return model == device.model and float(area or 1) == device.value
+    value = _number(text if letter == "r" else text.removesuffix(_UNITS[letter]))
+    allowed = ROUNDING if letter == "r" else SHOWN_VALUE
+    return device.value is not None and abs(value / device.value - 1) <= allowed
 
 
 def _against_board(row: dict[str, str], part: dict[str, Any] | None) -> list[str]:

@@ -18,7 +18,7 @@ from eqcirc.text import one_line
 
 MANIFEST = "MANIFEST.json"
 MOST_BYTES = 2**30  # of a file
-NETLISTS = (".sp", ".cdl", ".ckt")
+NETLISTS = (".sp", ".cdl", ".ckt", ".cir")
 _HARMLESS_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*){0,3}")
 
 

@@ -131,6 +131,21 @@ def check_characters(name: str, text: str) -> None:
             raise DataError(f"{where}: ngspice takes this comment for a command: {one_line(line, 60)}")
 
 
+def check_directives(name: str, text: str) -> None:
+    """Refuse directives that no bundle holds in a netlist for other simulators: somebody may give it to ngspice.
+
+    Raises:
+        DataError: there is such.
+    """
+    for number, statement in statements(text):
+        first = statement.split()[0].lower() if statement.strip() else ""
+        known = first in _SIMPLE or first in _PATTERNS or _INCLUDE.fullmatch(statement) is not None
+        if first.startswith(".") and not known:
+            raise DataError(
+                f"{name}, line {number}: this is nothing that a bundle holds: {one_line(statement, 80)}"
+            )
+
+
 def _harmless(line: str) -> bool:
     """Return whether a statement is one that a bundle may hold."""
     first, _, rest = line.partition(" ")

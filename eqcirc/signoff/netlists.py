@@ -13,7 +13,7 @@ from typing import Any
 from eqcirc.errors import DataError, EngineError
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Outcome, Skipped
-from eqcirc.signoff.gate import check_characters, statements
+from eqcirc.signoff.gate import check_characters, check_directives, statements
 from eqcirc.signoff.sandbox import run
 from eqcirc.text import one_line
 
@@ -44,6 +44,7 @@ def readable(bundle: Bundle) -> Outcome:
                 bundle.deck(name)
             else:
                 check_characters(name, text)
+                check_directives(name, text)
         except DataError as error:
             problems.append(str(error))
     return Outcome(problems, f"{len(bundle.netlists)} netlists hold no command and nothing unknown")

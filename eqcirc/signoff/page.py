@@ -17,7 +17,7 @@ from eqcirc.errors import CheckpointError, ConfigError, DataError
 from eqcirc.files import write_atomically
 from eqcirc.signoff.bundle import MANIFEST
 from eqcirc.signoff.check import Result, Verdict
-from eqcirc.signoff.verify import Verification
+from eqcirc.signoff.verify import CHECKS, Verification
 from eqcirc.signoff.whole import OWN
 from eqcirc.text import one_line
 
@@ -125,6 +125,7 @@ def _html(verification: Verification) -> str:
         version=version("eqcirc"),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         passed=verification.passed,
+        unasked=len(CHECKS) - len(verification.results),
         skipped=verification.count(Verdict.SKIPPED),
         cards=cards,
         results=results,

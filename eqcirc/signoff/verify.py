@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eqcirc.errors import ConfigError, EqcircError, nearest
-from eqcirc.signoff import boards, layouts, netlists, points, verilog, whole
+from eqcirc.signoff import boards, layouts, netlists, points, tables, twins, verilog, whole
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Check, Outcome, Result, Skipped, Verdict
 from eqcirc.text import one_line
@@ -24,6 +24,8 @@ CHECKS: tuple[Check, ...] = (
     Check("graph-klayout", "dut.sp and dut.cdl are the same circuit, says klayout", netlists.klayout),
     Check("graph-netgen", "dut.sp and dut.cdl are the same circuit, says netgen", netlists.netgen),
     Check("cadence", "the CDL for Cadence says the same as the plain one", netlists.flavours),
+    Check("tables", "tables and parts lists are those of the netlist", tables.same),
+    Check("twins", "files that nothing here runs say the same as those that something does", twins.same),
     Check("ngspice", "golden vectors in ngspice", points.ngspice),
     Check("ngspice-tran", "switched on, the circuit comes to the first golden vector", points.settled),
     Check("ngspice-wasm", "golden vectors in a newer ngspice", points.wasm),

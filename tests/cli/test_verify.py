@@ -42,6 +42,13 @@ def test_verify_says_what_passed_and_what_was_skipped(eqcirc: Command, bundle: P
     assert "all checks passed" not in page
 
 
+def test_a_page_about_some_checks_does_not_speak_of_all(eqcirc: Command, bundle: Path) -> None:
+    assert eqcirc("verify", bundle, "--only", "hashes").code == 0
+    page = (bundle / "verify/report.html").read_text()
+    assert "all checks passed" not in page
+    assert "other checks were not asked for" in page
+
+
 def test_what_was_skipped_alone_is_no_success(eqcirc: Command, bundle: Path) -> None:
     assert eqcirc("verify", bundle, "--only", "layout-lvs").code == 1
 

@@ -9,10 +9,13 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
+from faults import copy_with
 
-from eqcirc.signoff.boards import devices_of
+import eqcirc as eq
 from eqcirc.signoff.check import Verdict
+from eqcirc.signoff.devices import devices_of
 from eqcirc.signoff.verify import verify_bundle
 
 Change = Callable[[Mapping[str, bytes]], Path]
@@ -27,6 +30,20 @@ def kicad() -> None:
         or subprocess.run([python, "-c", "import pcbnew"], capture_output=True, check=False).returncode
     ):
         pytest.skip("KiCad is not installed")
+
+
+@pytest.fixture(scope="module")
+def mixed_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parts of every kind."""
+    b = eq.CircuitBuilder("mixed")
+    x, n = b.input("x"), b.nodes("n", 2)
+    b.conductance("w", [x[0], n[0]], n, 1e-4, trainable=True)
+    b.device("d", n, [eq.GROUND] * 2, eq.ShockleyDiode(), area=[1.0, 2.5])
+    b.transconductor("t", (n[1], eq.GROUND), (n[0], eq.GROUND), 2e-6)
+    b.capacitor("c", n[0], eq.GROUND, 1e-9)
+    b.rl_branches("rl", n[1], eq.GROUND, 4e3, 1e-4)
+    folder = tmp_path_factory.mktemp("bundles") / "mixed"
+    return eq.export_bundle(b.build(n), folder, inputs=np.ones((1, 1)), target="board")
 
 
 def problems(folder: Path) -> list[str]:
@@ -87,8 +104,23 @@ def test_a_bill_of_materials_has_every_part_once(bundle: Path) -> None:
 
 def test_devices_are_seen_through_their_tiles(bundle: Path) -> None:
     found = devices_of((bundle / "dut.sp").read_text(), "small")
-    nets, ohms = found["x_w1_r0_c0.r_1_2"]
+    nets, ohms, _ = found["x_w1_r0_c0.r_1_2"]
     assert nets == ["x_1", "h1_2"]
     assert ohms is not None
     assert ohms > 0
     assert found["x_a1_0"][0] == ["h1_0", "y1_0", "vss"]
+
+
+def test_every_part_is_held_against_its_device(mixed_board: Path, tmp_path: Path, kicad: None) -> None:
+    assert problems(mixed_board) == []
+    text = (mixed_board / "board/parts.csv").read_text()
+    net = (mixed_board / "board/board.net").read_text()
+    for k, (a, b) in enumerate(
+        [("1nF", "1uF"), ("100uH", "10uH"), ("m_d area=2.5", "m_d"), ("cell_t", "cell_u")]
+    ):
+        contents = {
+            "board/parts.csv": text.replace(a, b).encode(),
+            "board/board.net": net.replace(a, b).encode(),
+        }
+        found = problems(copy_with(mixed_board, tmp_path / str(k), contents))
+        assert any(f" is {b}, " in problem for problem in found), found

@@ -16,6 +16,7 @@ from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.build import build
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.files import File
+from eqcirc.export.bundle.resistors import ohms
 from eqcirc.export.bundle.tables import table
 from eqcirc.reality import Chip, DiodeMismatch, Mismatch, Reality
 from eqcirc.reality.kind import is_synapse
@@ -78,15 +79,16 @@ def _samples(chips: list[Chip]) -> Iterator[tuple[Any, ...]]:
 
 
 def _values(chip: Chip) -> Iterator[tuple[str, tuple[str, float]]]:
-    """Yield path, unit and value of every device: ohms of resistors, saturation currents of diodes, areas of others."""
+    """Yield path, unit and value of every device: ohms of resistors, saturation currents of diodes, own units else."""
     circuit = chip.circuit
     values = circuit.values(chip.parameters)
     places = build(circuit, chip.parameters).places
     for element in circuit.elements:
         for index, value in np.ndenumerate(values[element.name]):
             unit, there = element.unit, float(value)
-            if unit == "S" and there > 0:
-                unit, there = "ohm", 1 / there
+            resistance = ohms(element, there)
+            if resistance is not None:
+                unit, there = "ohm", resistance
             elif isinstance(element, TwoTerminal) and isinstance(element.law, ShockleyDiode):
                 unit, there = "A", there * element.law.saturation_current
             for path in places.get((element.name, index), ()):

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import Conductance, Crossbar, DualRailCrossbar, Element, ShockleyDiode, TwoTerminal
+from eqcirc.devices import Element, ShockleyDiode, TwoTerminal
 from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.files import File
+from eqcirc.export.bundle.resistors import is_resistor
 from eqcirc.export.bundle.tables import table
 from eqcirc.reality import Reality, Temperature
 
@@ -79,7 +80,7 @@ def corners(circuit: Circuit) -> Iterator[Corner]:
         concerned["celsius"] = CELSIUS
     if any(rail.voltage for rail in circuit.rails):
         concerned["supply"] = SUPPLY
-    if any(_is_resistor(e) for e in circuit.elements):
+    if any(is_resistor(e) for e in circuit.elements):
         concerned["resistance"] = RESISTANCE
     yield Corner()
     for key, ends in concerned.items():
@@ -98,7 +99,7 @@ def at(circuit: Circuit, corner: Corner) -> Circuit:
 
     def changed(e: Element) -> Element:
         factor = 1.0
-        if _is_resistor(e):
+        if is_resistor(e):
             factor = 1 / corner.resistance
         elif isinstance(e, TwoTerminal) and isinstance(e.law, ShockleyDiode):
             factor = corner.diode
@@ -113,7 +114,3 @@ def at(circuit: Circuit, corner: Corner) -> Circuit:
 
 def _has_diodes(circuit: Circuit) -> bool:
     return any(isinstance(e, TwoTerminal) and isinstance(e.law, ShockleyDiode) for e in circuit.elements)
-
-
-def _is_resistor(element: Element) -> bool:
-    return isinstance(element, Conductance | Crossbar | DualRailCrossbar)

@@ -11,6 +11,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
     Block,
+    Capacitor,
     Cell,
     Conductance,
     Crossbar,
@@ -138,6 +139,8 @@ def _through(element: Element, value: Array, v: Array, across: Array) -> Array:
         return np.asarray(across * value)
     if isinstance(element, RLMesh):
         return element.currents(value, v)
+    if isinstance(element, Capacitor):
+        return np.zeros_like(across)
     if isinstance(element, TwoTerminal):
         return np.asarray(value * element.law.evaluate(across)[0] + element.law.leak * across)
     if isinstance(element, Cell):
@@ -147,7 +150,7 @@ def _through(element: Element, value: Array, v: Array, across: Array) -> Array:
 
 def _ends(element: Element) -> tuple[NodeArray, NodeArray] | None:
     """Return the nodes between which the parts of an element are."""
-    if isinstance(element, Conductance | RLMesh):
+    if isinstance(element, Capacitor | Conductance | RLMesh):
         return element.a, element.b
     if isinstance(element, TwoTerminal):
         return element.anode, element.cathode

@@ -28,7 +28,7 @@ def flavour_files(design: Design) -> Iterator[File]:
         included = "models.sp"
         if any(card.startswith("b_") for block in structure.blocks for card in block.cards):
             included = f"models_{tool}.sp"
-            written = _b_sources(models(structure, [*design.head, NOT_RUN]), left, right)
+            written = b_sources(models(structure, [*design.head, NOT_RUN]), left, right)
             yield text(included, written, f"models.sp for {tool}", run=False)
         lines = tb_one(structure, design.circuit, design.golden, head, included, ".temp 27")
         shown = " ".join(f"v({pin.name})" for pin in structure.pins if pin.direction == "output")
@@ -39,7 +39,7 @@ def flavour_files(design: Design) -> Iterator[File]:
     yield text("dut.scs", spectre(structure, head), "the circuit for Spectre", run=False)
 
 
-def _b_sources(netlist: str, left: str, right: str) -> str:
+def b_sources(netlist: str, left: str, right: str) -> str:
     """Return a netlist whose B sources have the area as a factor, and the expression in brackets."""
     lines = []
     for line in netlist.split("\n"):

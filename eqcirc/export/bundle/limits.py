@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eqcirc.devices import Element
+from eqcirc.devices import Element, RLMesh
 from eqcirc.export.bundle.build import paths
 from eqcirc.export.bundle.currents import borne
 from eqcirc.export.bundle.design import Design
@@ -27,6 +27,11 @@ def limits_csv(design: Design) -> File:
     )
 
 
+def loads(design: Design) -> dict[str, tuple[float, float, float]]:
+    """Return the largest voltage, current and power of devices over all golden vectors, by path."""
+    return {row[0]: (row[2], row[3], row[4]) for row in _rows(design)}
+
+
 def _rows(design: Design) -> Iterator[tuple[Any, ...]]:
     golden = design.golden
     for element, stress in borne(design.circuit, design.parameters, golden.voltages):
@@ -37,9 +42,17 @@ def _rows(design: Design) -> Iterator[tuple[Any, ...]]:
         for index, path in _parts(design, element, stress.volts.shape[1:]):
             k = int(worst[index])
             loads = [float(x[index]) for x in most]
-            ratings = design.ratings.get(path.rpartition(".")[2][0], (None, None, None))
-            margins = [r / x for r, x in zip(ratings, loads, strict=True) if r is not None and x > 0]
-            yield path, element.name, *loads, k, golden.phase[k], *ratings, min(margins, default=None)
+            yield _row(design, path, element, loads, k)
+            if isinstance(element, RLMesh) and path.startswith("r_"):  # the coil behind it, a wire at rest
+                k = int(amperes.argmax(axis=0)[index])
+                yield _row(design, f"l{path[1:]}", element, [0.0, loads[1], 0.0], k)
+
+
+def _row(design: Design, path: str, element: Element, loads: list[float], k: int) -> tuple[Any, ...]:
+    """Return the row of a device that bears loads in V, A and W, most of them in vector k."""
+    ratings = design.ratings.get(path.rpartition(".")[2][0], (None, None, None))
+    margins = [r / x for r, x in zip(ratings, loads, strict=True) if r is not None and x > 0]
+    return path, element.name, *loads, k, design.golden.phase[k], *ratings, min(margins, default=None)
 
 
 def _parts(design: Design, element: Element, shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:

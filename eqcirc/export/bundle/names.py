@@ -30,6 +30,6 @@ class Names:
         count = 1
         while name in self._taken:
             count += 1
-            name = f"{first}_{count}x"  # not a number at the end, which counted names have
+            name = f"{first}_no{count}"  # "_2" is a counted name, "_2x" would read as twice as much
         self._taken.add(name)
         return name

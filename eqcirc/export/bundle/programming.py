@@ -12,6 +12,7 @@ from eqcirc.devices import Element
 from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.files import File
 from eqcirc.export.bundle.parts import E24, E96, POTENTIOMETERS, Potentiometer, levelled, preferred
+from eqcirc.export.bundle.resistors import is_resistor
 from eqcirc.export.bundle.tables import table
 from eqcirc.export.bundle.weights import edge
 from eqcirc.reality.kind import is_synapse
@@ -68,10 +69,10 @@ class _Edges:
 
 
 def programming_files(assessment: Assessment) -> Iterator[File]:
-    """Yield both tables; none where no edge is a positive conductance that was trained."""
+    """Yield both tables; none where no resistor was trained."""
     design = assessment.design
     values = design.circuit.values(design.parameters)
-    found = {e.name: e for e in design.circuit.elements if is_synapse(e) and (values[e.name] > 0).all()}
+    found = {e.name: e for e in design.circuit.elements if is_synapse(e) and is_resistor(e)}
     if not found:
         return
     edges = _Edges(assessment, found, {name: values[name] for name in found})

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from eqcirc.board.parts import MOST_VOLTS, MOST_WATTS
 from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.bands import ALLOWANCE, TRIALS
 from eqcirc.export.bundle.chips import CHIPS, usual
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.files import File, text
 from eqcirc.export.bundle.folder import MANIFEST
+from eqcirc.export.bundle.limits import loads
 from eqcirc.text import ascii_line
 
 MOST_PINS = 40  # lines of the table of pins; pins.csv has all
@@ -34,6 +36,7 @@ _CHECKS = {
     "tb_op.sp": """\
       ngspice -n -b -r out.raw tb_op.sp
         row k is vector k of golden.csv: v(pin) at pins, v(x_dut.net) inside, i(v_pin) the current into a pin;
+        (without -r it prints the outputs; with SPICE_ASCIIRAWFILE=1 in the environment out.raw is text);
         if there is v(eq_hold), take the rows where it is 0. Each value is within abs_tol + rel_tol * |value|""",
     "tb_tran.sp": """\
       ngspice -n -b -r out.raw tb_tran.sp
@@ -56,6 +59,7 @@ def readme(assessment: Assessment, files: Sequence[File]) -> File:
         *_what(design),
         *_pins(design),
         *_blocks(design),
+        *_board(design, files),
         *_files(files),
         *_verify(files),
         *_found(assessment),
@@ -120,6 +124,26 @@ def _blocks(design: Design) -> list[str]:
     return [*lines, ""]
 
 
+def _board(design: Design, files: Sequence[File]) -> list[str]:
+    if all(file.path != "board/board.net" for file in files):
+        return []
+    resistors = [load for path, load in loads(design).items() if path.rpartition(".")[2][0] == "r"]
+    volts, watts = (max((load[k] for load in resistors), default=0.0) for k in (0, 2))
+    lines = [
+        "BOARD",
+        "",
+        "      KiCad's board editor takes board/board.net by File, Import, Netlist; nothing is placed or routed",
+        "      board/bom.csv is what to buy, board/parts.csv says which device of dut.sp each part is",
+        "      resistors are the nearest of E96; diodes and blocks have no order number, and are yours to choose",
+        f"      the most that a resistor bears is {watts:.3g} W and {volts:.3g} V",
+    ]
+    if watts > MOST_WATTS or volts > MOST_VOLTS:
+        lines.append(
+            f"      beyond {MOST_WATTS:g} W or {MOST_VOLTS:g} V, what 0603 bears, nothing is ordered: take larger ones"
+        )
+    return [*lines, ""]
+
+
 def _files(files: Sequence[File]) -> list[str]:
     width = max(len(file.path) for file in files)
     lines = [
@@ -172,7 +196,8 @@ def _not_verified(design: Design, files: Sequence[File]) -> list[str]:
         "",
         "      blocks and diodes are laws, not parts: no dynamics, noise or supply of theirs",
     ]
-    lines += ["      one temperature, 27 degrees Celsius, but in corners.csv"]
+    corners = any(file.path == "corners.csv" for file in files)
+    lines += [f"      one temperature, 27 degrees Celsius{', but in corners.csv' if corners else ''}"]
     lines += ["      what a current does to a wire: there is no line resistance unless the design has it"]
     if not design.ratings:
         lines += [

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from eqcirc.board.files import board_files
-from eqcirc.errors import ConfigError, nearest
+from eqcirc.board.parts import MOST_PARTS
+from eqcirc.errors import CircuitError, ConfigError, nearest
 from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.bench import tb_gnucap, tb_op, tb_tran
 from eqcirc.export.bundle.cdl import cdl
@@ -98,6 +99,14 @@ TARGETS: dict[str, Callable[[Design], Iterator[File]]] = {
     "board": board_files,
 }
 
+NEEDED = {"layout": ("spice", "cdl"), "board": ("spice",)}
+"""What a target is checked against, which no bundle of it goes without."""
+NOTHING = {
+    "layout": "no crossbar of resistors to draw",
+    "board": f"more than the {MOST_PARTS} parts that a board may have",
+}
+"""Why there may be nothing of a target."""
+
 
 def check_target(target: str) -> None:
     """Raise `ConfigError` for a target that there is not."""
@@ -116,11 +125,16 @@ def files_of(design: Design, target: str = ALL) -> list[File]:
     Raises:
         ConfigError: there is no such target.
         SolverError: a golden vector has no operating point.
+        CircuitError: there is nothing of the circuit for the target.
     """
     check_target(target)
     assessment = Assessment(design)
-    wanted = [
-        write for name, write in TARGETS.items() if name == target or (target == ALL and available(name))
-    ]
-    files = [*(file for write in wanted for file in write(design)), *_common(assessment)]
+    wanted = [name for name in TARGETS if available(name)] if target == ALL else [target]
+    wanted = [name for name in TARGETS if name in wanted or name in NEEDED.get(target, ())]
+    made = {name: list(TARGETS[name](design)) for name in wanted}
+    if target != ALL and not made[target]:
+        raise CircuitError(
+            f"target {target!r}: circuit {design.circuit.name!r} has {NOTHING[target]}; choose another target"
+        )
+    files = [*(file for some in made.values() for file in some), *_common(assessment)]
     return [readme(assessment, files), *files]

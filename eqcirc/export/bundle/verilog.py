@@ -26,7 +26,7 @@ def verilog_files(structure: Structure, notes: Sequence[str]) -> list[File]:
 
 def module(block: Block, notes: Sequence[str]) -> str:
     """Return the module of a block whose cards are B sources, and G elements of a leak."""
-    body = [_contribution(card) for card in block.cards]
+    body = [contribution(card) for card in block.cards]
     about = f"{block.element}: {block.kind}{f', {block.law}' if block.law else ''}"
     ports = ", ".join(block.ports)
     lines = [f"// {ascii_line(note, most=1000)}" for note in (*notes, about)]
@@ -35,7 +35,7 @@ def module(block: Block, notes: Sequence[str]) -> str:
     return "\n".join([*lines, "  analog begin", *body, "  end", "endmodule", ""])
 
 
-def _contribution(card: str) -> str:
+def contribution(card: str) -> str:
     """Return the line of a B or G card."""
     first, a, b, rest = card.split(maxsplit=3)
     if first.startswith("g_"):

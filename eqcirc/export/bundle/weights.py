@@ -11,6 +11,7 @@ from eqcirc.devices import Element
 from eqcirc.export.bundle.assessment import Assessment
 from eqcirc.export.bundle.bands import Bands
 from eqcirc.export.bundle.files import File
+from eqcirc.export.bundle.resistors import ohms
 from eqcirc.export.bundle.tables import table
 
 COLUMNS = (
@@ -45,11 +46,10 @@ def _rows(assessment: Assessment) -> Iterator[tuple[Any, ...]]:
                 (index[0], index[1]) if len(index) == 2 else (index[-2] if len(index) > 2 else 0, index[-1])
             )
             value = float(there[index])
-            ohm = 1 / value if element.unit == "S" and value > 0 else None
             yield (
                 *(edge(element, index), element.name, row, column),
                 " ".join(design.structure.places[element.name, index]),
-                *(element.unit, float(asked[index]), value, ohm, *_finite(element)),
+                *(element.unit, float(asked[index]), value, ohms(element, value), *_finite(element)),
                 *((None, None, None) if bands is None else _band(bands, element, index, value)),
             )
 
