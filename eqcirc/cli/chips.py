@@ -42,7 +42,7 @@ def chips(
 
     from eqcirc.cli.output import print_json, print_pairs, write_text
     from eqcirc.errors import ConfigError
-    from eqcirc.experiment.chips import Yield, chips_of, distribution, reality_of, row, score_chips
+    from eqcirc.experiment.chips import Yield, chips_of, counted, distribution, reality_of, row, score_chips
     from eqcirc.experiment.opened import open_run
     from eqcirc.files import check_writable
 
@@ -68,14 +68,26 @@ def chips(
     used = engine or experiment.solver.engine
     found: dict[str, Any] = {"part": part, "engine": used, "chips": count, "first": first, "score": what}
     found |= distribution(values)
+    failed = table["failed"].to_numpy()
+    if failed.any():
+        found["failed"] = {"samples": int(failed.sum()), "chips": int((failed > 0).sum())}
     if target is not None:
-        passed = int((values <= target).sum() if regression else (values >= target).sum())
+        passed = int((counted(values, failed) <= target).sum() if regression else (values >= target).sum())
         found |= {"target": target, "yield": vars(Yield.of(passed, count))}
     if as_json:
         print_json(found | {"rows": rows})
         return
-    reached = found.pop("yield", None)
+    reached, lost = found.pop("yield", None), found.pop("failed", None)
     pairs = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in found.items()}
+    if lost is not None:
+        pairs["failed"] = (
+            f"{lost['samples']} of {table['samples'].sum()} samples, on {lost['chips']} chips, have no answer: "
+            + (
+                "left out of the loss, and such a chip reaches no target"
+                if regression
+                else "counted as wrong"
+            )
+        )
     if reached is not None:
         pairs["yield"] = (
             f"{reached['passed']} of {count} chips, {reached['share']:.1%} "

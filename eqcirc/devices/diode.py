@@ -4,7 +4,7 @@ Law       v >= −3·N·Vt:  i = IS·(exp(v/(N·Vt)) − 1) + gmin·v
           v <  −3·N·Vt:  i = −IS·(1 + (3·N·Vt/(e·v))³) + gmin·v
           where the area multiplies all but gmin
 Source    ngspice 39, src/spicelib/devices/dio/dioload.c; Vt = kT/q with ngspice's `eqcirc.constants`
-Range     1e-20 A <= IS <= 1 A, 1e-3 <= N <= 1e4
+Range     1e-25 A <= IS <= 1 A, 1e-3 <= N <= 1e4; silicon at −55 °C has less than 1e-21 A
 Left out  series resistance, high-level injection, breakdown, capacitances, temperature
 SPICE     d<name> anode cathode <model> area=<area>   and   .model <model> d is=… n=…
 """
@@ -38,7 +38,7 @@ class ShockleyDiode:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        in_range("diode", "saturation current IS", self.saturation_current, 1e-20, 1.0, "A")
+        in_range("diode", "saturation current IS", self.saturation_current, 1e-25, 1.0, "A")
         in_range("diode", "emission coefficient N", self.emission, 1e-3, 1e4, "")
 
     @property

@@ -30,15 +30,16 @@ def reality_of(opened: Opened, file: Path | None = None) -> Reality:
     """Return the table [reality] of an experiment file, or that of the run.
 
     Raises:
-        ConfigError: neither has one.
+        ConfigError: neither has one, or it is empty.
     """
     if file is None:
         section, where = opened.experiment.reality, f"the experiment of {opened.path}"
     else:
         section, where = load_experiment(file).reality, str(file)
-    if section is None:
+    if section is None or not build_reality(section).kinds:
+        what = "has no table [reality]" if section is None else "names nothing in its table [reality]"
         raise ConfigError(
-            f"{where} has no table [reality], so all chips are ideal; name a file that has one with --reality FILE"
+            f"{where} {what}, so all chips are ideal; name a file that has one with --reality FILE"
         )
     return section
 
@@ -106,10 +107,23 @@ class Yield:
         return cls(passed, chips, passed / chips, float(interval.low), float(interval.high))
 
 
+def counted(losses: Array, failed: Array) -> Array:
+    """Return the losses (n,) that a yield counts: infinite for a chip that leaves samples without an answer.
+
+    The loss of a chip is a mean over the samples that have one, and says nothing of the others.
+    """
+    return np.where((np.asarray(failed) > 0) | np.isnan(losses), np.inf, losses)
+
+
 def distribution(values: Array) -> dict[str, float]:
-    """Return mean, deviation and quantiles of the scores of chips (n,)."""
+    """Return mean, deviation and quantiles of the scores of chips (n,); chips without a score are left out."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return dict.fromkeys(("mean", "deviation", "least", "5 %", "median", "95 %", "most"), float("nan"))
     q = {"least": 0, "5 %": 5, "median": 50, "95 %": 95, "most": 100}
     spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    if np.ptp(values) == 0 and len(values) > 1:  # rounding of the mean is no deviation
+        spread = 0.0
     quantiles = {name: float(np.percentile(values, share)) for name, share in q.items()}
     return {"mean": float(values.mean()), "deviation": spread} | quantiles
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, model_validator
 
 from eqcirc import reality as kinds
 from eqcirc.circuit.circuit import Circuit
@@ -13,7 +13,21 @@ from eqcirc.experiment.section import Finite, NotNegative, Positive, Section, Sw
 Probability = Annotated[Finite, Field(ge=0, le=1)]
 
 
-class Temperature(Section):
+class Kind(Section):
+    """A kind of non-ideality; one whose table says too little to change anything is refused."""
+
+    wants: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Of each of these groups one key has to be there: without it nothing would happen, and nobody would know."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        for group in self.wants:
+            if not self.model_fields_set.intersection(group):
+                raise ValueError(f"expected {' or '.join(group)}: without it the table changes nothing")
+        return self
+
+
+class Temperature(Kind):
     """Shockley diodes at another temperature."""
 
     celsius: Finite = Field(27.0, description="°C")
@@ -23,13 +37,13 @@ class Temperature(Section):
     )
 
 
-class Diodes(Section):
+class Diodes(Kind):
     """Mismatch of diodes."""
 
     sigma: NotNegative = Field(0.1, description="standard deviation of the logarithm of their current")
 
 
-class Amplifiers(Section):
+class Amplifiers(Kind):
     """Gain errors, offset, output resistance and saturation of amplifiers."""
 
     sigma: NotNegative = Field(0.01, description="standard deviation of the logarithm of the voltage gain")
@@ -45,7 +59,7 @@ class Amplifiers(Section):
     )
 
 
-class Window(Section):
+class Window(Kind):
     """What programmable conductances can be set to."""
 
     lowest: Positive = Field(1e-7, description="S")
@@ -59,21 +73,25 @@ class Window(Section):
     )
 
 
-class Programming(Section):
+class Programming(Kind):
     """Noise of what is written."""
+
+    wants = (("relative", "absolute"),)
 
     relative: NotNegative = Field(0.0, description="standard deviation in parts of what is written")
     absolute: NotNegative = Field(0.0, description="S; standard deviation, whatever is written")
 
 
-class Mismatch(Section):
+class Mismatch(Kind):
     """Device-to-device mismatch of programmable conductances."""
 
     sigma: NotNegative = Field(0.05, description="standard deviation of the logarithm of the conductance")
 
 
-class Drift(Section):
+class Drift(Kind):
     """Decay of conductances with the time since they were programmed: a power law."""
+
+    wants = (("seconds",), ("exponent", "spread"))
 
     seconds: Positive = Field(1.0, description="s; since they were programmed; not before start")
     start: Positive = Field(1.0, description="s; when what was programmed was read")
@@ -81,14 +99,16 @@ class Drift(Section):
     spread: NotNegative = Field(0.0, description="its standard deviation from device to device")
 
 
-class Stuck(Section):
+class Stuck(Kind):
     """Stuck-at faults."""
+
+    wants = (("lowest", "highest"),)
 
     lowest: Probability = Field(0.0, description="share of devices stuck at their lowest conductance")
     highest: Probability = Field(0.0, description="share of devices stuck at their highest one")
 
 
-class Wires(Section):
+class Wires(Kind):
     """Line resistance of crossbars."""
 
     ohms: Positive = Field(1.0, description="ohm; of every segment of every row and column")

@@ -97,7 +97,9 @@ def _keys(section: BaseModel, path: str) -> list[str]:
         elif isinstance(value, BaseModel):
             tables += _table(f"[{title}]", value, title)
         elif value is None:
-            tables += [f"# {line}" if line else "" for line in _table(f"[{title}]", inner(), title)]
+            tables += [
+                f"# {line}" if line else "" for line in _table(f"[{title}]", inner.model_construct(), title)
+            ]
         elif value:
             for part in value:
                 tables += _table(f"[[{title}]]", part, title)

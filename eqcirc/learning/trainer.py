@@ -21,7 +21,7 @@ from eqcirc.errors import ConfigError, SolverError, UnmeasuredError, expect, nea
 from eqcirc.learning.audit import Audit
 from eqcirc.learning.evaluate import Score, evaluate, targets_of
 from eqcirc.learning.first_rate import demand, warn_of_first_step
-from eqcirc.learning.observer import Listener, observing
+from eqcirc.learning.observer import Listener, Observer, observing
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
 from eqcirc.learning.plan import Plan, base_rates, warn_of_large_steps
 from eqcirc.learning.plausible import warn_of_volts
@@ -30,6 +30,7 @@ from eqcirc.learning.rule import NOISE, Measurement, Rule
 from eqcirc.learning.schedules import factor
 from eqcirc.learning.writing import Writing
 from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.threads import one_thread
 from eqcirc.typing import Array
 
 log = logging.getLogger("eqcirc")
@@ -188,7 +189,10 @@ class Trainer:
             AuditError: the solvers disagree beyond the stop threshold.
             ConfigError: `observer` is neither an `Observer` nor a function, which is called with each epoch's metrics.
         """
-        observer = observing(observer)
+        with one_thread():
+            return self._run(observing(observer), stop)
+
+    def _run(self, observer: Observer | None, stop: Callable[[], bool]) -> bool:
         warn_of_large_steps(self._rates, self.circuit.trainable, self.optimizer)
         state = self.state
         while not self.done:

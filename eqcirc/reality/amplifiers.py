@@ -35,7 +35,7 @@ from eqcirc.devices.rail import LARGEST, Rail
 from eqcirc.errors import CircuitError
 from eqcirc.reality.draws import Draws
 from eqcirc.reality.kind import concerned, with_elements
-from eqcirc.typing import NodeArray
+from eqcirc.typing import Array, NodeArray
 
 STIFF = (
     100.0  # conductance of a clamp, in parts of that of the output: an output goes beyond V by a few percent
@@ -89,6 +89,7 @@ class AmplifierErrors:
         if not isinstance(element, Amplifier):
             yield element
             return
+        back = self._back(element, draws)
         drawn = draws.lognormal(self.name, element.name, element.value.shape, self.sigma)
         for k, factor in enumerate(drawn.tolist()):
             yield replace(
@@ -97,8 +98,15 @@ class AmplifierErrors:
                 value=np.array([element.gain * factor]),
                 source=element.source[[k]],
                 output=element.output[[k]],
-                kappa=element.current_gain * (factor if self.tracking else 1.0),
+                kappa=float(back[k]),
             )
+
+    def _back(self, amplifier: Amplifier, draws: Draws) -> Array:
+        """Return the current gains back (n,) of amplifiers on this chip."""
+        kappa = np.full(amplifier.value.shape, amplifier.current_gain)
+        if not (self.sigma and self.tracking):
+            return kappa
+        return kappa * draws.lognormal(self.name, amplifier.name, amplifier.value.shape, self.sigma)
 
     def _staged(self, circuit: Circuit, draws: Draws) -> Circuit:
         """Give every amplifier an output stage."""
@@ -130,7 +138,7 @@ class AmplifierErrors:
         yield Conductance(name=f"eq_{name}_out", value=siemens, a=x, b=y)
         if self.offset:
             volts = draws.normal(f"{self.name}.offset", name, (n,), self.offset)
-            into = np.concatenate([siemens * volts, -amplifier.current_gain * siemens * volts])
+            into = np.concatenate([siemens * volts, -self._back(amplifier, draws) * siemens * volts])
             yield CurrentSource(
                 name=f"eq_{name}_offset", value=into, node=np.concatenate([y, amplifier.source])
             )

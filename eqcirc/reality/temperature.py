@@ -19,6 +19,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.constants import TEMPERATURE, THERMAL_VOLTAGE, ZERO_CELSIUS
 from eqcirc.devices import Element, ShockleyDiode, TwoTerminal
 from eqcirc.devices.base import in_range
+from eqcirc.errors import CircuitError
 from eqcirc.reality.draws import Draws
 from eqcirc.reality.kind import concerned, with_elements
 
@@ -54,7 +55,13 @@ class Temperature:
         ratio = (self.celsius + ZERO_CELSIUS) / TEMPERATURE
         growth = (ratio - 1) * self.gap / (law.emission * THERMAL_VOLTAGE * ratio)
         growth += self.exponent / law.emission * math.log(ratio)
-        return ShockleyDiode(law.saturation_current * math.exp(growth), law.emission * ratio)
+        try:
+            return ShockleyDiode(law.saturation_current * math.exp(growth), law.emission * ratio)
+        except CircuitError as error:
+            raise CircuitError(
+                f"reality.temperature: at {self.celsius:g} °C a diode with IS = {law.saturation_current:g} A, "
+                f"N = {law.emission:g} leaves what can be solved: {error}; ask for a temperature nearer to 27 °C"
+            ) from error
 
     def applied(self, circuit: Circuit, draws: Draws) -> Circuit:
         """See `Kind.applied`; nothing is drawn."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eqcirc.experiment.chips import Yield, distribution
+from eqcirc.experiment.chips import Yield, counted, distribution
 from eqcirc.study.directory import StudyDirectory
 from eqcirc.study.schema import Study
 from eqcirc.study.work import ALL, NOTHING, ONLY, WITHOUT, kinds_of, units
@@ -58,15 +58,27 @@ class Results:
         engine: str = "",
         condition: tuple[float | None, float | None] = (None, None),
     ) -> pd.Series[float]:
-        """Return the scores of chips, by chip; those of the first engine by default."""
+        """Return the scores of chips that have one, by chip; those of the first engine by default."""
+        return self._rows(arm, kinds, engine, condition)[self.score].astype(float).dropna()
+
+    def counted(
+        self, arm: str, engine: str = "", condition: tuple[float | None, float | None] = (None, None)
+    ) -> Array:
+        """Return the scores of an arm as yields count them: the loss of a chip that fails samples is infinite."""
+        found = self._rows(arm, ALL, engine, condition)
+        scores = found[self.score].to_numpy(np.float64)
+        return scores if self.score == "accuracy" else counted(scores, found["failed"].to_numpy(np.float64))
+
+    def _rows(
+        self, arm: str, kinds: str, engine: str, condition: tuple[float | None, float | None]
+    ) -> pd.DataFrame:
         f = self.frame
         there = (
             (f["arm"] == arm) & (f["kinds"] == kinds) & (f["engine"] == (engine or self.study.scored_by[0]))
         )
         for name, value in zip(("celsius", "supply"), condition, strict=True):
             there &= f[name].isna() if value is None else f[name] == value
-        found = f[there]
-        return found.set_index("chip")[self.score].astype(float).dropna()
+        return f[there].set_index("chip")
 
     def ideal(self, engine: str = "", condition: tuple[float | None, float | None] = (None, None)) -> float:
         """Return the score of the ideal circuit; NaN if it is not known yet."""
@@ -79,7 +91,7 @@ class Results:
         return apart if self.score == "accuracy" else -apart
 
     def passed(self, scores: Array) -> Yield | None:
-        """Return the yield of chips at the target of the study; None without one."""
+        """Return the yield of chips with such scores, see `counted`, at the target of the study; None without one."""
         target = self.study.target
         if target is None or not len(scores):
             return None
@@ -89,7 +101,8 @@ class Results:
     def arms(self) -> pd.DataFrame:
         """Return distribution, yield and what is lost and recovered, for each arm, engine and condition.
 
-        `recovered` is the share of what transfer loses that training through the chip gets back, on the same chips.
+        `recovered` is the share of what transfer loses that training through the chip gets back, on the same chips;
+        `failed` the number of samples without an operating point, on all of them, where there are any.
         """
         import pandas as pd
 
@@ -102,21 +115,25 @@ class Results:
                     rows.append({"arm": "ideal"} | where | {"chips": 0, "mean": ideal})
                 for arm in self.study.arms:
                     found = self.of(arm, ALL, engine, condition)
-                    if len(found):
-                        rows.append({"arm": arm} | where | self._arm(arm, found, ideal, moved))
+                    everything = self.counted(arm, engine, condition)
+                    failed = self._rows(arm, ALL, engine, condition)["failed"].astype(float)
+                    if len(everything):
+                        row = self._arm(arm, found, ideal, moved, everything)
+                        lost = {"failed": float(failed.sum())} if failed.any() else {}
+                        rows.append({"arm": arm} | where | row | lost)
         return pd.DataFrame(rows)
 
     def _arm(
-        self, arm: str, found: pd.Series[float], ideal: float, moved: pd.Series[float]
+        self, arm: str, found: pd.Series[float], ideal: float, moved: pd.Series[float], everything: Array
     ) -> dict[str, Any]:
-        values = np.asarray(found, np.float64)
-        row = {"chips": len(values)} | distribution(values) | {"lost": self.worse(values.mean(), ideal)}
+        row: dict[str, Any] = {"chips": len(everything)} | distribution(np.asarray(found, np.float64))
+        row["lost"] = self.worse(row["mean"], ideal)
         same = found.index.intersection(moved.index)
         if arm != "transfer" and len(same):
             lost = float(self.worse(moved[same].mean(), ideal))
             got = lost - float(self.worse(found[same].mean(), ideal))
             row["recovered"] = got / lost if lost > 0 else float("nan")
-        passed = self.passed(values)
+        passed = self.passed(everything)
         return row | ({} if passed is None else {f"yield {k}": v for k, v in asdict(passed).items()})
 
     def ranking(self) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def test_values_out_of_range_are_refused_by_name(
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ShockleyDiode(0.0), "diode: saturation current IS must be between 1e-20 and 1 A, got 0"),
+        (lambda: ShockleyDiode(0.0), "diode: saturation current IS must be between 1e-25 and 1 A, got 0"),
         (lambda: ShockleyDiode(1e-9, 0.0), "diode: emission coefficient N"),
         (lambda: ShockleyDiode(NAN), "diode: saturation current IS"),
         (lambda: ClampDiode(conductance=0.0), "clamp diode: conductance"),

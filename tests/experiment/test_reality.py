@@ -80,6 +80,10 @@ def test_a_table_that_is_written_is_read_again(tmp_path: Path) -> None:
         ({"wires": {"rows": "top"}}, "reality.wires.rows"),
         ({"chip": -1}, "reality.chip"),
         ({"window": {"bits": 40}}, "reality.window.bits"),
+        ({"drift": {"seconds": 1e4}}, "reality.drift: expected exponent or spread: without it"),
+        ({"drift": {"exponent": 0.1}}, "reality.drift: expected seconds"),
+        ({"programming": {}}, "reality.programming: expected relative or absolute"),
+        ({"stuck": {}}, "reality.stuck: expected lowest or highest"),
     ],
 )
 def test_a_wrong_key_is_named(table: dict[str, Any], message: str) -> None:

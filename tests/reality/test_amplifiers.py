@@ -35,13 +35,17 @@ def solved(reality: AmplifierErrors, x: float) -> tuple[float, float, dict[str, 
     return float(v[2]), float(v[3]), drawn
 
 
-def test_an_offset_and_a_resistance_are_in_series_with_the_output() -> None:
+@pytest.mark.parametrize(("sigma", "tracking"), [(0.0, True), (0.2, True), (0.2, False)])
+def test_an_offset_and_a_resistance_are_in_series_with_the_output(sigma: float, tracking: bool) -> None:
     """Kirchhoff's law with an ideal source at the output, whose current is reflected as a whole."""
-    h, y, drawn = solved(AmplifierErrors(offset=0.3, output_ohms=OHMS), 0.7)
-    offset = drawn["amplifiers.offset"]
+    errors = AmplifierErrors(sigma=sigma, tracking=tracking, offset=0.3, output_ohms=OHMS)
+    h, y, drawn = solved(errors, 0.7)
+    offset, factor = drawn["amplifiers.offset"], drawn.get("amplifiers", 1.0)
+    gain, kappa = GAIN * factor, KAPPA * (factor if tracking else 1.0)
+    assert (factor == 1) == (sigma == 0)
     assert offset != 0
     # into h: S·(x − h) = kappa·i;   i = (A·h + offset − y)/R = LOAD·y
-    system = np.array([[S, KAPPA * LOAD], [GAIN / OHMS, -1 / OHMS - LOAD]])
+    system = np.array([[S, kappa * LOAD], [gain / OHMS, -1 / OHMS - LOAD]])
     expected = np.linalg.solve(system, [S * 0.7, -offset / OHMS])
     np.testing.assert_allclose([h, y], expected, rtol=1e-10)
 

@@ -318,18 +318,21 @@ def test_amplifiers_that_do_not_track_can_be_measured_but_not_trained_through() 
         choose_rule(chip.circuit, SquaredError(), 1e-8)
 
 
-@pytest.mark.parametrize("celsius", [-40.0, 27.0, 125.0])
+@pytest.mark.parametrize(
+    ("celsius", "current", "emission"),
+    [(-40.0, 1e-12, 1.3), (27.0, 1e-12, 1.3), (125.0, 1e-12, 1.3), (-55.0, 1e-16, 1.0)],
+)
 def test_a_diode_at_another_temperature_is_that_of_spice(
-    celsius: float, batch: Callable[[str], tuple[str, dict[str, Array]]]
+    celsius: float, current: float, emission: float, batch: Callable[[str], tuple[str, dict[str, Array]]]
 ) -> None:
     """Against ngspice's own temperature equations: the diode in series with a resistor, to 1e-9 V."""
-    law, at = ShockleyDiode(1e-12, 1.3), Temperature(celsius, gap=0.9, exponent=2.5)
+    law, at = ShockleyDiode(current, emission), Temperature(celsius, gap=0.9, exponent=2.5)
     deck = [
         "* diode at a temperature",
         "v1 a 0 0",
         "r1 a b 100k",
         "d1 b 0 m",
-        ".model m d is=1e-12 n=1.3 eg=0.9 xti=2.5",
+        f".model m d is={current:g} n={emission:g} eg=0.9 xti=2.5",
         f".options tnom=27 temp={celsius:g} gmin=1e-18 reltol=1e-12 abstol=1e-18 vntol=1e-14",
         ".dc v1 -2 5 0.1",
         ".end",
@@ -359,6 +362,10 @@ def test_a_diode_at_another_temperature_is_that_of_spice(
         (lambda: Wires(0.0), "ohms must be between"),
         (lambda: Wires(1.0, "top"), "rows to be one of"),  # type: ignore[arg-type]
         (lambda: Temperature(1e3), "celsius must be between"),
+        (
+            lambda: Temperature(290).law(ShockleyDiode(1e-9)),
+            r"reality.temperature: at 290 °C a diode with IS = 1e-09 A.* ask for a temperature nearer",
+        ),
         (lambda: Reality(amplifiers=AmplifierErrors(0.1)).chip(array()), "has no amplifiers"),
         (lambda: Reality(temperature=Temperature(50)).chip(array()), "has no Shockley diodes"),
         (lambda: Reality(wires=Wires(1.0)).chip(one_way()), "has no crossbars"),

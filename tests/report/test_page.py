@@ -9,6 +9,7 @@ import re
 import shutil
 import zipfile
 from collections import Counter
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ import eqcirc as eq
 from eqcirc.errors import CheckpointError, ConfigError
 from eqcirc.experiment.load import parse
 from eqcirc.experiment.run import Run
-from eqcirc.report.page import circuits, page
-from eqcirc.report.page.evidence import gather
+from eqcirc.report.page import answers, circuits, page, training
+from eqcirc.report.page.evidence import Evidence, gather
 from eqcirc.report.page.page import SECTIONS, Report, write_report
 from eqcirc.report.page.schematic import schematic_figure
+from eqcirc.report.page.section import Section
 from tests.experiment.conftest import make_up, no_ngspice, one_worker
 
 __all__ = ["no_ngspice", "one_worker"]
@@ -99,6 +101,22 @@ def report(made: Path, moons: Path) -> Report:
         write_report(moons, folder=folder, pdf=False)
     figures = tuple(sorted((folder / "figures").iterdir()))
     return Report(folder / "report.html", None, "", figures)
+
+
+@pytest.fixture
+def sections(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of the sections that a test looks at; drawing the others takes most of the time."""
+    monkeypatch.setattr(page, "SECTIONS", request.param)
+
+
+def of(*sections: Callable[[Evidence], Section]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("sections", [sections], indirect=True, ids=[""])
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of all sections, whose figures are made, but written as nothing: for tests that read text alone."""
+    monkeypatch.setattr(page, "picture_bytes", lambda figure, kind: b"")
 
 
 def test_the_page_is_whole_and_holds_every_section(report: Report) -> None:
@@ -189,6 +207,7 @@ def test_updates_are_held_against_the_adjoint_gradient(moons: Path) -> None:
     assert np.nanmin(errors) < 1e-6 < np.nanmax(errors)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_whose_data_are_gone_leaves_out_what_needs_them(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 3))
@@ -204,6 +223,7 @@ def test_a_run_whose_data_are_gone_leaves_out_what_needs_them(tmp_path: Path) ->
     assert not names & {"confusion", "gradient", "worst"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_ngspice_the_page_says_so(
     moons: Path, tmp_path: Path, no_ngspice: None, monkeypatch: Any
 ) -> None:
@@ -237,13 +257,8 @@ def test_names_of_somebody_else_are_text_and_no_tags(tmp_path: Path) -> None:
         assert "<script" not in path.read_text()
 
 
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of one section."""
-    monkeypatch.setattr(page, "SECTIONS", (circuits.values,))
-
-
-@pytest.mark.usefixtures("short")
+@of(circuits.values)
+@pytest.mark.usefixtures("sections", "undrawn")
 @pytest.mark.parametrize("damage", ["{", "[]", '{"versions": 3, "begun_from": {"run": "x"}}'])
 def test_a_damaged_run_json_costs_only_what_it_says(moons: Path, tmp_path: Path, damage: str) -> None:
     run = tmp_path / "run"
@@ -268,6 +283,8 @@ def test_made_up_tables_are_refused(moons: Path, tmp_path: Path, tables: dict[st
     assert not (tmp_path / "report").exists()
 
 
+@of(training.learning)
+@pytest.mark.usefixtures("sections")
 def test_words_where_numbers_belong_are_not_drawn(moons: Path, tmp_path: Path) -> None:
     shutil.copytree(moons, tmp_path / "run")
     row = {"epoch": 2.0, "train_loss": EVIL, "failed": None, "train_accuracy": "much", "validation_loss": 0.1}
@@ -277,7 +294,8 @@ def test_words_where_numbers_belong_are_not_drawn(moons: Path, tmp_path: Path) -
     assert write_report(tmp_path / "run", folder=tmp_path / "report", pdf=False).page.is_file()
 
 
-@pytest.mark.usefixtures("short")
+@of(circuits.values)
+@pytest.mark.usefixtures("sections", "undrawn")
 def test_nothing_is_written_through_a_link(moons: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     target = tmp_path / "precious"
@@ -297,7 +315,8 @@ def test_nothing_is_written_through_a_link(moons: Path, tmp_path: Path) -> None:
     assert target.read_text() == "mine" and not list((tmp_path / "elsewhere").iterdir())
 
 
-@pytest.mark.usefixtures("short")
+@of(circuits.values)
+@pytest.mark.usefixtures("sections", "undrawn")
 def test_a_folder_of_something_else_is_refused_and_an_old_report_replaced(
     moons: Path, tmp_path: Path
 ) -> None:
@@ -314,6 +333,8 @@ def test_a_folder_of_something_else_is_refused_and_an_old_report_replaced(
     assert (folder / "thesis.tex").read_text() == "mine"
 
 
+@of(training.learning)
+@pytest.mark.usefixtures("sections")
 def test_several_runs_are_compared_on_one_page(moons: Path, tmp_path: Path) -> None:
     other = train(tmp_path / "other", network={"hidden": [2], "input_gain": 1.0, "amplifiers": {"gain": 4.0}})
     made = write_report(moons, other, folder=tmp_path / "report", pdf=False)
@@ -327,18 +348,21 @@ def test_several_runs_are_compared_on_one_page(moons: Path, tmp_path: Path) -> N
     assert shown.tags["img"] == len(made.figures) / 3
 
 
+@of(answers.answers)
+@pytest.mark.usefixtures("sections")
 def test_images_are_shown_as_images(tmp_path: Path) -> None:
     run = train(tmp_path / "run", data={"name": "digits", "limit": 60}, audit={"every": 0})
-    made = write_report(run, folder=tmp_path / "report", engine="ideal", pdf=False)
+    write_report(run, folder=tmp_path / "report", engine="ideal", pdf=False)
     worst = pd.read_csv(tmp_path / "report/figures/worst.csv", dtype={"true": str, "answer": str})
     assert len(worst) == 12 and {"pixel 0", "pixel 63"} <= set(worst)
     opened = eq.open_run(run)
     inputs = opened.part("test").inputs[worst["sample"]]
     assert np.allclose(worst.filter(like="pixel").to_numpy(), inputs)
     assert opened.predict(inputs, scaled=True).classes == worst["answer"].tolist()
-    assert "The run made no audits" in made.page.read_text()
 
 
+@of(answers.answers)
+@pytest.mark.usefixtures("sections")
 def test_a_regression_shows_outputs_over_targets(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(60, 2))
     y = 0.1 * x[:, 0] - 0.05 * x[:, 1]
@@ -353,14 +377,18 @@ def test_a_regression_shows_outputs_over_targets(tmp_path: Path) -> None:
     assert "R²" in shown.text and "The largest errors." in shown.text and "confusion" not in shown.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_unfinished_run_has_a_page_too(tmp_path: Path) -> None:
     experiment = parse({"name": "new", "data": {"name": "xor"}, "solver": {"engine": "ideal"}}, "test")
     with Run.start(experiment, tmp_path / "run"):
         pass
     shown = Page(write_report(tmp_path / "run", folder=tmp_path / "report", pdf=False).page.read_text())
     assert "No epoch is done yet." in shown.text and "unfinished" in shown.text
+    assert "The run made no audits" in shown.text
 
 
+@of(training.learning)
+@pytest.mark.usefixtures("sections")
 def test_the_same_page_as_pdf(moons: Path, tmp_path: Path) -> None:
     made = write_report(moons, folder=tmp_path / "report")
     if made.pdf is None:  # a system without Pango; then the reason is named

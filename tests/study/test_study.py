@@ -25,7 +25,7 @@ from eqcirc.experiment.reality import Reality
 from eqcirc.learning.evaluate import Score
 from eqcirc.reality.supply import at_supply
 from eqcirc.study.directory import StudyDirectory
-from eqcirc.study.results import Results
+from eqcirc.study.results import COLUMNS, Results
 from eqcirc.study.work import Unit, units
 from tests.cli.conftest import Result
 from tests.study.conftest import STUDY
@@ -135,6 +135,17 @@ def test_distribution_yield_and_recovery_are_what_the_scores_say(found: Results)
     ideal, moved, tuned = found.ideal(), scores["transfer"][:2].mean(), scores["fine-tuned"].mean()
     if ideal > moved:
         assert arms.loc["fine-tuned", "recovered"] == pytest.approx((tuned - moved) / (ideal - moved))
+
+
+def test_a_chip_that_fails_samples_counts_in_the_yield_of_a_loss(found: Results) -> None:
+    """One with a good loss of half the samples, and one with none at all; neither may vanish or pass."""
+    study = found.study.model_copy(update={"target": 0.05, "corners": (), "ranking": False})
+    row = {"arm": "transfer", "kinds": "all", "engine": "ideal", "samples": 4}
+    rows = [{"loss": 0.01, "failed": 0}, {"loss": 0.01, "failed": 2}, {"loss": None, "failed": 4}]
+    frame = pd.DataFrame([row | {"chip": k} | one for k, one in enumerate(rows)], columns=list(COLUMNS))
+    (arm,) = Results(found.folder, study, frame, {}, 3, 3).arms().to_dict("records")
+    assert (arm["chips"], arm["yield passed"], arm["yield chips"]) == (3, 1, 3)
+    assert (arm["mean"], arm["failed"]) == (0.01, 6)
 
 
 def test_the_ranking_is_of_what_each_kind_costs(found: Results) -> None:

@@ -161,10 +161,10 @@ def _yields(found: Results) -> Section:
         figure = new_figure(5.4, 3.2)
         axis = figure.subplots()
         for arm in study.arms:
-            values = np.sort(np.asarray(found.of(arm), np.float64))
+            values = np.sort(found.counted(arm))
             if not len(values):
                 continue
-            steps = np.unique(values)
+            steps = np.unique(values[np.isfinite(values)])
             good = [
                 (values >= x).mean() if found.score == "accuracy" else (values <= x).mean() for x in steps
             ]

@@ -30,6 +30,7 @@ from eqcirc.solvers.precision import ULP, FreeState
 from eqcirc.solvers.response import Response
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
+from eqcirc.threads import one_thread
 from eqcirc.typing import Array, NodeArray, Parameters
 
 LUMPED_FROM = 200  # inner nodes, those of wires, from which on they are eliminated before all else
@@ -72,8 +73,14 @@ class IdealSolver(Solver):
         begin: Array | None = None,
     ) -> OperatingPoints:
         """See `Solver.solve`. Nudged phases start from where the linearised free state would be."""
-        if self._lumping is not None:
-            return self._without_wires(self._lumping, parameters, inputs, nudge, begin)
+        with one_thread():
+            if self._lumping is not None:
+                return self._without_wires(self._lumping, parameters, inputs, nudge, begin)
+            return self._solve(parameters, inputs, nudge, begin)
+
+    def _solve(
+        self, parameters: Parameters | None, inputs: Array, nudge: Nudge | None, begin: Array | None
+    ) -> OperatingPoints:
         began = time.perf_counter()
         fixed = self.circuit.fixed_voltages(inputs)
         if nudge is not None:
@@ -203,8 +210,10 @@ class IdealSolver(Solver):
 
     def transient(self, course: Course) -> Waveforms:
         """See `Solver.transient`."""
-        return follow(self._plan, course)
+        with one_thread():
+            return follow(self._plan, course)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`."""
-        return noise(self._plan, parameters, inputs, free, band)
+        with one_thread():
+            return noise(self._plan, parameters, inputs, free, band)
