@@ -23,7 +23,18 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.incidence import Incidence
 from eqcirc.circuit.junctions import ROUNDING, Cells, Ends, Junctions, Tangents, TwoTerminals
 from eqcirc.circuit.scaling import amplifier_scaling, symmetry_or_none
-from eqcirc.devices import Block, Capacitor, Cell, CurrentSource, LinearElement, RLMesh, Tangent, TwoTerminal
+from eqcirc.circuit.two_ports import TwoPorts
+from eqcirc.devices import (
+    BidirectionalSource,
+    Block,
+    Capacitor,
+    Cell,
+    CurrentSource,
+    LinearElement,
+    RLMesh,
+    Tangent,
+    TwoTerminal,
+)
 from eqcirc.sparse import light
 from eqcirc.typing import Array, NodeArray, Parameters
 
@@ -94,9 +105,8 @@ class Reduction:
         self.sources = [e for e in circuit.elements if isinstance(e, CurrentSource)]
         self.meshes = [e for e in circuit.elements if isinstance(e, RLMesh)]
         self.outputs = self._outputs()
-        self.junctions = [
-            self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal | Cell | Tangent)
-        ]
+        kinds = TwoTerminal | Cell | Tangent | BidirectionalSource
+        self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, kinds)]
 
     def _is_block(self, block: Block) -> bool:
         """Whether a block stays one in the unknowns: all are distinct, except that all rows may be held."""
@@ -231,11 +241,15 @@ class Reduction:
         pattern = eye_array(self.n).tocsr() + self.scattered.pattern  # a block with held rows adds no more
         return csr_array(pattern + self.apart.pattern if self.couplings else pattern)
 
-    def _junctions(self, element: TwoTerminal | Cell | Tangent) -> Junctions:
+    def _junctions(self, element: TwoTerminal | Cell | Tangent | BidirectionalSource) -> Junctions:
         if isinstance(element, TwoTerminal):
             ends = (element.anode, element.cathode)
             control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
             return TwoTerminals(element.name, element.law, control, sink, element.law.leak)
+        if isinstance(element, BidirectionalSource):
+            ends = (element.source, element.output)
+            control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
+            return TwoPorts(element.name, element.law, control, sink, 0.0)
         control = self._ends((element.cp, element.cn), self.voltage)
         sink = self._ends((element.out_p, element.out_n), self.current)
         if isinstance(element, Cell):

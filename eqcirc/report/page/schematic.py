@@ -15,6 +15,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
+    BidirectionalSource,
     Block,
     Capacitor,
     Cell,
@@ -119,7 +120,7 @@ def _leads(element: Element) -> tuple[list[int], list[int]] | None:
     """Return the nodes that an element leads from and to; None for one that only hangs from nodes."""
     if isinstance(element, Block):
         return element.rows.tolist(), element.columns.tolist()
-    if isinstance(element, Amplifier):
+    if isinstance(element, Amplifier | BidirectionalSource):
         return element.source.tolist(), element.output.tolist()
     if isinstance(element, Cell):
         return element.cp.tolist(), [n for n in (*element.out_n.tolist(), *element.out_p.tolist()) if n]
