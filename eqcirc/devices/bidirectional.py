@@ -72,8 +72,8 @@ class BidirectionalSource(Element):
         check_conductances(self.name, value)
 
     def terminals(self) -> NodeArray:
-        """Return controls and outputs."""
-        return np.concatenate([self.source, self.output])
+        """Return controls, outputs and ground."""
+        return np.concatenate([self.source, *self.connections()])
 
     def connections(self) -> tuple[NodeArray, NodeArray]:
         """Return outputs and ground, between which the conductance is."""
