@@ -22,7 +22,6 @@ from eqcirc.devices import (
     Conductance,
     CurrentSource,
     Element,
-    OneWayCrossbar,
     RLMesh,
     TwoTerminal,
 )
@@ -160,7 +159,7 @@ def _hanging(plan: Schematic, number: int) -> list[tuple[list[str], bool, int]]:
     circuit, held = plan.circuit, set(plan.circuit.fixed_nodes.tolist())
     found: list[tuple[list[str], bool, int]] = []
     for element in circuit.elements:
-        if isinstance(element, Block) and not isinstance(element, OneWayCrossbar):
+        if isinstance(element, Block) and element.reciprocal:
             if number in element.columns.tolist():
                 supplies = {0, *(r.node for r in circuit.rails)}
                 found += [(["resistor"], True, r) for r in element.rows.tolist() if r in supplies]
@@ -270,7 +269,7 @@ def _between(axis: Axes, plan: Schematic, element: Element, columns: dict[int, l
     start = {n: (groups[n].x + hung.get(n, 0.0), groups[n].shown[n]) for n in groups}
     end = {n: (groups[n].x, groups[n].shown[n]) for n in groups}
     if isinstance(element, Block):
-        kind = "transconductor" if isinstance(element, OneWayCrossbar) else "resistor"
+        kind = "resistor" if element.reciprocal else "transconductor"
         senders, receivers = ([n for n in some if n in groups] for some in ends)
         for a in senders:
             edge = max(start[n][0] for n in senders)
