@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from eqcirc.analysis.physical import Conditions as Conditions
     from eqcirc.analysis.physical import PhysicalFigures as PhysicalFigures
     from eqcirc.analysis.physical import physical_figures as physical_figures
+    from eqcirc.analysis.posterior import Posterior as Posterior
+    from eqcirc.analysis.posterior import posterior as posterior
     from eqcirc.analysis.power import power as power
     from eqcirc.analysis.ratings import Rating as Rating
     from eqcirc.circuit.builder import GROUND as GROUND
@@ -114,6 +116,8 @@ _HOME = {
     "PhysicalFigures": "analysis.physical",
     "physical_figures": "analysis.physical",
     "power": "analysis.power",
+    "Posterior": "analysis.posterior",
+    "posterior": "analysis.posterior",
     "Rating": "analysis.ratings",
     "Band": "solvers.noise",
     "Lattice": "circuit.lattice",

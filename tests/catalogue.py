@@ -10,7 +10,7 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.neuron import GyratorRecovery, Neuron, RLRecovery
 from eqcirc.devices import ClampDiode, CubicDevice, EsakiDiode, ShockleyDiode, TableDevice
 from eqcirc.typing import NodeArray
-from tests import cells, ports
+from tests import cells, ports, predictive
 from tests.case import ONE_INPUT, TWO_INPUTS, Case, S
 
 
@@ -416,7 +416,7 @@ CASES: dict[str, Callable[[], Case]] = {
         no_inputs,
     )
 }
-CASES |= ports.CASES | cells.CASES
+CASES |= ports.CASES | cells.CASES | predictive.CASES
 NAMES = tuple(CASES)
 WITHOUT_IMAGE = {"oscillators": oscillators}  # circuits that Dyadic EP cannot double
 

@@ -12,6 +12,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
+    BidirectionalSource,
     Cell,
     Conductance,
     Crossbar,
@@ -19,6 +20,7 @@ from eqcirc.devices import (
     DualRailCrossbar,
     Element,
     Gyrator,
+    GyratorCrossbar,
     InputCurrent,
     OneWayCrossbar,
     PhaseInput,
@@ -100,6 +102,12 @@ def leaving(circuit: Circuit, v: Array, parameters: Parameters | None = None) ->
                 current = area * float(element.law.evaluate(np.array([v[cp] - v[cn]]))[0][0])
                 total[a] += current
                 total[b] -= current
+        if isinstance(element, BidirectionalSource):
+            for a, b, g in zip(element.source, element.output, values[element.name], strict=True):
+                current, slope = (float(x[0]) for x in element.law.evaluate(np.array([v[a]])))
+                through = g * (v[b] - current / g)  # the resistor behind the source
+                total[b] += through
+                total[a] -= slope / g * through
         if isinstance(element, CurrentSource):
             for node, current in zip(element.node, values[element.name], strict=True):
                 total[node] -= current
@@ -123,6 +131,10 @@ def controlled(element: Element, value: Array) -> Iterator[tuple[int, int, int, 
     elif isinstance(element, Gyrator):
         for a, b, ref, gm in zip(element.a, element.b, element.reference, value, strict=True):
             yield from ((a, 0, b, 0, gm), (0, b, a, ref, gm))
+    elif isinstance(element, GyratorCrossbar):
+        for (i, j), w in np.ndenumerate(value):
+            a, b = element.rows[i], element.columns[j]
+            yield from ((0, b, a, 0, w), (a, 0, b, 0, w))
     elif isinstance(element, Transconductor):
         yield from zip(element.out_p, element.out_n, element.cp, element.cn, value, strict=True)
 

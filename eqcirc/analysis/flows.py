@@ -18,6 +18,7 @@ from scipy.sparse import coo_array, csr_array
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
+    BidirectionalSource,
     Capacitor,
     Cell,
     CurrentSource,
@@ -83,7 +84,9 @@ def flows(circuit: Circuit, parameters: Parameters | None, v: Array) -> Flows:
     return Flows(parts, v[:, held] * leaving[:, held])
 
 
-def _currents(element: Element, value: Array, v: Array) -> tuple[NodeArray, NodeArray, Array]:
+def _currents(  # noqa: PLR0911  one for each kind
+    element: Element, value: Array, v: Array
+) -> tuple[NodeArray, NodeArray, Array]:
     """Return nodes p and n (m,) of the parts, and the currents (batch, m) that flow through them from p to n."""
     if isinstance(element, RLMesh):
         if element.lossless.any():
@@ -107,6 +110,11 @@ def _currents(element: Element, value: Array, v: Array) -> tuple[NodeArray, Node
     if isinstance(element, Tangent):
         slope = value * element.law.evaluate(v[:, element.at_p] - v[:, element.at_n])[1] + element.leak
         return element.out_p, element.out_n, slope * (v[:, element.cp] - v[:, element.cn])
+    if isinstance(element, BidirectionalSource):
+        ends = (element.source, element.output)
+        both = element.currents(value, *(v[:, nodes] for nodes in ends))
+        p = np.concatenate(ends)
+        return p, np.zeros_like(p), np.concatenate(both, axis=1)
     assert isinstance(element, CurrentSource)
     ground = np.zeros_like(element.node)
     return ground, element.node, np.broadcast_to(value, (len(v), len(value)))

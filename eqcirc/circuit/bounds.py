@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eqcirc.devices import (
+    BidirectionalSource,
     Bounds,
     Cell,
     Conductance,
@@ -13,6 +14,7 @@ from eqcirc.devices import (
     DualRailCrossbar,
     Element,
     Gyrator,
+    GyratorCrossbar,
     InputCurrent,
     OneWayCrossbar,
     PhaseCoupling,
@@ -37,6 +39,8 @@ STANDARD: dict[type[Element], Bounds] = {
     Crossbar: DEFAULT_BOUNDS,
     DualRailCrossbar: DEFAULT_BOUNDS,
     Gyrator: DEFAULT_BOUNDS,
+    BidirectionalSource: DEFAULT_BOUNDS,
+    GyratorCrossbar: SIGNED_BOUNDS,
     OneWayCrossbar: SIGNED_BOUNDS,
     SignedCrossbar: SIGNED_BOUNDS,
     Transconductor: SIGNED_BOUNDS,

@@ -23,6 +23,8 @@ from eqcirc.circuit.readout import Readout
 from eqcirc.circuit.validate import validate
 from eqcirc.devices import (
     Amplifier,
+    BentLaw,
+    BidirectionalSource,
     Bounds,
     Capacitor,
     Cell,
@@ -32,6 +34,7 @@ from eqcirc.devices import (
     CurrentSource,
     DualRailCrossbar,
     Gyrator,
+    GyratorCrossbar,
     InputCurrent,
     Law,
     OneWayCrossbar,
@@ -373,6 +376,46 @@ class CircuitBuilder(Parts):
         value = fit(name, "transconductances", siemens, (len(rows), len(columns)))
         self._add(
             OneWayCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
+        )
+
+    def gyrator_crossbar(
+        self,
+        name: str,
+        rows: Nodes,
+        columns: Nodes,
+        siemens: ArrayLike,
+        *,
+        trainable: bool = True,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Add a dense block of gyrators: siemens[r, c]·v_row enters the column, siemens[r, c]·v_column leaves the row.
+
+        Columns are errors, and rows what predicts; see `devices.gyrator_crossbar`.
+        """
+        rows, columns = self._known(name, rows), self._known(name, columns)
+        value = fit(name, "gyration conductances", siemens, (len(rows), len(columns)))
+        self._add(
+            GyratorCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
+        )
+
+    def bidirectional_source(
+        self,
+        name: str,
+        source: Nodes,
+        output: Nodes,
+        law: BentLaw,
+        siemens: ArrayLike,
+        *,
+        trainable: bool = False,
+        bounds: Bounds | None = None,
+    ) -> None:
+        """Add sources of law(v_source)/siemens volts that reach `output` through `siemens`, and carry currents back."""
+        source, output, value = self._group(name, source, output, siemens)
+        self._add(
+            BidirectionalSource(
+                name=name, value=value, trainable=trainable, source=source, output=output, law=law
+            ),
+            bounds,
         )
 
     def _ports(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eqcirc.circuit.readout import Readout
-from eqcirc.devices import Element, Gyrator, Programming, Share
+from eqcirc.devices import Element, Gyrator, GyratorCrossbar, Programming, Share
 from eqcirc.devices.rail import Rail
 from eqcirc.errors import CircuitError, DataError, nearest
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -135,9 +135,11 @@ class Circuit:
         """
         active = [e for e in self.elements if not e.reciprocal]
         gyrators = [e for e in active if isinstance(e, Gyrator)]
+        crossbars = [e for e in active if isinstance(e, GyratorCrossbar)]
         ports = {ab for e in gyrators for ab in zip(e.a.tolist(), e.b.tolist(), strict=True)}
+        ports |= {(r, c) for e in crossbars for r in e.rows.tolist() for c in e.columns.tolist()}
         return (
-            len(gyrators) < len(active)
+            len(gyrators) + len(crossbars) < len(active)
             or any((b, a) in ports for a, b in ports)
             or any(self.is_free[e.reference].any() for e in gyrators)
         )

@@ -33,6 +33,7 @@ from eqcirc.devices import (
     CurrentSource,
     Element,
     Gyrator,
+    GyratorCrossbar,
     InputCurrent,
     OneWayCrossbar,
     RLMesh,
@@ -150,10 +151,12 @@ class _Imaging:
 
     def _block(self, element: Block) -> Iterator[Element]:
         rows, columns = self.node[element.rows], self.node[element.columns]
+        turn = -1.0 if isinstance(element, GyratorCrossbar) else 1.0  # what went forth comes back
         yield replace(
             element,
             name=f"eq_d_{element.name}",
-            share=Share(element.name),
+            value=turn * element.value,
+            share=Share(element.name, turn),
             trainable=False,
             rows=rows,
             columns=columns,

@@ -118,6 +118,10 @@ class Junctions(ABC):
         """Upper bound of the falling slope of a device of area 1, in siemens."""
         return 0.0
 
+    def steepest_slopes(self, area: Array) -> Array:
+        """Return the slopes of all devices on their steepest fall, of the width that `evaluate` returns."""
+        return np.asarray(-self.steepest_fall * area)
+
     @property
     def plain(self) -> bool:
         """Whether a netlist of the reduced circuit can have them."""

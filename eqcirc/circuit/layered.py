@@ -11,12 +11,16 @@ How weights get a sign: conductances have none, but inputs can be doubled and ou
 ideal couplings between single nodes; dual-rail weights are resistors between pairs of nodes (h<l> and h<l>n, …);
 one-way weights are transconductors, which load nothing: forth into layer l (w<l>) and, with feedback, back to the layer
 before (back<l>). Then cells c<l> may be the nonlinearity, from the sums h<l> to the nodes y<l>.
+
+Predictive weights are gyrators from what predicts (inputs and y<l>) to errors e<l>, which are what is predicted less
+the value h<l> and draw the value to it (err<l>); cells are bidirectional sources. Such a network is at rest where a
+feedforward one of the same weights is, and carries errors back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 
@@ -25,14 +29,17 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layers import Biases, Feedback, LayerCells, LayerDiodes
 from eqcirc.circuit.neuron import LayerNeurons
-from eqcirc.devices import Bounds
+from eqcirc.devices import BentLaw, Bounds
 from eqcirc.devices.conductance import HIGHEST, LOWEST
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
-Weights = Literal["conductance", "signed", "dual_rail", "one_way"]
+Weights = Literal["conductance", "signed", "dual_rail", "one_way", "predictive"]
 
 BOUNDS = Bounds(1e-7, 1e-5)  # S
+CAPACITANCE = 1e-12
+"""F. Of values and of what cells drive in predictive networks: errors without one follow at once, so the circuit goes
+down in energy. How much does not matter to where it comes to rest."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,10 @@ class Layered:
         hidden: number of nodes of each hidden layer, pairs of nodes for dual-rail weights.
         weights: "conductance"; "signed": couplings of either sign (`devices.signed`); "dual_rail": four resistors for
             each weight (`devices.dual_rail`), all nodes in pairs, inputs doubled, outputs differential; "one_way":
-            transconductors (`devices.one_way`), whose nodes need a leak.
+            transconductors (`devices.one_way`), whose nodes need a leak; "predictive": gyrators to error nodes
+            (`devices.gyrator_crossbar`), whose leak is also what couples errors and values.
         feedback: of one-way weights; None for a feedforward network.
-        cells: of all hidden layers, in place of the diodes; with one-way weights only.
+        cells: of all hidden layers, in place of the diodes; with one-way and predictive weights only.
         loaded: whether signed weights load their nodes; if not, the nodes need a leak or neurons.
         input_gain: volts at a driven node for a feature of one.
         double_inputs: drive a second node with −x for each feature, so that conductances can subtract; of no effect
@@ -122,7 +130,7 @@ class Layered:
 def _check(plan: Layered) -> None:
     """Raise `CircuitError` for what only shows when the parts are put together, or during training."""
     lower, upper = plan.bounds
-    of_either_sign = plan.weights in ("signed", "one_way")
+    of_either_sign = plan.weights in ("signed", "one_way", "predictive")
     if of_either_sign and not -HIGHEST <= lower < 0 < upper <= HIGHEST:
         raise CircuitError(
             f"bounds {lower:g} to {upper:g} S: expected a range of signed weights around 0, such as "
@@ -144,7 +152,9 @@ def _check(plan: Layered) -> None:
             f"diodes: expected one entry for each of {len(plan.hidden)} hidden layers, got {len(plan.diodes)}"
         )
     _check_residual(plan)
-    if plan.weights != "one_way" and (plan.feedback or plan.cells):
+    if plan.weights == "predictive":
+        _check_predictive(plan)
+    elif plan.weights != "one_way" and (plan.feedback or plan.cells):
         raise CircuitError(
             f'feedback and cells need weights = "one_way", got {plan.weights!r}, which carry back what they carry forth'
         )
@@ -157,6 +167,17 @@ def _check(plan: Layered) -> None:
                 f"skip connection from layer {start} to layer {end}: expected to pass over at least one "
                 f"layer; layer 0 is the input, layer {last} the output"
             )
+
+
+def _check_predictive(plan: Layered) -> None:
+    if plan.leak <= 0 or (plan.hidden and plan.cells is None):
+        raise CircuitError(
+            'weights = "predictive": expected a leak, the conductance of the errors (such as 1e-4 S), and cells in '
+            f"hidden layers, got leak = {plan.leak:g} S and cells = {plan.cells}"
+        )
+    for name in ("feedback", "neurons", "residual"):
+        if getattr(plan, name) is not None:
+            raise CircuitError(f'weights = "predictive" carry errors back; expected {name} = None with them')
 
 
 def _check_residual(plan: Layered) -> None:
@@ -259,6 +280,8 @@ class _Assembly:
             self.b.signed_crossbar(name, rows, columns, self._random(m, n), loaded=loaded, bounds=bounds)
         elif self.plan.weights == "one_way":
             self._one_way(name, rows, columns)
+        elif self.plan.weights == "predictive":
+            self.b.gyrator_crossbar(name, rows, columns, self._random(m, n), bounds=bounds)
         else:
             self.b.dual_rail_crossbar(name, rows, columns, self._random(2, m // 2, n // 2), bounds=bounds)
 
@@ -276,12 +299,19 @@ class _Assembly:
     def _cells(self, layer: int, sums: NodeArray, cells: LayerCells) -> NodeArray:
         """Add cells behind the sums of a layer, and return the nodes that they drive."""
         nodes = self._nodes(f"y{layer}", len(sums))
+        if self.plan.weights == "predictive":
+            law = cast(BentLaw, cells.law)  # the source refuses any other
+            self.b.bidirectional_source(f"c{layer}", sums, nodes, law, cells.load)
+            self.b.capacitor(f"hold{layer}", nodes, GROUND, CAPACITANCE)
+            return nodes
         self.b.cell(f"c{layer}", (GROUND, nodes), (sums, GROUND), cells.law)
         self.b.conductance(f"load{layer}", nodes, GROUND, cells.load)
         return nodes
 
     def _feed(self, layer: int, nodes: NodeArray, senders: dict[int, NodeArray]) -> None:
         """Connect a layer to the one before it, to its skip connections and to its bias."""
+        if self.plan.weights == "predictive":
+            nodes = self._errors(layer, nodes)
         self._crossbar(f"w{layer}", senders[layer - 1], nodes)
         for start, end in self.plan.skips:
             if end == layer:
@@ -293,6 +323,13 @@ class _Assembly:
             self.b.current_source(f"b{layer}", nodes, 0.0, trainable=True, bounds=Bounds(-limit, limit))
         if self.plan.leak:
             self.b.conductance(f"leak{layer}", nodes, GROUND, self.plan.leak)
+
+    def _errors(self, layer: int, values: NodeArray) -> NodeArray:
+        """Add errors to values, and return them: what predicts values flows into errors."""
+        errors = self._nodes(f"e{layer}", len(values))
+        self.b.gyrator(f"err{layer}", errors, values, self.plan.leak)
+        self.b.capacitor(f"store{layer}", values, GROUND, CAPACITANCE)
+        return errors
 
     def _diodes(self, layer: int, nodes: NodeArray) -> None:
         d = self.plan.diodes[layer - 1] if isinstance(self.plan.diodes, tuple) else self.plan.diodes

@@ -57,7 +57,7 @@ class Biases:
 
 @dataclass(frozen=True)
 class LayerCells:
-    """The one-way cells of a hidden layer.
+    """The cells of a hidden layer: one-way, or bidirectional sources in predictive networks.
 
     Attributes:
         law: of each cell.

@@ -31,7 +31,9 @@ from eqcirc.circuit.junctions import (
     TwoTerminals,
 )
 from eqcirc.circuit.scaling import amplifier_scaling, symmetry_or_none
+from eqcirc.circuit.two_ports import TwoPorts
 from eqcirc.devices import (
+    BidirectionalSource,
     Block,
     Capacitor,
     Cell,
@@ -112,9 +114,8 @@ class Reduction:
         self.sources = [e for e in circuit.elements if isinstance(e, CurrentSource)]
         self.meshes = [e for e in circuit.elements if isinstance(e, RLMesh)]
         self.outputs = self._outputs()
-        self.junctions = [
-            self._junctions(e) for e in circuit.elements if isinstance(e, TwoTerminal | Cell | Tangent)
-        ]
+        kinds = TwoTerminal | Cell | Tangent | BidirectionalSource
+        self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, kinds)]
 
     def _is_block(self, block: Block) -> bool:
         """Whether a block stays one in the unknowns: all are distinct, except that all rows may be held."""
@@ -249,7 +250,7 @@ class Reduction:
         pattern = eye_array(self.n).tocsr() + self.scattered.pattern  # a block with held rows adds no more
         return csr_array(pattern + self.apart.pattern if self.couplings else pattern)
 
-    def _junctions(self, element: TwoTerminal | Cell | Tangent) -> Junctions:
+    def _junctions(self, element: TwoTerminal | Cell | Tangent | BidirectionalSource) -> Junctions:
         if isinstance(element, TwoTerminal):
             ends = (element.anode.ravel(), element.cathode.ravel())
             control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
@@ -257,6 +258,10 @@ class Reduction:
                 drive = self.fixed_index[element.control]
                 return DrivenTwoTerminals(element.name, element.law, control, sink, element.law.leak, drive)
             return TwoTerminals(element.name, element.law, control, sink, element.law.leak)
+        if isinstance(element, BidirectionalSource):
+            ends = (element.source, element.output)
+            control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
+            return TwoPorts(element.name, element.law, control, sink, 0.0)
         control = self._ends((element.cp, element.cn), self.voltage)
         sink = self._ends((element.out_p, element.out_n), self.current)
         if isinstance(element, Cell):

@@ -10,10 +10,12 @@ from eqcirc.circuit.amplified import amplifier_trees
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
+    BidirectionalSource,
     Block,
     Conductance,
     Element,
     Gyrator,
+    GyratorCrossbar,
     OneWayCrossbar,
     PhaseInput,
     RLMesh,
@@ -102,11 +104,11 @@ def _conducts(element: Element) -> bool:
     """Whether an element draws a current from a node that its neighbours leave at a voltage of its own."""
     if isinstance(element, SignedCrossbar):
         return element.loaded
-    if isinstance(element, OneWayCrossbar):
+    if isinstance(element, OneWayCrossbar | GyratorCrossbar):
         return False
     if isinstance(element, TwoTerminal):
         return not element.law.blocks
-    return isinstance(element, Conductance | Block | RLMesh)
+    return isinstance(element, Conductance | Block | RLMesh | BidirectionalSource)
 
 
 def _controls_are_held(circuit: Circuit) -> None:

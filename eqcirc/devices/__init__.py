@@ -5,6 +5,7 @@ To add one, see `docs/add-a-device.md`.
 
 from eqcirc.devices.amplifier import Amplifier
 from eqcirc.devices.base import Bounds, Element, Law, LinearElement, Share
+from eqcirc.devices.bidirectional import BentLaw, BidirectionalSource
 from eqcirc.devices.block import Block
 from eqcirc.devices.capacitor import Capacitor
 from eqcirc.devices.cell import Cell, CellLaw
@@ -18,6 +19,7 @@ from eqcirc.devices.diode import ShockleyDiode
 from eqcirc.devices.diode_limited import DiodeLimited
 from eqcirc.devices.dual_rail import DualRailCrossbar
 from eqcirc.devices.gyrator import Gyrator
+from eqcirc.devices.gyrator_crossbar import GyratorCrossbar
 from eqcirc.devices.input_current import InputCurrent
 from eqcirc.devices.one_way import OneWayCrossbar
 from eqcirc.devices.phases import PhaseCoupling, PhaseInput, SignedDevice
@@ -35,6 +37,8 @@ from eqcirc.devices.two_terminal import TwoTerminal
 
 __all__ = [
     "Amplifier",
+    "BentLaw",
+    "BidirectionalSource",
     "Block",
     "Bounds",
     "Capacitor",
@@ -53,6 +57,7 @@ __all__ = [
     "Element",
     "EsakiDiode",
     "Gyrator",
+    "GyratorCrossbar",
     "InputCurrent",
     "Law",
     "LinearElement",

@@ -39,6 +39,13 @@ class Clipped(SaturatingLaw):
         (on, rise), (off, fall) = self._ramp(v - low), self._ramp(v - high)
         return self.siemens * (on - off + min(low, 0.0)), self.siemens * (rise - fall)
 
+    def curvature(self, v: Array) -> Array:
+        """Return the slope of the slope (S/V): constant within a knee, 0 elsewhere."""
+        w = self.knee * self.bend
+        low = 0.0 if self.one_sided else -self.bend
+        within = [np.abs(v - at) < w / 2 for at in (low, self.bend)]
+        return np.asarray(self.siemens / w * np.subtract(*within, dtype=np.float64))
+
     def _ramp(self, x: Array) -> tuple[Array, Array]:
         """Return R and its slope."""
         w = self.knee * self.bend

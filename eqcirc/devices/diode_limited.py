@@ -29,6 +29,13 @@ class DiodeLimited(SaturatingLaw):
             return self.saturation * np.logaddexp(0.0, x), self.siemens * expit(x)
         return self.saturation * np.arcsinh(x), self.siemens / np.hypot(1.0, x)
 
+    def curvature(self, v: Array) -> Array:
+        """Return the slope of the slope (S/V)."""
+        x, per_volt = v / self.bend, self.siemens / self.bend
+        if self.one_sided:
+            return np.asarray(per_volt * expit(x) * expit(-x))
+        return np.asarray(-per_volt * x / np.hypot(1.0, x) ** 3)
+
     def expression(self, v: str) -> str:
         """Return the SPICE expression; that of the rectifier overflows nowhere."""
         x = f"{number(1 / self.bend)}*{v}"

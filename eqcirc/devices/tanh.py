@@ -31,6 +31,11 @@ class Tanh(SaturatingLaw):
             return 0.5 * self.saturation * (1 + t), slope
         return self.saturation * t, slope
 
+    def curvature(self, v: Array) -> Array:
+        """Return the slope of the slope (S/V)."""
+        t = np.tanh(self._steps * v / self.bend)
+        return np.asarray(-2 * self._steps / self.bend * self.siemens * t * (1 - t) * (1 + t))
+
     def expression(self, v: str) -> str:
         """Return the SPICE expression."""
         t = f"tanh({number(self._steps / self.bend)}*{v})"

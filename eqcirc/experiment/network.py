@@ -35,7 +35,7 @@ def _rising(window: tuple[float, float]) -> tuple[float, float]:
 
 def _of_its_sign(siemens: float, info: ValidationInfo) -> float:
     """Let signed weights have either sign, and conductances none."""
-    lowest = -HIGHEST if info.data.get("weights") in ("signed", "one_way") else LOWEST
+    lowest = -HIGHEST if info.data.get("weights") in ("signed", "one_way", "predictive") else LOWEST
     if siemens < lowest:
         raise PydanticKnownError("greater_than_equal", {"ge": lowest})
     return siemens
@@ -261,7 +261,8 @@ class Network(Section):
         Branch("hidden", ((),), ("cells", "neurons", "diodes", "amplifiers"), unless=True),
         Branch("weights", ("signed",), ("loaded",)),
         Branch("weights", ("conductance",), ("double_inputs", "differential")),
-        Branch("weights", ("one_way",), ("feedback", "cells")),
+        Branch("weights", ("one_way",), ("feedback",)),
+        Branch("weights", ("one_way", "predictive"), ("cells",)),
         Branch("neurons", (None,), ("diodes",)),
         Branch("cells", (None,), ("neurons", "diodes")),
     )
@@ -273,10 +274,10 @@ class Network(Section):
     hidden: tuple[Count, ...] = Field(
         (64,), description="nodes of each hidden layer; [] for none, then without amplifiers and diodes"
     )
-    weights: Literal["conductance", "signed", "dual_rail", "one_way"] = Field(
+    weights: Literal["conductance", "signed", "dual_rail", "one_way", "predictive"] = Field(
         "conductance",
         description="conductance; signed: ideal, either sign; dual_rail: four resistors between pairs of nodes; "
-        "one_way: transconductors, need a leak",
+        "one_way: transconductors, need a leak; predictive: gyrators to errors, need a leak and cells",
     )
     loaded: Switch = Field(True, description="signed: each weight loads its nodes with its magnitude")
     input_gain: Finite = Field(10.0, description="V at a driven node for an input of 1")
@@ -307,7 +308,7 @@ class Network(Section):
     feedback: Feedback | None = Field(
         None, description="one_way: leave the table out for a feedforward network"
     )
-    cells: Cells | None = Field(None, description="one_way: leave the table out for diodes")
+    cells: Cells | None = Field(None, description="one_way, predictive: leave the table out for diodes")
     neurons: Neurons | None = Field(None, description="leave the table out for diodes")
     diodes: Annotated[
         Annotated[Diodes, Tag("table")] | Annotated[tuple[Diodes, ...], Tag("list")],

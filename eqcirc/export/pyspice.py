@@ -15,6 +15,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import (
     Amplifier,
+    BidirectionalSource,
     Block,
     Capacitor,
     Cell,
@@ -24,6 +25,7 @@ from eqcirc.devices import (
     DualRailCrossbar,
     Element,
     Gyrator,
+    GyratorCrossbar,
     InputCurrent,
     OneWayCrossbar,
     PhaseCoupling,
@@ -192,5 +194,7 @@ _WRITERS: dict[type, Any] = {
     Transconductor: _as_written,
     OneWayCrossbar: _as_written,
     Cell: _as_written,
+    GyratorCrossbar: _as_written,
+    BidirectionalSource: _as_written,
     Tangent: _as_written,
 }

@@ -18,6 +18,8 @@ and is bounded below by γ times that convex energy. So what moves comes to rest
 Without recovery H is the energy itself. C and L have to be the whole storage, each by itself: a capacitor between an
 activator and a recovery variable leaves the second open.
 
+Predictive coding has an energy that is not convex and still one operating point, see `predicted`.
+
 Without a scaling (transconductors, one-way amplifiers) there is no energy; then differences δ of trajectories may
 shrink: δᵀ·d·Q·δ does if d·K + Kᵀ·d > 0 at any voltage, for some weights d > 0. Where conductance outweighs coupling,
 such weights exist and are found from K alone. In a cascade each stage may be looked at by itself: what it hears from
@@ -38,6 +40,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.solvers.predicted import predicted_once
 from eqcirc.typing import Array
 
 MARGIN = 1e-9  # relative, of a bound that holds
@@ -66,6 +69,8 @@ def certificate(dynamics: Dynamics) -> Certificate:
     t, k = dynamics.scaling, dynamics.steepest()
     if t is None:
         return _contracting(dynamics, k, everywhere=True)
+    if predicted_once(dynamics, t):
+        return Certificate(True, _descends(dynamics, t))
     return Certificate(False, False) if _active_recovery(dynamics, t) else _convex(dynamics, t, k)
 
 
@@ -79,6 +84,11 @@ def stable_here(dynamics: Dynamics, k: Array) -> bool:
     t = dynamics.scaling
     here = _contracting(dynamics, k) if t is None else _convex(dynamics, t, k)
     return here.attracting
+
+
+def _descends(dynamics: Dynamics, t: Array) -> bool:
+    """Whether recovery follows at once and all activators store, so that the circuit goes down in energy."""
+    return bool((dynamics.moving == (t > 0)).all()) and _stores_energy(np.abs(t)[:, None] * dynamics.storage)
 
 
 def _convex(dynamics: Dynamics, t: Array, k: Array) -> Certificate:

@@ -235,7 +235,7 @@ class Dynamics:
         """Return K (size, size) with every device at the steepest fall of its current."""
         diagonal, beside = np.zeros((1, self.n)), [np.empty((1, 0))]
         for junction, area in zip(self.plan.junctions, self.bare.areas, strict=True):
-            slope = -junction.steepest_fall * largest(area)[None]
+            slope = junction.steepest_slopes(largest(area))[None]
             junction.add_slopes(diagonal, slope)
             beside += junction.cross_slopes(slope)
         nothing = np.zeros((1, self.n))

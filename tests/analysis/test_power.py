@@ -29,7 +29,9 @@ def network() -> Circuit:
     return Layered(hidden=(3,), gain=4.0, input_gain=2.0).build("network", 2, 2, 0)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [name for name in CASES if name != "predictive"]
+)  # where errors are 0, no power is
 def test_what_sources_deliver_is_what_parts_dissipate(name: str) -> None:
     """Amplifiers, transconductors and cells count as sources."""
     case = CASES[name]()

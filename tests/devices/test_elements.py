@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eqcirc.devices import Amplifier, LinearElement, RLMesh
+from eqcirc.devices import Amplifier, BidirectionalSource, LinearElement, RLMesh
 from tests.catalogue import NAMES, case
 from tests.kirchhoff import leaving
 
@@ -26,8 +26,9 @@ def test_sensitivity_is_the_derivative_of_kirchhoffs_law(name: str) -> None:
         expected = np.zeros(element.value.shape)
         for index in np.ndindex(element.value.shape):
             change = np.zeros(element.value.shape)
-            # a resistance is the only value that currents are not linear in
-            change[index] = (1e-4 if isinstance(element, RLMesh) else 0.5) * (element.value[index] or 1e-6)
+            # currents are linear in all values but resistances, and conductances that a source stands behind
+            bent = isinstance(element, RLMesh | BidirectionalSource)
+            change[index] = (1e-4 if bent else 0.5) * (element.value[index] or 1e-6)
             for k in range(3):
                 flows = [leaving(circuit, v[k], {element.name: element.value + m * change}) for m in (1, -1)]
                 expected[index] += lam[k] @ (flows[0] - flows[1]) / (2 * change[index])

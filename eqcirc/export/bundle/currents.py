@@ -10,6 +10,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
+    BidirectionalSource,
     Block,
     Capacitor,
     Cell,
@@ -102,6 +103,10 @@ def _add(element: Element, value: Array, v: Array, f: Array) -> None:
         slope = value * element.law.evaluate(v[:, element.at_p] - v[:, element.at_n])[1] + element.leak
         across = v[:, element.cp] - v[:, element.cn]
         _between(f, element.out_p, element.out_n, slope * across)
+    elif isinstance(element, BidirectionalSource):
+        ends = (element.source, element.output)
+        for nodes, amperes in zip(ends, element.currents(value, *(v[:, n] for n in ends)), strict=True):
+            _feed(f, nodes, amperes)
     elif isinstance(element, CurrentSource):
         _feed(f, element.node, -np.broadcast_to(value, (len(v), len(value))))
 

@@ -24,6 +24,7 @@ from eqcirc.typing import Array, Parameters
 
 ABSOLUTE_VOLTS = 1e-6
 RELATIVE = 1e-6
+LEAST_AMPERES = 1e-9  # counts as the largest current where pins carry none, but for rounding
 MOST_STATES = 500
 SLIGHT = 1e-6  # of the smallest capacitance, at nodes that have none
 TIME_CONSTANTS = 30  # e⁻³⁰ is what is left after them
@@ -129,4 +130,4 @@ def _slowest(dynamics: Dynamics, u: Array) -> float | None:
 
 def current_tolerance(golden: Golden) -> float:
     """Return the absolute tolerance of currents in amperes: a millionth of the largest one."""
-    return RELATIVE * max(float(np.abs(golden.currents).max()), 1e-12)
+    return RELATIVE * max(float(np.abs(golden.currents).max()), LEAST_AMPERES)

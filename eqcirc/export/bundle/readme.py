@@ -27,6 +27,8 @@ REALISATIONS = {
     "Transconductor": "a transconductor (OTA)",
     "OneWayCrossbar": "a transconductor (OTA) for each entry",
     "SignedCrossbar": "resistors between + and - nodes of a dual-rail circuit; as it stands it is ideal",
+    "GyratorCrossbar": "two transconductors (OTA) for each entry, back to back",
+    "BidirectionalSource": "a differential pair behind a resistor, and a multiplier that returns current times slope",
     "Cell": "a differential pair, or a transconductor with that law",
     "Tangent": "two matched devices, or a multiplier",
 }

@@ -15,13 +15,13 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import (
     Amplifier,
+    BidirectionalSource,
     Block,
     Capacitor,
     Cell,
     Conductance,
     CurrentSource,
     Element,
-    OneWayCrossbar,
     RLMesh,
     TwoTerminal,
 )
@@ -119,7 +119,7 @@ def _leads(element: Element) -> tuple[list[int], list[int]] | None:
     """Return the nodes that an element leads from and to; None for one that only hangs from nodes."""
     if isinstance(element, Block):
         return element.rows.tolist(), element.columns.tolist()
-    if isinstance(element, Amplifier):
+    if isinstance(element, Amplifier | BidirectionalSource):
         return element.source.tolist(), element.output.tolist()
     if isinstance(element, Cell):
         return element.cp.tolist(), [n for n in (*element.out_n.tolist(), *element.out_p.tolist()) if n]
@@ -160,7 +160,7 @@ def _hanging(plan: Schematic, number: int) -> list[tuple[list[str], bool, int]]:
     circuit, held = plan.circuit, set(plan.circuit.fixed_nodes.tolist())
     found: list[tuple[list[str], bool, int]] = []
     for element in circuit.elements:
-        if isinstance(element, Block) and not isinstance(element, OneWayCrossbar):
+        if isinstance(element, Block) and element.reciprocal:
             if number in element.columns.tolist():
                 supplies = {0, *(r.node for r in circuit.rails)}
                 found += [(["resistor"], True, r) for r in element.rows.tolist() if r in supplies]
@@ -270,7 +270,7 @@ def _between(axis: Axes, plan: Schematic, element: Element, columns: dict[int, l
     start = {n: (groups[n].x + hung.get(n, 0.0), groups[n].shown[n]) for n in groups}
     end = {n: (groups[n].x, groups[n].shown[n]) for n in groups}
     if isinstance(element, Block):
-        kind = "transconductor" if isinstance(element, OneWayCrossbar) else "resistor"
+        kind = "resistor" if element.reciprocal else "transconductor"
         senders, receivers = ([n for n in some if n in groups] for some in ends)
         for a in senders:
             edge = max(start[n][0] for n in senders)

@@ -9,6 +9,7 @@ import numpy as np
 
 from eqcirc.circuit.junctions import SIGNS, Cells, Ends, Junctions, Tangents, TwoTerminals
 from eqcirc.circuit.reduced_parts import GROUND, ReducedParts
+from eqcirc.circuit.two_ports import TwoPorts
 from eqcirc.devices.base import number
 from eqcirc.devices.cell import difference
 from eqcirc.devices.sine import Sine
@@ -111,6 +112,8 @@ def junction_cards(junctions: Junctions, area: Array, fixed: Array, names: list[
     """Return the devices of an element."""
     if isinstance(junctions, TwoTerminals):
         return _device_cards(junctions, area, fixed, names)
+    if isinstance(junctions, TwoPorts):
+        return _two_port_cards(junctions, area, fixed, names)
     lines = []
     for d in range(len(area)):
         across = _voltage(junctions.control, d, fixed, names)
@@ -140,6 +143,31 @@ def _voltage(ends: Ends, device: int, fixed: Array, names: list[str]) -> str:
         elif held[device] != 0:
             terms.append(f"({number(sign)})*({table(fixed[:, held[device]])})")
     return f"({'+'.join(terms) or '0'})"
+
+
+def _two_port_cards(ports: TwoPorts, area: Array, fixed: Array, names: list[str]) -> list[str]:
+    """Return the two currents of every bidirectional source."""
+    lines = []
+    for d, g in enumerate(area.tolist()):
+        source, output = (_at(ports.control, end, d, fixed, names) for end in (0, 1))
+        out = f"({number(g)}*{output}-({ports.law.expression(source)}))"
+        back = f"-({ports.law.slope_expression(source)})*{number(1 / g)}*{out}"
+        for label, unknown, weight, current in zip(
+            ("in", "out"), ports.sink.unknown, ports.sink.factor, (back, out), strict=True
+        ):
+            if weight[d] != 0:
+                scaled = current if weight[d] == 1 else f"{number(weight[d])}*({current})"
+                lines.append(f"b_{ports.name}_{d}_{label} {names[unknown[d]]} 0 i={scaled}")
+    return lines
+
+
+def _at(ends: Ends, end: int, device: int, fixed: Array, names: list[str]) -> str:
+    """Return the voltage at an end of a device as an expression."""
+    factor = ends.factor[end][device]
+    if factor != 0:
+        voltage = f"v({names[ends.unknown[end][device]]})"
+        return voltage if factor == 1 else f"({number(factor)}*{voltage})"
+    return f"({table(fixed[:, ends.held[end][device]])})"
 
 
 def _device_cards(junctions: TwoTerminals, area: Array, fixed: Array, names: list[str]) -> list[str]:
