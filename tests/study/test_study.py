@@ -171,7 +171,7 @@ def test_one_that_is_killed_goes_on_to_the_same_table(
     partial = eq.open_study(tmp_path / "killed")
     assert 3 <= partial.done < partial.total
     (place / next(place.glob("*.json")).name).write_text('{"rows": [')  # half a file of a dying disk
-    again = eq.run_study(files / "study.toml", tmp_path / "killed", workers=2)
+    again = eq.run_study(files / "study.toml", tmp_path / "killed", workers=1)
     pd.testing.assert_frame_equal(again.frame, found.frame, check_exact=True)
     assert again.content() | {"folder": ""} == found.content() | {"folder": ""}
 
