@@ -14,13 +14,16 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
+from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
+from eqcirc.solvers.ideal.ensemble import chains
 from eqcirc.solvers.ideal.initial import written
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.noise import noise
 from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.ideal.transient import follow
+from eqcirc.solvers.langevin import Chains, Langevin, ensemble
 from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.noise import Band, Noise
@@ -175,6 +178,16 @@ class IdealSolver(Solver):
     def transient(self, course: Course) -> Waveforms:
         """See `Solver.transient`."""
         return follow(self._plan, course)
+
+    def ensemble(
+        self, parameters: Parameters | None, inputs: Array, bath: Bath, nudge: Nudge | None = None
+    ) -> Ensemble:
+        """See `Solver.ensemble`."""
+
+        def follow(motion: Langevin, some: Array, _pull: Nudge | None) -> Chains:
+            return chains(motion, some, bath)
+
+        return ensemble(self._plan, parameters, inputs, nudge, self.solve(parameters, inputs), follow)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`."""
