@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
@@ -100,7 +101,7 @@ class Langevin:
             )
         self.start = np.tile(plan.collect(free), (self.phases, 1))
         looked = np.linspace(0, len(self.start) - 1, min(LOOKED_AT, len(self.start))).astype(int)
-        self._jacobian = self.equations.take(looked).jacobian(self.start[looked])
+        self._looked, self._jacobian = looked, self.equations.take(looked).jacobian(self.start[looked])
 
     def _check(self) -> None:
         """Raise `CircuitError` unless every unknown has a capacitor of its own, or none has any."""
@@ -126,19 +127,25 @@ class Langevin:
         """Q (n,) of every unknown; equal ones if the circuit has none."""
         return np.asarray(np.diag(self.dynamics.storage))
 
-    @property
+    @cached_property
     def steep(self) -> Array:
-        """Mean diagonal (n,) of dF/du at the start."""
-        return np.asarray(np.diagonal(self._jacobian, axis1=1, axis2=2).mean(axis=0))
+        """Diagonal (row, n) of dF/du at the start; the largest of all phases of a sample, so that they stay alike."""
+        at, _ = self.equations.linearise(self.start)
+        own = self.equations.system.diagonal + at.diagonal
+        if at.outputs is not None:
+            own[:, at.output_unknowns] += np.diagonal(at.outputs, axis1=1, axis2=2)
+        largest = own.reshape(self.phases, self.batch, -1).max(axis=0)
+        return np.tile(largest, (self.phases, 1))
 
     def times(self, storage: Array) -> tuple[float, float]:
-        """Return the fastest and the slowest time constant in seconds, of capacitances (n,).
+        """Return the fastest and the slowest time constant in seconds, of capacitances (n,) or (row, n).
 
         Raises:
             SolverError: a start is not a stable operating point.
         """
-        side = np.sqrt(self.tilt * storage)  # diag(t)·dF/du is symmetric
-        rates = np.linalg.eigvalsh(self.tilt[:, None] * self._jacobian / side[:, None] / side[None, :])
+        side = np.sqrt(self.tilt * (storage if storage.ndim == 1 else storage[self._looked]))
+        hessian = self.tilt[:, None] * self._jacobian  # symmetric
+        rates = np.linalg.eigvalsh(hessian / side[..., :, None] / side[..., None, :])
         if not rates.min() > 0:
             raise SolverError(
                 f"ensemble of {self.plan.circuit.name!r}: its operating point is not a stable one, so there is no time "

@@ -57,12 +57,14 @@ def _run(motion: Langevin, bath: Bath, step: float, every: int, draws: int) -> A
     """Return so many draws, `every` steps apart; None if a chain leaves the numbers."""
     rows = motion.equations.take(np.repeat(np.arange(len(motion.start)), bath.chains))
     u = np.repeat(motion.start, bath.chains, axis=0)
-    rate, size = step / motion.steep, np.sqrt(step * bath.temperature / (2 * motion.tilt * motion.steep))
+    steep = np.repeat(motion.steep, bath.chains, axis=0)
+    rate, size = step / steep, np.sqrt(step * bath.temperature / (2 * motion.tilt * steep))
     rng = np.random.default_rng(bath.seed)
     copies = motion.phases if bath.common else 1
 
     def kick() -> Array:
-        return np.tile(size * rng.standard_normal((len(u) // copies, u.shape[1])), (copies, 1))
+        drawn = rng.standard_normal((len(u) // copies, u.shape[1]))
+        return np.asarray(size * np.tile(drawn, (copies, 1)))
 
     kept, last = np.empty((draws, *u.shape)), kick()
     for k in range(draws):
