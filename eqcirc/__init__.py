@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from eqcirc.learning.dyadic import Dyadic as Dyadic
     from eqcirc.learning.eqprop import EqProp as EqProp
     from eqcirc.learning.evaluate import targets_of as targets_of
+    from eqcirc.learning.free_energy import FreeEnergy as FreeEnergy
+    from eqcirc.learning.free_energy_path import FreeEnergyPath as FreeEnergyPath
     from eqcirc.learning.holomorphic import Holomorphic as Holomorphic
     from eqcirc.learning.observer import Observer as Observer
     from eqcirc.learning.optimizers import SGD as SGD
@@ -87,6 +89,8 @@ if TYPE_CHECKING:
     from eqcirc.signoff.verify import verify_bundle as verify_bundle
     from eqcirc.solvers.base import Nudge as Nudge
     from eqcirc.solvers.base import OperatingPoints as OperatingPoints
+    from eqcirc.solvers.ensemble import Bath as Bath
+    from eqcirc.solvers.ensemble import Ensemble as Ensemble
     from eqcirc.solvers.free_phase import InitialState as InitialState
     from eqcirc.solvers.ideal.solver import IdealSolver as IdealSolver
     from eqcirc.solvers.ngspice.decks import export_deck as export_deck
@@ -173,6 +177,8 @@ _HOME = {
     "operating_points": "verify.states",
     "IdealSolver": "solvers.ideal.solver",
     "export_deck": "solvers.ngspice.decks",
+    "Bath": "solvers.ensemble",
+    "Ensemble": "solvers.ensemble",
     "NgspiceSolver": "solvers.ngspice.solver",
     "Course": "solvers.waveforms",
     "Waveforms": "solvers.waveforms",
@@ -189,6 +195,8 @@ _HOME = {
     "Coupled": "learning.coupled",
     "Holomorphic": "learning.holomorphic",
     "Dyadic": "learning.dyadic",
+    "FreeEnergy": "learning.free_energy",
+    "FreeEnergyPath": "learning.free_energy_path",
     "VectorField": "learning.vector_field",
     "choose_rule": "learning.choice",
     "Reading": "learning.reading",

@@ -144,7 +144,8 @@ class Element(ABC):
 
         Args:
             value: present values.
-            scaling: s (node,) of `circuit.scaling`; zero at nodes held by ideal sources.
+            scaling: s (node,) of `circuit.scaling`; zero at nodes held by ideal sources. Or (batch, node): s times
+                what each sample counts.
             plus: (batch, node) node voltages of one phase, in volts.
             minus: (batch, node) of the other.
         """

@@ -114,7 +114,8 @@ class TwoTerminal(Element):
         """Return the sum over the batch of s·(co-content at `plus` − at `minus`), shape (n,)."""
         del value
         a, c = self.anode, self.cathode
-        s = np.where(scaling[a] != 0, scaling[a], scaling[c])  # the same at both ends, but where one is held
+        at_a, at_c = scaling[..., a], scaling[..., c]
+        s = np.where(at_a != 0, at_a, at_c)  # the same at both ends, but where one is held
         return np.asarray(
             (s * work(self.law, minus[:, a] - minus[:, c], plus[:, a] - plus[:, c])).sum(axis=0)
         )

@@ -41,6 +41,7 @@ from eqcirc.learning.reading import Reading
 from eqcirc.learning.trainer import Trainer
 from eqcirc.learning.writing import Writing
 from eqcirc.solvers.base import Solver
+from eqcirc.solvers.ensemble import Bath
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.netlist import Tolerances
 from eqcirc.solvers.ngspice.pool import Limits
@@ -197,6 +198,7 @@ def build_rule(experiment: Experiment, circuit: Circuit) -> Choice:
         reading=reading,
         seed=experiment.seed,
         force=learning.force,
+        bath=None if learning.bath is None else Bath(**learning.bath.model_dump()),
     )
 
 

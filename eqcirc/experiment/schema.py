@@ -112,11 +112,31 @@ class Writing(Section):
     )
 
 
+class BathSection(Section):
+    """White noise of its own at every node, for rules of finite temperature."""
+
+    temperature: Positive = Field(
+        examples=[1e-9], description="W; states have the law exp(-energy/temperature)"
+    )
+    chains: Count = Field(8, description="independent courses of each sample")
+    length: Positive = Field(50.0, description="of a course, in slowest time constants of the circuit")
+    draws: Count = Field(4, description="states that are kept, for each of these")
+    step: Positive | None = Field(
+        None,
+        examples=[0.02],
+        description="in fastest time constants; left out: 0.02 for ngspice, 0.2 for ideal",
+    )
+    common: Switch = Field(
+        True, description="the same noise in all phases, so that it cancels in their contrast"
+    )
+
+
 class Learning(Section):
     """Cost, learning rule, optimizer."""
 
     branches = (
         Branch("rule", ("auto", "eqprop", "asym_ep", "vector_field", "coupled"), ("variant",)),
+        Branch("rule", ("free_energy", "free_energy_path"), ("bath",)),
         Branch("cost", ("cross_entropy",), ("sharpness",)),
         Branch("cost", ("squared_error",), ("high", "low")),
         Branch("optimizer", ("sgd",), ("momentum",)),
@@ -131,10 +151,13 @@ class Learning(Section):
     sharpness: Positive = Field(10.0, description="1/V; cross_entropy is that of softmax(sharpness·output)")
     high: Finite = Field(0.1, description="V; squared_error: target of the right class")
     low: Finite = Field(-0.1, description="V; squared_error: target of the other classes")
-    rule: Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled"] = Field(
+    rule: Literal[
+        "auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled", "free_energy", "free_energy_path"
+    ] = Field(
         "auto",
         description="auto: eqprop where the circuit allows it, else asym_ep; dyadic: a second circuit, exact; "
-        "vector_field: for comparison; coupled: an objective of its own",
+        "vector_field: for comparison; coupled: an objective of its own; free_energy, free_energy_path: finite "
+        "temperature, any beta",
     )
     force: Switch = Field(False, description="take a rule that does not measure the gradient, and say so")
     beta: Positive = Field(
@@ -149,6 +172,7 @@ class Learning(Section):
     reading: Reading | None = Field(
         None, description="how voltages are read; perfectly if the table is left out"
     )
+    bath: BathSection | None = Field(None, description="noise of finite temperature")
     writing: Writing | None = Field(None, description="exact if the table is left out")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     momentum: Share = Field(0.0, description="of sgd")

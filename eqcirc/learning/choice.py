@@ -15,13 +15,18 @@ from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.coupled import Coupled
 from eqcirc.learning.dyadic import Dyadic
 from eqcirc.learning.eqprop import EqProp
+from eqcirc.learning.free_energy import OBJECTIVE, FreeEnergy, Thermal
+from eqcirc.learning.free_energy_path import FreeEnergyPath
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.reading import Reading
 from eqcirc.learning.rule import Rule
 from eqcirc.learning.vector_field import VectorField
+from eqcirc.solvers.ensemble import Bath
 from eqcirc.typing import Array
 
-Name = Literal["auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled"]
+Name = Literal[
+    "auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled", "free_energy", "free_energy_path"
+]
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def choose_rule(
     reading: Reading | None = None,
     seed: int = 0,
     force: bool = False,
+    bath: Bath | None = None,
 ) -> Choice:
     """Return a learning rule, by default the simplest one that is exact for the circuit.
 
@@ -62,6 +68,7 @@ def choose_rule(
         reading: how voltages are read.
         seed: of what is drawn.
         force: whether a rule may be one that does not measure the gradient.
+        bath: of "free_energy" and "free_energy_path".
 
     Raises:
         ConfigError: there is no such rule or variant.
@@ -71,7 +78,11 @@ def choose_rule(
     for what, word, valid in (("rule", name, get_args(Name)), ("variant", variant, tuple(PHASES))):
         if word not in valid:
             raise ConfigError(f"unknown {what} {word!r}: {nearest(str(word), valid)}")
-    choice = _choice(circuit, cost, beta, name, variant, force)
+    thermal = {"free_energy": FreeEnergy, "free_energy_path": FreeEnergyPath}.get(name)
+    if thermal is not None:
+        choice = _thermal(thermal(circuit, cost, beta, _needed(bath)), reading)
+    else:
+        choice = _choice(circuit, cost, beta, name, variant, force)
     rule = choice.rule.with_reading(reading, seed)
     return Choice(rule, choice.exact, choice.why)
 
@@ -99,6 +110,26 @@ def _choice(circuit: Circuit, cost: Cost, beta: float, name: Name, variant: Vari
     return Choice(
         VectorField(circuit, cost, beta, variant), False, f"{why}: a vector field measures no gradient"
     )
+
+
+def _needed(bath: Bath | None) -> Bath:
+    if bath is None:
+        raise ConfigError(
+            "rules of finite temperature need a bath: [learning.bath] with a temperature in watts, for example 1e-9"
+        )
+    return bath
+
+
+def _thermal(rule: Thermal, reading: Reading | None) -> Choice:
+    if reading is not None:
+        raise ConfigError(
+            "[learning.reading] is of rules that read operating points; a bath has noise of its own"
+        )
+    why = (
+        f"in a bath of {rule.bath.temperature:g} W, {rule.name} is the gradient of {OBJECTIVE}, at any beta; that is "
+        "not the cost at the operating point, and the Johnson noise of the resistors would be the wrong noise for it"
+    )
+    return Choice(rule, False, why)
 
 
 def _obstacle(circuit: Circuit) -> SymmetryError | None:

@@ -16,6 +16,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
 from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, expect
+from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.solvers.waveforms import Course, Waveforms
@@ -248,6 +249,24 @@ class Solver(ABC):
             SolverError: the solver cannot say.
         """
         raise SolverError(f"the {self.name or type(self).__name__} solver has no noise analysis")
+
+    def ensemble(
+        self, parameters: Parameters | None, inputs: Array, bath: Bath, nudge: Nudge | None = None
+    ) -> Ensemble:
+        """Return states of the circuit in a bath of white noise, free and in the phases of `nudge`.
+
+        Args:
+            parameters: values by element name.
+            inputs: (batch, n_features).
+            bath: its temperature, and how much is looked at.
+            nudge: phases to add; beta may be of any size.
+
+        Raises:
+            CircuitError: a circuit that has no Boltzmann law in such a bath.
+            SolverError: no sample has an operating point to begin at, chains run away or drift, or the solver cannot
+                say.
+        """
+        raise SolverError(f"the {self.name or type(self).__name__} solver has no ensembles")
 
     def close(self) -> None:  # noqa: B027  a solver without processes has nothing to release
         """Release processes, if there are any."""

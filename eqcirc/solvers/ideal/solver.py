@@ -14,8 +14,10 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
+from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
+from eqcirc.solvers.ideal.ensemble import chains
 from eqcirc.solvers.ideal.initial import restless, written
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.noise import noise
@@ -23,6 +25,7 @@ from eqcirc.solvers.ideal.phase_flow import settle
 from eqcirc.solvers.ideal.phases import PhaseElimination, PhaseEquations, PhasePlan
 from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.ideal.transient import follow
+from eqcirc.solvers.langevin import Chains, Langevin, ensemble
 from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.noise import Band, Noise
@@ -212,6 +215,17 @@ class IdealSolver(Solver):
         """See `Solver.transient`."""
         with one_thread():
             return follow(self._plan, course)
+
+    def ensemble(
+        self, parameters: Parameters | None, inputs: Array, bath: Bath, nudge: Nudge | None = None
+    ) -> Ensemble:
+        """See `Solver.ensemble`."""
+
+        def follow(motion: Langevin, some: Array, _pull: Nudge | None) -> Chains:
+            return chains(motion, some, bath)
+
+        with one_thread():
+            return ensemble(self._plan, parameters, inputs, nudge, self.solve(parameters, inputs), follow)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`."""

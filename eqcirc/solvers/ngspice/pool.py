@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -95,11 +95,22 @@ class Pool:
         Raises:
             EngineError: the worker died or took too long, or ngspice refuses the netlist.
         """
-        result = self._result(self._submit(job, *arguments))
-        if isinstance(result, str):
-            self.workers.discard()
-            raise EngineError(result)
-        return result
+        return self.calls(job, [arguments])[0]
+
+    def calls(self, job: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -> list[T]:
+        """Return job(*each, limits) for each of the arguments, on all workers.
+
+        Raises:
+            EngineError: a worker died or took too long, or ngspice refuses a netlist.
+        """
+        found: list[T] = []
+        for future in [self._submit(job, *each) for each in arguments]:
+            result = self._result(future)
+            if isinstance(result, str):
+                self.workers.discard()
+                raise EngineError(result)
+            found.append(result)
+        return found
 
     def close(self) -> None:
         """Release the workers."""

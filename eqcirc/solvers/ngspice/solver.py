@@ -19,6 +19,7 @@ from eqcirc.files import write_atomically
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
 from eqcirc.solvers.dynamics import Dynamics
+from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import (
     ATTEMPTS,
@@ -30,7 +31,9 @@ from eqcirc.solvers.free_phase import (
     near,
 )
 from eqcirc.solvers.ideal.initial import restless, written
+from eqcirc.solvers.langevin import Chains, Langevin, ensemble
 from eqcirc.solvers.linear.choice import choose
+from eqcirc.solvers.ngspice.ensemble import chains
 from eqcirc.solvers.ngspice.netlist import (
     Netlist,
     Tolerances,
@@ -184,6 +187,16 @@ class NgspiceSolver(Solver):
     def transfer(self, parameters: Parameters | None, inputs: Array, free: Array, nodes: NodeArray) -> Array:
         """See `Solver.transfer`. It is the full netlist that is asked."""
         return transfer(self.circuit, parameters, free, inputs, self._moving(nodes), self._pool)
+
+    def ensemble(
+        self, parameters: Parameters | None, inputs: Array, bath: Bath, nudge: Nudge | None = None
+    ) -> Ensemble:
+        """See `Solver.ensemble`."""
+
+        def follow(motion: Langevin, some: Array, pull: Nudge | None) -> Chains:
+            return chains(motion, parameters, some, pull, bath, self._pool)
+
+        return ensemble(self._plan, parameters, inputs, nudge, self.solve(parameters, inputs), follow)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`. It is the full netlist that is asked."""

@@ -1,0 +1,163 @@
+"""Circuits in a bath: the Boltzmann law by both engines, against formulas and quadrature; what has no such law."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.scaling import symmetry
+from eqcirc.costs import SquaredError
+from eqcirc.devices import PolynomialDevice
+from eqcirc.errors import CircuitError, ConfigError, SolverError
+from eqcirc.solvers.base import Nudge
+from eqcirc.solvers.ensemble import Bath, average, burn_in, correlation
+from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.ngspice.solver import NgspiceSolver
+
+SIEMENS, WATTS = 1e-6, 2e-7
+INPUTS = np.array([[1.0]])
+
+
+def two_nodes(quartic: float = 0.0, farads: tuple[float, ...] = (1e-9, 1e-9), gain: float = 0.0) -> Circuit:
+    """Two nodes in a row, each with a leak; on demand quartic cells, and an amplifier between the two."""
+    b = CircuitBuilder("two nodes")
+    x, (h, o) = b.input("x", gain=1.0), b.nodes("n", 2)
+    source = h
+    if gain:
+        source = b.nodes("a")[0]
+        b.amplifier("amp", h, source, gain)
+    b.conductance("first", x, h, SIEMENS, trainable=True)
+    b.conductance("second", source, o, 0.7 * SIEMENS, trainable=True)
+    b.conductance("leak", [h, o], GROUND, 0.5 * SIEMENS)
+    if quartic:
+        b.device("cell", [h, o], GROUND, PolynomialDevice((0.0, 0.0, quartic), -5.0, 5.0), trainable=True)
+    if farads:
+        b.capacitor("c", [h, o][: len(farads)], GROUND, farads)
+    return b.build(readout=o)
+
+
+def covariance(beta: float) -> np.ndarray:
+    """T·(Hessian of the energy)⁻¹ of the two nodes, by hand."""
+    g1, g2, leak = SIEMENS, 0.7 * SIEMENS, 0.5 * SIEMENS
+    return WATTS * np.linalg.inv(np.array([[g1 + leak + g2, -g2], [-g2, g2 + leak + beta]]))
+
+
+@pytest.mark.parametrize("farads", [(1e-9, 1e-9), (1e-9, 5e-9), ()])
+def test_linear_circuit_has_the_normal_law(
+    farads: tuple[float, ...], spice: Callable[..., NgspiceSolver]
+) -> None:
+    """Whatever the capacitors, and with a nudge as strong as the circuit."""
+    circuit = two_nodes(farads=farads)
+    nudge = Nudge(SquaredError(), np.array([[-0.5]]), 2 * SIEMENS, (1.0,))
+    ideal = IdealSolver(circuit).ensemble(None, INPUTS, Bath(WATTS, chains=128), nudge)
+    engine = spice(circuit).ensemble(None, INPUTS, Bath(WATTS, chains=4, length=60, step=0.05), nudge)
+    for states, most in ((ideal, 0.02), (engine, 0.25)):
+        for phase, beta in enumerate((0.0, 2 * SIEMENS)):
+            v = states.voltages[phase, 0][..., circuit.free_nodes].reshape(-1, 2)
+            wanted = covariance(beta)
+            assert np.abs(np.cov(v.T) - wanted).max() < most * wanted.max()
+    mean = ideal.mean[0, 0] - IdealSolver(circuit).solve(None, INPUTS).free[0]
+    assert np.abs(mean).max() < 0.01
+
+
+def test_scaling_of_an_amplifier_counts() -> None:
+    """Behind an amplifier the same current makes another temperature, so nodes of equal capacitance get other ones."""
+    states = IdealSolver(circuit := two_nodes(gain=4.0)).ensemble(None, INPUTS, Bath(WATTS, chains=128))
+    h, o = (circuit.node_names.index(name) for name in ("n_0", "n_1"))
+    v = states.voltages[0, 0][..., [h, o]].reshape(-1, 2)
+    s_h, s_o = symmetry(circuit)[[h, o]]
+    # dE/dv = s·F with F_h = (g1+leak)·v_h + (1/4)·g2·(4·v_h − v_o), F_o = g2·(v_o − 4·v_h) + leak·v_o
+    g1, g2, leak = SIEMENS, 0.7 * SIEMENS, 0.5 * SIEMENS
+    hessian = np.array([[s_h * (g1 + leak + g2), -s_h * g2 / 4], [-4 * s_o * g2, s_o * (g2 + leak)]])
+    assert hessian[0, 1] == pytest.approx(hessian[1, 0])
+    wanted = WATTS * np.linalg.inv(hessian)
+    assert np.abs(np.cov(v.T) / wanted - 1).max() < 0.03
+
+
+def test_noise_is_a_function_of_the_seed_in_ngspice(spice: Callable[..., NgspiceSolver]) -> None:
+    """The same seed gives the same bits; phases share their noise, unless they are told not to."""
+    solver = spice(two_nodes())
+    weak = Nudge(SquaredError(), np.array([[-0.5]]), 1e-12, (1.0,))
+    bath = Bath(WATTS, chains=1, length=5.0, step=0.05)
+    first, again = (solver.ensemble(None, INPUTS, bath, weak).voltages for _ in range(2))
+    assert np.array_equal(first, again)
+    assert np.abs(first[1] - first[0]).max() < 1e-3 < first[0].std()
+    other = solver.ensemble(None, INPUTS, Bath(WATTS, chains=1, length=5.0, step=0.05, seed=1), weak).voltages
+    apart = solver.ensemble(None, INPUTS, Bath(WATTS, 1, 5.0, step=0.05, common=False), weak).voltages
+    for a, b in ((first[0], other[0]), (apart[0], apart[1])):
+        n = min(a.shape[2], b.shape[2])
+        assert np.abs(a[:, :, -n:] - b[:, :, -n:]).max() > 0.1
+
+
+def test_quartic_circuit_has_the_boltzmann_law() -> None:
+    """Against quadrature on a grid; the step's bias is below the noise."""
+    circuit = two_nodes(quartic=3 * SIEMENS)
+    states = IdealSolver(circuit).ensemble(None, INPUTS, Bath(WATTS, chains=256))
+    grid = np.linspace(-3, 3, 401)
+    h, o = np.meshgrid(grid, grid, indexing="ij")
+    energy = 0.5 * (h - 1) ** 2 + 0.35 * (h - o) ** 2 + 0.25 * (h**2 + o**2) + 0.75 * (h**4 + o**4)
+    weight = np.exp(-SIEMENS * energy / WATTS)
+    for node, value in zip(circuit.free_nodes, (h, o), strict=True):
+        for power in (1, 2):
+            wanted = float((weight * value**power).sum() / weight.sum())
+            mean, error = average(states.voltages[0, 0, :, :, node] ** power)
+            assert abs(mean - wanted) < 4 * error + 2e-3 * wanted
+            assert error < 0.01
+
+
+def test_autocorrelation_of_a_known_process() -> None:
+    """x' = a·x + noise has the integrated time (1 + a)/(1 − a); errors are those of so many fewer draws."""
+    rng, a = np.random.default_rng(0), 0.8
+    x = np.zeros((16, 4000))
+    for k in range(1, x.shape[1]):
+        x[:, k] = a * x[:, k - 1] + rng.standard_normal(16)
+    assert correlation(x) == pytest.approx((1 + a) / (1 - a), rel=0.1)
+    mean, error = average(x)
+    assert error == pytest.approx(1 / (1 - a) / np.sqrt(x.size), rel=0.1)
+    assert abs(mean) < 4 * error
+    assert correlation(np.ones((2, 100))) == 1
+
+
+def test_burn_in_is_found_and_drift_is_refused() -> None:
+    """A beginning that decays is left out; a series that never settles is an error."""
+    noise = np.random.default_rng(0).standard_normal((1000, 1))
+    decay = 20 * np.exp(-np.arange(1000) / 20)[:, None]
+    assert burn_in(noise) < 100
+    assert 40 <= burn_in(noise + decay) <= 300
+    with pytest.raises(SolverError, match="drifts"):
+        burn_in(np.arange(1000.0)[:, None])
+
+
+def test_circuits_without_a_law_are_refused() -> None:
+    """A node without capacitor beside one that has it, a capacitor between nodes, recovery that goes up in energy."""
+    bath = Bath(WATTS)
+    with pytest.raises(CircuitError, match="has no capacitor"):
+        IdealSolver(two_nodes(farads=(1e-9,))).ensemble(None, INPUTS, bath)
+    b = CircuitBuilder("floating")
+    x, (h, o) = b.input("x"), b.nodes("n", 2)
+    b.conductance("g", x, h, SIEMENS)
+    b.conductance("k", h, o, SIEMENS)
+    b.capacitor("c", [h, o, h], [GROUND, GROUND, o], 1e-9)
+    with pytest.raises(CircuitError, match="join two free nodes"):
+        IdealSolver(b.build(readout=o)).ensemble(None, INPUTS, bath)
+    b = CircuitBuilder("recovery")
+    x, (h, o) = b.input("x"), b.nodes("n", 2)
+    b.conductance("g", x, h, SIEMENS)
+    b.gyrator("w", h, o, SIEMENS)
+    b.conductance("leak", o, GROUND, SIEMENS)
+    with pytest.raises(CircuitError, match="goes up in energy"):
+        IdealSolver(b.build(readout=h)).ensemble(None, INPUTS, bath)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temperature": 0.0}, {"temperature": float("nan")}, {"chains": 0}, {"length": -1.0}, {"step": 0.0}],
+)
+def test_bath_says_what_it_expects(wrong: dict[str, float]) -> None:
+    """Numbers that make no bath."""
+    with pytest.raises(ConfigError, match="bath"):
+        Bath(**({"temperature": WATTS} | wrong))  # type: ignore[arg-type]
