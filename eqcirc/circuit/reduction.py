@@ -247,7 +247,7 @@ class Reduction:
             control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
             return TwoTerminals(element.name, element.law, control, sink, element.law.leak)
         if isinstance(element, BidirectionalSource):
-            ends = (element.source, element.output)
+            ends = (element.source, element.driven)
             control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
             return TwoPorts(element.name, element.law, control, sink, 0.0)
         control = self._ends((element.cp, element.cn), self.voltage)
