@@ -103,7 +103,7 @@ def leaving(circuit: Circuit, v: Array, parameters: Parameters | None = None) ->
                 total[a] += current
                 total[b] -= current
         if isinstance(element, BidirectionalSource):
-            for a, b, g in zip(element.source, element.output, values[element.name], strict=True):
+            for a, b, g in zip(element.source, element.driven, values[element.name], strict=True):
                 current, slope = (float(x[0]) for x in element.law.evaluate(np.array([v[a]])))
                 through = g * (v[b] - current / g)  # the resistor behind the source
                 total[b] += through

@@ -111,7 +111,7 @@ def _currents(  # noqa: PLR0911  one for each kind
         slope = value * element.law.evaluate(v[:, element.at_p] - v[:, element.at_n])[1] + element.leak
         return element.out_p, element.out_n, slope * (v[:, element.cp] - v[:, element.cn])
     if isinstance(element, BidirectionalSource):
-        ends = (element.source, element.output)
+        ends = (element.source, element.driven)
         both = element.currents(value, *(v[:, nodes] for nodes in ends))
         p = np.concatenate(ends)
         return p, np.zeros_like(p), np.concatenate(both, axis=1)

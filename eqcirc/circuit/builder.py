@@ -413,7 +413,7 @@ class CircuitBuilder(Parts):
         source, output, value = self._group(name, source, output, siemens)
         self._add(
             BidirectionalSource(
-                name=name, value=value, trainable=trainable, source=source, output=output, law=law
+                name=name, value=value, trainable=trainable, source=source, driven=output, law=law
             ),
             bounds,
         )

@@ -259,7 +259,7 @@ class Reduction:
                 return DrivenTwoTerminals(element.name, element.law, control, sink, element.law.leak, drive)
             return TwoTerminals(element.name, element.law, control, sink, element.law.leak)
         if isinstance(element, BidirectionalSource):
-            ends = (element.source, element.output)
+            ends = (element.source, element.driven)
             control, sink = self._ends(ends, self.voltage), self._ends(ends, self.current)
             return TwoPorts(element.name, element.law, control, sink, 0.0)
         control = self._ends((element.cp, element.cn), self.voltage)

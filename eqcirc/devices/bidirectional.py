@@ -1,6 +1,6 @@
 """Bidirectional source: a controlled source behind a conductance, which carries back what it carries forth.
 
-Law       the source holds an inner node at E(v) = law(v_in)/g; a conductance g joins it to the node `output`:
+Law       the source holds an inner node at E(v) = law(v_in)/g; a conductance g joins it to the node `driven`:
           i_out = g·v_out − law(v_in)  leaves the output,
           i_in  = −law'(v_in)·i_out/g  leaves the control `source`: the resistor's current, times dE/dv, comes back
 Co-content ½·g·(v_out − E(v_in))²: never negative, and zero where the output is as the source says
@@ -39,10 +39,10 @@ class BentLaw(CellLaw, SlopeLaw, Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BidirectionalSource(Element):
-    """Sources from `source` (n,) to `output` (n,) behind conductances `value` (n,) in siemens, with one `law`."""
+    """Sources from `source` (n,) to `driven` (n,) behind conductances `value` (n,) in siemens, with one `law`."""
 
     source: NodeArray
-    output: NodeArray
+    driven: NodeArray
     law: BentLaw
 
     unit = "S"
@@ -55,9 +55,9 @@ class BidirectionalSource(Element):
     def __post_init__(self) -> None:
         """Check shapes, ranges and law."""
         what = f"bidirectional source {self.name!r}"
-        if not self.source.shape == self.output.shape == self.value.shape:
+        if not self.source.shape == self.driven.shape == self.value.shape:
             raise CircuitError(f"{what}: expected one control, one output and one conductance for each")
-        if (self.source == self.output).any():
+        if (self.source == self.driven).any():
             raise CircuitError(f"{what}: its control and its output are one node; give it two")
         if not isinstance(self.law, BentLaw):
             raise CircuitError(
@@ -77,11 +77,11 @@ class BidirectionalSource(Element):
 
     def connections(self) -> tuple[NodeArray, NodeArray]:
         """Return outputs and ground, between which the conductance is."""
-        return self.output, np.zeros_like(self.output)
+        return self.driven, np.zeros_like(self.driven)
 
     def mutual(self) -> tuple[NodeArray, NodeArray]:
         """Return controls and outputs."""
-        return self.source, self.output
+        return self.source, self.driven
 
     def currents(self, value: Array, source: Array, output: Array) -> tuple[Array, Array]:
         """Return what leaves controls and outputs, in amperes, at their voltages."""
@@ -93,13 +93,13 @@ class BidirectionalSource(Element):
         """Return the sum over the batch of lam·dF/dg, shape (n,)."""
         current, slope = self.law.evaluate(v[:, self.source])
         back = -lam[:, self.source] * slope * current / value**2
-        return np.asarray((lam[:, self.output] * v[:, self.output] + back).sum(axis=0))
+        return np.asarray((lam[:, self.driven] * v[:, self.driven] + back).sum(axis=0))
 
     def contrast(self, value: Array, scaling: Array, plus: Array, minus: Array) -> Array:
         """Return the sum over the batch of s·½·(v_out² − E²) at `plus` less that at `minus`, shape (n,)."""
-        s = np.where(scaling[self.output] != 0, scaling[self.output], scaling[self.source])
+        s = np.where(scaling[self.driven] != 0, scaling[self.driven], scaling[self.source])
         (e_plus, e_minus) = (self.law.evaluate(v[:, self.source])[0] / value for v in (plus, minus))
-        (o_plus, o_minus) = (v[:, self.output] for v in (plus, minus))
+        (o_plus, o_minus) = (v[:, self.driven] for v in (plus, minus))
         outputs, inner = (o_plus - o_minus) * (o_plus + o_minus), (e_plus - e_minus) * (e_plus + e_minus)
         return np.asarray((s * 0.5 * (outputs - inner)).sum(axis=0))
 
@@ -110,7 +110,7 @@ class BidirectionalSource(Element):
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return a resistor and two B sources for each."""
         lines = []
-        ends = zip(self.source.tolist(), self.output.tolist(), value.tolist(), strict=True)
+        ends = zip(self.source.tolist(), self.driven.tolist(), value.tolist(), strict=True)
         for k, (a, b, g) in enumerate(ends):
             v, out = (f"v({node[n]})" if n else "0" for n in (a, b))
             forth, slope = self.law.expression(v), self.law.slope_expression(v)

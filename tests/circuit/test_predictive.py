@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.layered import Layered
 from eqcirc.circuit.layers import Biases, Feedback, LayerCells
 from eqcirc.costs import SoftmaxCrossEntropy
-from eqcirc.devices import Bounds, GyratorCrossbar, Tanh
+from eqcirc.devices import BidirectionalSource, Bounds, GyratorCrossbar, Tanh
 from eqcirc.errors import CircuitError
+from eqcirc.export.bundle.verilog import _contribution
 from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.rule import flat
@@ -145,3 +147,10 @@ def test_a_weight_out_of_range_is_refused() -> None:
     make(-2.0)
     with pytest.raises(CircuitError, match="up to 1000 S in magnitude"):
         make(2e3)
+
+
+def test_its_block_in_verilog_has_the_resistor_and_no_keyword_for_a_port() -> None:
+    card = _contribution("r_c1_0 driven vss 10000.0")
+    assert card.strip() == "I(driven, vss) <+ V(driven, vss) / 10000.0;"
+    ports = {field.name for field in fields(BidirectionalSource)}
+    assert not ports & {"input", "output", "inout"}, "ports of blocks are named after fields"

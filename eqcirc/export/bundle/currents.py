@@ -104,7 +104,7 @@ def _add(element: Element, value: Array, v: Array, f: Array) -> None:
         across = v[:, element.cp] - v[:, element.cn]
         _between(f, element.out_p, element.out_n, slope * across)
     elif isinstance(element, BidirectionalSource):
-        ends = (element.source, element.output)
+        ends = (element.source, element.driven)
         for nodes, amperes in zip(ends, element.currents(value, *(v[:, n] for n in ends)), strict=True):
             _feed(f, nodes, amperes)
     elif isinstance(element, CurrentSource):

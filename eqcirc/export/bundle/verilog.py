@@ -25,7 +25,7 @@ def verilog_files(structure: Structure, notes: Sequence[str]) -> list[File]:
 
 
 def module(block: Block, notes: Sequence[str]) -> str:
-    """Return the module of a block whose cards are B sources, and G elements of a leak."""
+    """Return the module of a block whose cards are B sources, G elements of a leak, and resistors."""
     body = [contribution(card) for card in block.cards]
     about = f"{block.element}: {block.kind}{f', {block.law}' if block.law else ''}"
     ports = ", ".join(block.ports)
@@ -36,11 +36,13 @@ def module(block: Block, notes: Sequence[str]) -> str:
 
 
 def contribution(card: str) -> str:
-    """Return the line of a B or G card."""
+    """Return the line of a B, G or R card."""
     first, a, b, rest = card.split(maxsplit=3)
     if first.startswith("g_"):
         cp, cn, siemens = rest.split()
         return f"    I({a}, {b}) <+ {_real(siemens)} * V({cp}, {cn});"
+    if first.startswith("r_"):
+        return f"    I({a}, {b}) <+ V({a}, {b}) / {_real(rest)};"
     law, _, area = rest.removeprefix("i=").rpartition(" m=")
     if not law:
         law, area = area.removeprefix("i="), "1.0"

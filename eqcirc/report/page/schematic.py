@@ -119,8 +119,10 @@ def _leads(element: Element) -> tuple[list[int], list[int]] | None:
     """Return the nodes that an element leads from and to; None for one that only hangs from nodes."""
     if isinstance(element, Block):
         return element.rows.tolist(), element.columns.tolist()
-    if isinstance(element, Amplifier | BidirectionalSource):
+    if isinstance(element, Amplifier):
         return element.source.tolist(), element.output.tolist()
+    if isinstance(element, BidirectionalSource):
+        return element.source.tolist(), element.driven.tolist()
     if isinstance(element, Cell):
         return element.cp.tolist(), [n for n in (*element.out_n.tolist(), *element.out_p.tolist()) if n]
     return None
