@@ -115,9 +115,7 @@ class Writing(Section):
 class BathSection(Section):
     """White noise of its own at every node, for rules of finite temperature."""
 
-    temperature: Positive = Field(
-        examples=[1e-9], description="W; states have the law exp(-energy/temperature)"
-    )
+    temperature: Positive = Field(1e-9, description="W; states have the law exp(-energy/temperature)")
     chains: Count = Field(8, description="independent courses of each sample")
     length: Positive = Field(50.0, description="of a course, in slowest time constants of the circuit")
     draws: Count = Field(4, description="states that are kept, for each of these")
@@ -136,7 +134,6 @@ class Learning(Section):
 
     branches = (
         Branch("rule", ("auto", "eqprop", "asym_ep", "vector_field", "coupled"), ("variant",)),
-        Branch("rule", ("free_energy", "free_energy_path"), ("bath",)),
         Branch("cost", ("cross_entropy",), ("sharpness",)),
         Branch("cost", ("squared_error",), ("high", "low")),
         Branch("optimizer", ("sgd",), ("momentum",)),
@@ -172,7 +169,7 @@ class Learning(Section):
     reading: Reading | None = Field(
         None, description="how voltages are read; perfectly if the table is left out"
     )
-    bath: BathSection | None = Field(None, description="noise of finite temperature")
+    bath: BathSection | None = Field(None, description="of free_energy and free_energy_path: noise")
     writing: Writing | None = Field(None, description="exact if the table is left out")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     momentum: Share = Field(0.0, description="of sgd")

@@ -81,6 +81,11 @@ def choose_rule(
     thermal = {"free_energy": FreeEnergy, "free_energy_path": FreeEnergyPath}.get(name)
     if thermal is not None:
         choice = _thermal(thermal(circuit, cost, beta, _needed(bath)), reading)
+    elif bath is not None:
+        raise ConfigError(
+            f"a bath ([learning.bath]) does nothing with rule {name!r}; leave it out, or take free_energy or "
+            "free_energy_path"
+        )
     else:
         choice = _choice(circuit, cost, beta, name, variant, force)
     rule = choice.rule.with_reading(reading, seed)

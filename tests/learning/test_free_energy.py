@@ -99,5 +99,7 @@ def test_choice_says_what_is_descended() -> None:
     assert "Johnson noise" in choice.why
     with pytest.raises(ConfigError, match="need a bath"):
         choose_rule(circuit, COST, SIEMENS, name="free_energy")
+    with pytest.raises(ConfigError, match="does nothing"):
+        choose_rule(circuit, COST, SIEMENS, bath=Bath(WATTS))
     with pytest.raises(ConfigError, match="reading"):
         choose_rule(circuit, COST, SIEMENS, name="free_energy", bath=Bath(WATTS), reading=Reading(noise=1e-3))
