@@ -138,7 +138,7 @@ def test_a_wrong_value_is_named_with_its_key(key: str, value: Any, problem: str)
         ),
         ("network.biases.kind", "rails", "did you mean 'rail'? Valid: current, none, rail."),
         ("learning.optimizer", "Adam", "did you mean 'adam'? Valid: adam, sgd."),
-        ("learning.cost", 5, "Valid: cross_entropy, squared_error."),
+        ("learning.cost", 5, "Valid: cross_entropy, phase_error, squared_error."),
         ("solver.engine", "spice", "did you mean 'ngspice'? Valid: ideal, ngspice."),
     ],
 )

@@ -52,7 +52,9 @@ def test_what_is_measured_is_what_the_walk_over_the_graph_says(name: str, engine
     with NgspiceSolver(circuit) as spice:
         solver = ideal if engine == "ideal" else spice
         _, scaled = reciprocity(solver, circuit.parameters, sample, free, nodes)
-    small = 1e-5 if engine == "ideal" else 1e-4  # parts of transfers that may be 1e-12 of the largest one
+    small = 1e-6 if engine == "ideal" else 1e-4
+    if name == "predictive":  # some of its transfers are 1e-12 of the largest one
+        small = max(small, 1e-5)
     assert (scaled < small) == example.symmetric
 
 
