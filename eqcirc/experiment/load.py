@@ -54,8 +54,9 @@ def read_toml(path: Path, what: str, advice: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"no {what} {path}; {advice}") from error
     except IsADirectoryError as error:
+        article = "an" if what[0] in "aeiou" else "a"
         raise ConfigError(
-            f"expected a {what}, got the folder {path}; a run in it goes on with "
+            f"expected {article} {what}, got the folder {path}; a run in it goes on with "
             f"'eqcirc resume {shell(path)}'"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
