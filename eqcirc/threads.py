@@ -1,7 +1,7 @@
 """Threads inside the linear algebra: one, unless the environment says how many.
 
-Matrices of circuits are small, and solved by the thousand. Threads that wait for one another at every one of them took
-28 s of processor time where one took 1.6 s, and sums in another order ended with other bits.
+Matrices of circuits are small, and solved by the thousand. Threads that wait for one another at every one of them take
+many times the processor time of one, and sums in another order end with other bits.
 """
 
 from __future__ import annotations

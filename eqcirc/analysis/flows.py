@@ -28,6 +28,7 @@ from eqcirc.devices import (
     Tangent,
     TwoTerminal,
 )
+from eqcirc.devices.phases import refuse_phases
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray, Parameters
 
@@ -68,8 +69,9 @@ def flows(circuit: Circuit, parameters: Parameters | None, v: Array) -> Flows:
     """Return voltage, current and power of all parts at node voltages v (batch, node).
 
     Raises:
-        CircuitError: a coil without resistance, whose current no voltage tells.
+        CircuitError: a coil without resistance, whose current no voltage tells; or node voltages that are phases.
     """
+    refuse_phases(circuit.name, circuit.elements, "power")
     values = circuit.values(parameters)
     leaving, parts = np.zeros_like(v), []
     for element in circuit.elements:

@@ -18,33 +18,22 @@ from numpy.typing import ArrayLike
 
 from eqcirc.circuit.arguments import Nodes, fit, pairs_of
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.circuit.parts import Parts
+from eqcirc.circuit.controlled_parts import ControlledParts
+from eqcirc.circuit.parts import GROUND
+from eqcirc.circuit.phase_parts import PhaseParts
 from eqcirc.circuit.readout import Readout
 from eqcirc.circuit.validate import validate
 from eqcirc.devices import (
-    Amplifier,
-    BentLaw,
-    BidirectionalSource,
     Bounds,
     Capacitor,
-    Cell,
-    CellLaw,
     Conductance,
     Crossbar,
     CurrentSource,
     DualRailCrossbar,
-    Gyrator,
-    GyratorCrossbar,
     InputCurrent,
     Law,
-    OneWayCrossbar,
-    PhaseCoupling,
-    PhaseInput,
     RLMesh,
     SignedCrossbar,
-    SignedDevice,
-    Sine,
-    Transconductor,
     TwoTerminal,
 )
 from eqcirc.devices.tunnel_diode import TunnelDiode
@@ -52,10 +41,10 @@ from eqcirc.devices.two_terminal import check_areas, check_law
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
-GROUND = 0
+__all__ = ["GROUND", "CircuitBuilder"]
 
 
-class CircuitBuilder(Parts):
+class CircuitBuilder(ControlledParts, PhaseParts):
     """Collects nodes and elements; `build` checks the whole and returns an immutable `Circuit`.
 
     Trained elements without `bounds` of their own stay in the `STANDARD` window of their kind, widened where their
@@ -178,61 +167,6 @@ class CircuitBuilder(Parts):
             self.capacitor(f"{name}_junction", inner, cathode, diode.capacitance * area)
         return inner
 
-    def phase_device(
-        self,
-        name: str,
-        node: Nodes,
-        amperes: ArrayLike,
-        *,
-        to: Nodes = GROUND,
-        harmonic: int = 1,
-        trainable: bool = False,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add amperes·sin(harmonic·v), of either sign, from nodes whose voltages are phases: see `devices.phases`."""
-        node, to, value = self._group(name, node, to, amperes)
-        law = Sine(frequency=float(harmonic))
-        self._add(
-            SignedDevice(name=name, value=value, trainable=trainable, anode=node, cathode=to, law=law), bounds
-        )
-
-    def phase_coupling(
-        self,
-        name: str,
-        rows: Nodes,
-        columns: Nodes,
-        amperes: ArrayLike,
-        *,
-        trainable: bool = True,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add amperes·sin(v_row − v_column) (rows, columns), of either sign, between nodes with phases as voltages."""
-        rows, columns = self._known(name, rows), self._known(name, columns)
-        value = fit(name, "couplings", amperes, (len(rows), len(columns)))
-        anode, cathode = np.meshgrid(rows, columns, indexing="ij")
-        self._add(
-            PhaseCoupling(name=name, value=value, trainable=trainable, anode=anode, cathode=cathode), bounds
-        )
-
-    def phase_input(
-        self,
-        name: str,
-        controls: Nodes,
-        columns: Nodes,
-        amperes: ArrayLike,
-        *,
-        trainable: bool = True,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add Σ v_control·amperes·sin(v_column) (controls, columns); the controls are inputs or rails."""
-        control, anode = self._known(name, controls), self._known(name, columns)
-        value = fit(name, "couplings", amperes, (len(control), len(anode)))
-        cathode = np.zeros_like(anode)
-        part = PhaseInput(
-            name=name, value=value, trainable=trainable, anode=anode, cathode=cathode, control=control
-        )
-        self._add(part, bounds)
-
     def capacitor(self, name: str, a: Nodes, b: Nodes, farads: ArrayLike) -> None:
         """Add capacitors between nodes a and b; they decide stability, not operating points."""
         a, b, value = self._group(name, a, b, farads)
@@ -316,132 +250,6 @@ class CircuitBuilder(Parts):
             InputCurrent(name=name, value=value, trainable=trainable, control=control, node=into), bounds
         )
         return control
-
-    def amplifier(
-        self, name: str, source: Nodes, output: Nodes, gain: float, kappa: float | None = None
-    ) -> None:
-        """Add amplifiers of voltage gain `gain` and reverse current gain `kappa`: 1/gain if None, 0 for one way only.
-
-        One whose input is a rail or an input becomes a rail or an input itself.
-        """
-        source, output, value = self._group(name, source, output, gain)
-        self._add(Amplifier(name=name, value=value, source=source, output=output, kappa=kappa))
-
-    def transconductor(
-        self,
-        name: str,
-        out: tuple[Nodes, Nodes],
-        control: tuple[Nodes, Nodes],
-        siemens: ArrayLike,
-        *,
-        trainable: bool = False,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add transconductors: siemens·(v_control[0] − v_control[1]) leaves out[0] and enters out[1]."""
-        (p, n), (cp, cn), value = self._ports(name, out, control, siemens)
-        self._add(
-            Transconductor(name=name, value=value, trainable=trainable, out_p=p, out_n=n, cp=cp, cn=cn),
-            bounds,
-        )
-
-    def cell(
-        self,
-        name: str,
-        out: tuple[Nodes, Nodes],
-        control: tuple[Nodes, Nodes],
-        law: CellLaw,
-        *,
-        area: ArrayLike = 1.0,
-        trainable: bool = False,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add one-way cells: area·law(v_control[0] − v_control[1]) leaves out[0] and enters out[1]."""
-        (p, n), (cp, cn), value = self._ports(name, out, control, area)
-        self._add(
-            Cell(name=name, value=value, trainable=trainable, out_p=p, out_n=n, cp=cp, cn=cn, law=law), bounds
-        )
-
-    def one_way_crossbar(
-        self,
-        name: str,
-        rows: Nodes,
-        columns: Nodes,
-        siemens: ArrayLike,
-        *,
-        trainable: bool = True,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add a dense block of transconductors: siemens[r, c]·v_row enters the column node, nothing the row node."""
-        rows, columns = self._known(name, rows), self._known(name, columns)
-        value = fit(name, "transconductances", siemens, (len(rows), len(columns)))
-        self._add(
-            OneWayCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
-        )
-
-    def gyrator_crossbar(
-        self,
-        name: str,
-        rows: Nodes,
-        columns: Nodes,
-        siemens: ArrayLike,
-        *,
-        trainable: bool = True,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add a dense block of gyrators: siemens[r, c]·v_row enters the column, siemens[r, c]·v_column leaves the row.
-
-        Columns are errors, and rows what predicts; see `devices.gyrator_crossbar`.
-        """
-        rows, columns = self._known(name, rows), self._known(name, columns)
-        value = fit(name, "gyration conductances", siemens, (len(rows), len(columns)))
-        self._add(
-            GyratorCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
-        )
-
-    def bidirectional_source(
-        self,
-        name: str,
-        source: Nodes,
-        output: Nodes,
-        law: BentLaw,
-        siemens: ArrayLike,
-        *,
-        trainable: bool = False,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add sources of law(v_source)/siemens volts that reach `output` through `siemens`, and carry currents back."""
-        source, output, value = self._group(name, source, output, siemens)
-        self._add(
-            BidirectionalSource(
-                name=name, value=value, trainable=trainable, source=source, driven=output, law=law
-            ),
-            bounds,
-        )
-
-    def _ports(
-        self, name: str, out: tuple[Nodes, Nodes], control: tuple[Nodes, Nodes], value: ArrayLike
-    ) -> tuple[tuple[NodeArray, NodeArray], tuple[NodeArray, NodeArray], Array]:
-        """Return output and control nodes, and values, all of one length."""
-        out_p, out_n, value = self._group(name, out[0], out[1], value)
-        cp, cn, value = self._group(name, control[0], control[1], value)
-        out_p, out_n, value = self._group(name, out_p, out_n, value)
-        return (out_p, out_n), (cp, cn), value
-
-    def gyrator(
-        self,
-        name: str,
-        a: Nodes,
-        b: Nodes,
-        siemens: ArrayLike,
-        *,
-        reference: Nodes = GROUND,
-        trainable: bool = False,
-        bounds: Bounds | None = None,
-    ) -> None:
-        """Add gyrators: siemens·v_b leaves node a and siemens·(v_a − v_reference) enters node b."""
-        a, b, value = self._group(name, a, b, siemens)
-        reference, _, _ = self._group(name, reference, a, value)
-        self._add(Gyrator(name=name, value=value, trainable=trainable, a=a, b=b, reference=reference), bounds)
 
     def build(self, readout: Nodes | Readout, negative: Nodes | None = None) -> Circuit:
         """Check the circuit and return it.

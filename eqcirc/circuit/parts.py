@@ -15,6 +15,7 @@ from eqcirc.devices import Bounds, Element
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
+GROUND = 0
 MOST_NODES = 10**6  # at once; a name for each takes 100 bytes, what is between them much more
 
 

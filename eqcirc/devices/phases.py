@@ -17,7 +17,7 @@ Source    Gower 2025 (arXiv 2505.02103), equation of the energy; Wang & Roychowd
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,16 @@ from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
 LARGEST = 1e3  # A
+
+
+def refuse_phases(name: str, elements: Iterable[Element], what: str) -> None:
+    """Raise `CircuitError` if voltages of a circuit are phases: it stands for tanks, which have power and parts."""
+    for element in elements:
+        if isinstance(element, SignedDevice):
+            raise CircuitError(
+                f"{name!r} has no {what}: the node voltages that {element.name!r} acts on are phases of oscillators; "
+                "ask the circuit of their tanks (eqcirc.circuit.tanks)"
+            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

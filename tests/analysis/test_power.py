@@ -146,3 +146,13 @@ def test_what_cannot_be_said() -> None:
     v = IdealSolver(circuit).solve(None, ONE_INPUT).free
     with pytest.raises(CircuitError, match="'coil': a coil without resistance"):
         power(circuit, None, v)
+
+
+def test_phases_of_oscillators_are_no_volts() -> None:
+    b = CircuitBuilder("phases")
+    node = b.nodes("phi", 2)
+    b.phase_coupling("j", node[:1], node[1:], [[1.0]])
+    b.phase_device("h", node, 1.0)
+    b.capacitor("c", node, GROUND, 1.0)
+    with pytest.raises(CircuitError, match="phases of oscillators"):
+        power(b.build(node), None, np.zeros((1, 3)))

@@ -95,3 +95,13 @@ def test_a_resistor_that_bears_more_than_its_part_has_no_order_number(tmp_path: 
     page = (folder / "README.txt").read_text()
     assert f"a resistor bears is {volts**2 / 1e4:.3g} W and {volts:.3g} V" in page
     assert "corners.csv" not in page
+
+
+def test_a_circuit_of_phases_is_nothing_to_build(tmp_path: Path) -> None:
+    b = eq.CircuitBuilder("phases")
+    node = b.nodes("phi", 2)
+    b.phase_coupling("j", node[:1], node[1:], [[1.0]])
+    b.phase_device("h", node, 1.0)
+    b.capacitor("c", node, eq.GROUND, 1.0)
+    with pytest.raises(eq.CircuitError, match="no parts to build"):
+        eq.export_bundle(b.build(node), tmp_path / "bundle")

@@ -93,7 +93,7 @@ def axes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Axes]]:
     monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.extend(figure.axes))
 
     def panels(*args: Any, **options: Any) -> list[Axes]:
-        learning_figure("unused.png", *args, **options)
+        learning_figure(io.BytesIO(), *args, **options)
         return drawn
 
     return panels

@@ -12,6 +12,7 @@ from typing import Any
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.costs import Cost
 from eqcirc.data import Dataset
+from eqcirc.devices.phases import refuse_phases
 from eqcirc.experiment.provenance import fingerprint
 from eqcirc.export.bundle.build import build
 from eqcirc.export.bundle.golden import Golden, golden
@@ -61,6 +62,10 @@ class Design:
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ratings: Mapping[str, Rating] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise `CircuitError` for a circuit that stands for another one, which would have to be built."""
+        refuse_phases(self.circuit.name, self.circuit.elements, "parts to build")
 
     @cached_property
     def structure(self) -> Structure:
