@@ -16,7 +16,7 @@ from eqcirc.circuit.layers import Biases, Feedback, LayerCells
 from eqcirc.costs import SoftmaxCrossEntropy
 from eqcirc.devices import BidirectionalSource, Bounds, GyratorCrossbar, Tanh
 from eqcirc.errors import CircuitError
-from eqcirc.export.bundle.verilog import _contribution
+from eqcirc.export.bundle.verilog import contribution
 from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.rule import flat
@@ -150,7 +150,7 @@ def test_a_weight_out_of_range_is_refused() -> None:
 
 
 def test_its_block_in_verilog_has_the_resistor_and_no_keyword_for_a_port() -> None:
-    card = _contribution("r_c1_0 driven vss 10000.0")
+    card = contribution("r_c1_0 driven vss 10000.0")
     assert card.strip() == "I(driven, vss) <+ V(driven, vss) / 10000.0;"
     ports = {field.name for field in fields(BidirectionalSource)}
     assert not ports & {"input", "output", "inout"}, "ports of blocks are named after fields"
