@@ -17,9 +17,11 @@ Writes results/train_rules_<data>_<engine>.json and .png. On two cores half an h
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,14 +208,18 @@ def main() -> None:
         "--path", help="folder with the idx files of mnist or fashion-mnist; else they are found or fetched"
     )
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rates", type=Path, help="take the rates tried from this result of an earlier run")
     options = parser.parse_args()
-    tries = [
-        (options.data, options.path, k, r, rate, seed, "ideal")
-        for k, r in PAIRS
-        for rate in RATES
-        for seed in TRIALS
-    ]
-    found = all_trained(tries, "choosing rates")
+    if options.rates:
+        found = json.loads(options.rates.read_text())["rates tried"]
+    else:
+        tries = [
+            (options.data, options.path, k, r, rate, seed, "ideal")
+            for k, r in PAIRS
+            for rate in RATES
+            for seed in TRIALS
+        ]
+        found = all_trained(tries, "choosing rates")
     best = {pair: best_rate([f for f in found if (f["network"], f["rule"]) == pair]) for pair in PAIRS}
     for engine in options.engine or ["ideal"]:
         jobs = [
