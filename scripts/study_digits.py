@@ -3,7 +3,7 @@
     OPENBLAS_NUM_THREADS=1 python scripts/study_digits.py FOLDER [WORKERS]
 
 harsh     circuits/studies/digits.toml: 50 chips of 4 bits, 20 % mismatch; transfer, short training in situ, fine-tuning
-long      the first 12 of them, trained in situ as long as the ideal circuit, fine-tuned for 12 epochs
+long      the first 8 of them, trained in situ as long as the ideal circuit, fine-tuned for 12 epochs
 wires     circuits/studies/digits-wires.toml: 50 chips of 6 bits, 5 % mismatch, line resistance; ngspice scores, too
 
 Studies stay in FOLDER; stopped or killed, the same command goes on. Writes results/study_digits.json, and the page as
@@ -41,7 +41,7 @@ def studies(folder: Path) -> dict[str, eq.Study]:
         update={
             "name": "digits-study-long",
             "experiment": ideal,
-            "trained": 12,
+            "trained": 8,
             "in_situ": InSitu(epochs=None),
             "fine_tuning": FineTuning(epochs=12, rate=0.5),
             "ranking": False,
