@@ -18,9 +18,9 @@ from eqcirc.errors import CircuitError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.rule import flat
 from eqcirc.solvers.free_phase import InitialState
+from eqcirc.solvers.ideal.formulation import General
 from eqcirc.solvers.ideal.phases import PhasePlan
 from eqcirc.solvers.ideal.solver import IdealSolver
-from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.typing import Array
@@ -38,7 +38,7 @@ def network(hidden: tuple[int, ...]) -> Circuit:
 def general(circuit: Circuit) -> IdealSolver:
     """The ideal solver without the matrix form."""
     solver = IdealSolver(circuit, start=quadrature())
-    solver._phases, solver._linear = None, choose(Reduction(circuit))
+    solver._formulation = General(solver._plan)
     return solver
 
 

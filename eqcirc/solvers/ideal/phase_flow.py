@@ -15,14 +15,14 @@ Source: Verwer et al. 1999 (SIAM J. Sci. Comput. 20, 1456), ROS2.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from eqcirc.solvers.free_phase import wrapped
-from eqcirc.solvers.ideal.newton import Solved, newton
+from eqcirc.solvers.ideal.newton import newton
 from eqcirc.solvers.ideal.phases import Coupled, Factors, PhaseElimination, PhaseEquations, PhasePlan, Point
+from eqcirc.solvers.ideal.relaxation import Relaxed
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 
@@ -55,25 +55,7 @@ class Care(NamedTuple):
 WAYS = (Care(0.1, 1e-2, 0.5, 200, np.float32), Care(2e-2, 1e-3, 0.5, 400, np.float64))
 
 
-@dataclass(frozen=True, eq=False)
-class Settled(Solved):
-    """Where rows came to rest.
-
-    Attributes:
-        times: (row,) seconds until a row had arrived, or was given up.
-        arrived: (row,) whether at a minimum of the energy.
-    """
-
-    times: Array
-    arrived: np.ndarray
-
-    @property
-    def stable(self) -> np.ndarray:
-        """(row,) whether the point is known to be stable."""
-        return self.arrived
-
-
-def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) -> Settled:
+def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) -> Relaxed:
     """Let every row come to rest, from phases `start` (row, n)."""
     rows = len(start)
     u, error = np.full_like(start, np.nan), np.full(rows, np.nan)
@@ -99,7 +81,7 @@ def settle(equations: PhaseEquations, linear: PhaseElimination, start: Array) ->
         left = left[~stays]
         if not left.size:
             break
-    return Settled(u, status, error, total, times, settled)
+    return Relaxed(u, status, error, total, times, settled)
 
 
 def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, Array, np.ndarray, int]:

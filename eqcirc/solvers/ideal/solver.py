@@ -18,16 +18,12 @@ from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
 from eqcirc.solvers.ideal.ensemble import chains
-from eqcirc.solvers.ideal.initial import restless, written
+from eqcirc.solvers.ideal.formulation import Formulation
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.noise import noise
-from eqcirc.solvers.ideal.phase_flow import settle
-from eqcirc.solvers.ideal.phases import PhaseElimination, PhaseEquations, PhasePlan
-from eqcirc.solvers.ideal.relaxation import relax
 from eqcirc.solvers.ideal.transient import follow
 from eqcirc.solvers.langevin import Chains, Langevin, ensemble
 from eqcirc.solvers.linear.base import LinearSolver
-from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import ULP, FreeState
 from eqcirc.solvers.response import Response
@@ -58,12 +54,12 @@ class IdealSolver(Solver):
         return Reduction(self.circuit)
 
     @cached_property
-    def _phases(self) -> PhasePlan | None:
-        return PhasePlan.of(self._plan)
+    def _formulation(self) -> Formulation:
+        return Formulation.of(self._plan)
 
-    @cached_property
+    @property
     def _linear(self) -> LinearSolver:
-        return choose(self._plan) if self._phases is None else PhaseElimination(self._phases)
+        return self._formulation.linear
 
     def _on(self, circuit: Circuit) -> IdealSolver:
         return IdealSolver(circuit)
@@ -140,11 +136,8 @@ class IdealSolver(Solver):
         return replace(points, voltages=voltages, seconds=time.perf_counter() - began)
 
     def _equations(self, parameters: Parameters | None, fixed: Array) -> Equations:
-        """Return Kirchhoff's equations for held voltages (row, fixed node), in the form that suits the circuit."""
-        system = ReducedSystem(self._plan, parameters)
-        return (
-            Equations(system, fixed) if self._phases is None else PhaseEquations(self._phases, system, fixed)
-        )
+        """Return Kirchhoff's equations for held voltages (row, fixed node)."""
+        return self._formulation.equations(ReducedSystem(self._plan, parameters), fixed)
 
     def _free(self, phase: FreePhase, equations: Equations) -> Solved:
         """Return the free states."""
@@ -155,25 +148,11 @@ class IdealSolver(Solver):
     def _relaxed(self, phase: FreePhase) -> Solved:
         """Follow the circuit until it comes to rest, from the state that was written into it, if any was."""
         equations, start = phase.dynamics.equations, None
-        if self._phases is not None:
-            return self._settled(phase)
         if phase.initial:
-            rows = len(equations.fixed)
-            start = np.tile(written(phase.initial, equations.system, self._linear), (rows, 1))
-        return relax(phase.dynamics, self._linear, start)
-
-    def _settled(self, phase: FreePhase) -> Solved:
-        """The same for an oscillator network, see `phase_flow`."""
-        equations, linear, initial = phase.dynamics.equations, self._linear, phase.initial
-        assert isinstance(equations, PhaseEquations) and isinstance(linear, PhaseElimination)
-        start = np.zeros(self._plan.n) if initial is None else initial.unknowns(self._plan)
-        if initial is not None and initial.pulse is not None:
-            pulse = PhaseEquations(equations.phases, equations.system, initial.held(self.circuit))
-            found = settle(pulse, linear, start[None])
-            if not found.arrived.all():
-                raise restless(initial, self.circuit.name)
-            start = found.u[0]
-        return settle(equations, linear, np.tile(start, (len(equations.fixed), 1)))
+            start = np.tile(
+                self._formulation.written(phase.initial, equations.system), (len(equations.fixed), 1)
+            )
+        return self._formulation.relax(phase.dynamics, start)
 
     def _sure(self, free: Solved, equations: Equations, nudge: Nudge | None) -> tuple[Solved, FreeState]:
         """Return free states that rounding leaves precise, if that can be: where it does not, sums are made exact."""

@@ -6,10 +6,7 @@ import numpy as np
 
 from eqcirc.solvers.dynamics import EQUAL, PARASITIC, Dynamics
 from eqcirc.solvers.free_phase import FIRST_HORIZON
-from eqcirc.solvers.ideal.phase_flow import TURN, Settled, settle
-from eqcirc.solvers.ideal.phases import PhaseElimination, PhaseEquations, PhasePlan
-from eqcirc.solvers.ideal.relaxation import Relaxed, relax
-from eqcirc.solvers.linear.base import LinearSolver
+from eqcirc.solvers.ideal.formulation import Formulation
 from eqcirc.solvers.ngspice.netlist import Settling
 from eqcirc.solvers.ngspice.session import LEAST_STEPS
 from eqcirc.solvers.status import Status
@@ -21,26 +18,20 @@ FIRST_STEP = 0.1  # of the fastest time constant, slopes of devices included
 SHORTEST = 1e-9  # of a transient: ngspice takes no shorter steps
 
 
-def plan_settling(dynamics: Dynamics, linear: LinearSolver, begin: Array | None) -> tuple[Array, Settling]:
+def plan_settling(
+    dynamics: Dynamics, formulation: Formulation, begin: Array | None
+) -> tuple[Array, Settling]:
     """Return the capacitors (free node,) that nodes lack, in farads, and what transients need to know.
 
     Args:
         dynamics: of the samples.
-        linear: solver of their equations.
+        formulation: of their equations.
         begin: state (1, size) at the first instant; None for nothing charged.
     """
     circuit, plan = dynamics.plan.circuit, dynamics.plan
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        start = np.tile(
-            np.zeros(dynamics.size) if begin is None else begin, (len(dynamics.equations.fixed), 1)
-        )
-        phases = PhasePlan.of(plan)
-        ideal: Relaxed | Settled
-        if phases is None:
-            ideal = relax(dynamics, linear, None if begin is None else start)
-        else:
-            equations = PhaseEquations(phases, dynamics.equations.system, dynamics.equations.fixed)
-            ideal = settle(equations, PhaseElimination(phases), start)
+        start = None if begin is None else np.tile(begin, (len(dynamics.equations.fixed), 1))
+        ideal = formulation.relax(dynamics, start)
         steep = dynamics.steepness(np.nan_to_num(ideal.u))
     arrived = ideal.times[ideal.status == Status.CONVERGED]
     seconds = MARGIN * float(arrived.max(initial=FIRST_HORIZON * dynamics.slowest / MARGIN))
@@ -52,7 +43,7 @@ def plan_settling(dynamics: Dynamics, linear: LinearSolver, begin: Array | None)
     first = None if begin is None else _saved(begin, dynamics)[0]
     known = np.where(ideal.arrived[:, None], _saved(dynamics.state(ideal.u), dynamics), np.nan)
     return farads[circuit.free_nodes], Settling(
-        seconds, step, holding, branches, first, known, 0.0 if phases is None else TURN
+        seconds, step, holding, branches, first, known, formulation.turn
     )
 
 

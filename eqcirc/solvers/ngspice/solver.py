@@ -30,9 +30,8 @@ from eqcirc.solvers.free_phase import (
     check_start,
     near,
 )
-from eqcirc.solvers.ideal.initial import restless, written
+from eqcirc.solvers.ideal.formulation import Formulation, restless
 from eqcirc.solvers.langevin import Chains, Langevin, ensemble
-from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.ngspice.ensemble import chains
 from eqcirc.solvers.ngspice.netlist import (
     Netlist,
@@ -117,7 +116,7 @@ class NgspiceSolver(Solver):
 
     def _bind(self, circuit: Circuit) -> None:
         self.circuit, self._plan = circuit, Reduction(circuit)
-        self._linear = choose(self._plan)
+        self._formulation = Formulation.of(self._plan)
         self._full = self._form == "full" or not self._plan.drawable
 
     def _on(self, circuit: Circuit) -> NgspiceSolver:
@@ -148,7 +147,7 @@ class NgspiceSolver(Solver):
             nudge.check(len(fixed), self.circuit.readout.n_outputs)
         asked, volts = fixed, np.abs(fixed).max(axis=1)
         fixed = np.where(volts[:, None] > MOST_VOLTS, 0.0, fixed)
-        equations = Equations(system, fixed)
+        equations = self._formulation.equations(system, fixed)
         phase = FreePhase(equations, self._start, begin)
         if phase.relaxes:
             begin = self._begin(phase.initial, system) if phase.initial else None
@@ -204,11 +203,11 @@ class NgspiceSolver(Solver):
 
     def _begin(self, initial: InitialState, system: ReducedSystem) -> Array:
         """Return the state (1, size) that is written into the circuit; what a pulse does, ngspice says."""
-        begin = written(replace(initial, pulse=None), system, self._linear)
+        begin = self._formulation.written(replace(initial, pulse=None), system)
         if initial.pulse is None:
             return begin
         held = initial.held(self.circuit)
-        dynamics = Dynamics(Equations(system, held))
+        dynamics = Dynamics(self._formulation.equations(system, held))
         u, status, _ = self._relax(dynamics, system, held, None, begin)
         if status[0] != Status.CONVERGED or not growth(dynamics, u[0])[0] < 0:
             raise restless(initial, self.circuit.name)
@@ -233,7 +232,10 @@ class NgspiceSolver(Solver):
         phases = 1 if nudge is None else 1 + len(nudge.factors)
         u = np.full((phases, len(fixed), self._plan.n), np.nan)
         status, heard = np.full(len(fixed), Status.NO_EQUILIBRIUM, np.int8), SweepResult(u)
-        waiting, (capacitors, settling) = np.arange(len(fixed)), plan_settling(dynamics, self._linear, begin)
+        waiting, (capacitors, settling) = (
+            np.arange(len(fixed)),
+            plan_settling(dynamics, self._formulation, begin),
+        )
         for _ in range(ATTEMPTS):
             pull = None if nudge is None else nudge.take(waiting)
             assert settling.known is not None
@@ -381,7 +383,7 @@ class NgspiceSolver(Solver):
         noise = np.fmax(off.max(axis=0), state.rounding)
         response = Response.of(state, nudge)
         nonlinearity = response.judge(u, status, messages, nudge, noise)
-        judge_branches(state, self._linear, u, status, messages, nudge, noise)
+        judge_branches(state, self._formulation.linear, u, status, messages, nudge, noise)
         return nonlinearity, response.share(noise)
 
     def _looked_at(self, u: Array, equations: Equations, nudge: Nudge | None) -> FreeState:
@@ -391,4 +393,4 @@ class NgspiceSolver(Solver):
         if nudge is not None:
             nudged = equations.nudged(nudge).linearise(u[1:].reshape(-1, u.shape[2]))[0].residual
             left += list(nudged.reshape(u[1:].shape))
-        return FreeState.of(equations, self._linear, u[0], nudge, left)
+        return FreeState.of(equations, self._formulation.linear, u[0], nudge, left)
