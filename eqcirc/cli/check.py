@@ -137,11 +137,13 @@ def _print_findings(why: str, reciprocity: dict[str, tuple[float, float]], findi
             f"reciprocity, measured by {by}: from a to b and from b to a differ by {plain:.1e} of the larger, "
             f"by {scaled:.1e} with the scaling s"
         )
-    rows = [
-        (f.name, f"{f.measured:.2e} {f.unit}".strip(), f"{f.bound:g}", "yes" if f.holds else "NO")
-        for f in findings
-    ]
+    rows = [(f.name, f"{f.measured:.2e} {f.unit}".strip(), *_verdict(f)) for f in findings]
     print_table(["check", "measured", "bound", "holds"], rows)
+
+
+def _verdict(finding: Finding) -> tuple[str, str]:
+    """Return a bound and whether it holds, in words."""
+    return ("any", "") if finding.bound is None else (f"{finding.bound:g}", "yes" if finding.holds else "NO")
 
 
 def _reciprocity(opened: Opened, inputs: Array, solvers: list[Solver]) -> dict[str, tuple[float, float]]:

@@ -89,6 +89,26 @@ class Coupled(PhasedRule):
         scaling = symmetry(self.circuit, parameters) if self.circuit.scaling_varies else self._scaling
         return Energies(self, parameters, whole, self.seen(whole, parameters, inputs), scaling)
 
+    def output_errors(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array, free: Array
+    ) -> Array | None:
+        """See `Rule.output_errors`: s·Z⁻¹·e, what clamps have to put in, by the impedance at the free state.
+
+        Contrastive learning holds outputs where the circuit has no say, so that what it finds is the gradient of the
+        contrast itself, and not the limit of anything.
+        """
+        if self.variant == "positive" and self.beta == 1:
+            return None
+        nodes = self.circuit.readout.nodes
+        errors = self.cost.gradient(free[:, nodes], targets)
+        impedance = np.stack(
+            [solver.transfer(parameters, x, v, nodes) for x, v in zip(inputs, free, strict=True)]
+        )
+        return np.asarray(
+            symmetry(self.circuit, parameters)[nodes]
+            * np.linalg.solve(impedance, errors[:, :, None])[:, :, 0]
+        )
+
     def _clamp(self, solver: Solver, parameters: Parameters | None, inputs: Array) -> OperatingPoints:
         """Solve the clamped circuit; where clamps hold all nodes, nothing is left to solve."""
         circuit = self.clamped.circuit

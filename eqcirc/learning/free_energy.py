@@ -65,6 +65,12 @@ class Thermal(Rule):
         """See `Rule.order`: it is exact for its objective."""
         return 0
 
+    def output_errors(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array, free: Array
+    ) -> None:
+        """See `Rule.output_errors`: free energies are those of a law, and not of one state."""
+        return
+
     def measure(
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Averages:

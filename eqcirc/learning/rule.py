@@ -113,6 +113,16 @@ class Rule(ABC):
         """
         raise SolverError(f"{self.name} has no learning phase to write down")
 
+    def output_errors(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array, free: Array
+    ) -> Array | None:
+        """Return the derivative (batch, n_outputs) by the outputs of what the rule descends, all else held.
+
+        What the circuit sends back of it is the gradient that `measure` should find: checks hold it against that. None
+        where no formula is known. `free` is (batch, node), voltages of the free phase, the rest as for `measure`.
+        """
+        return self.cost.gradient(self.circuit.readout.read(free), targets)
+
     def with_beta(self, beta: float) -> Self:
         """Return the same rule with another nudging strength."""
         return self._with(beta=beta)

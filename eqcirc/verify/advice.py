@@ -14,10 +14,11 @@ from typing import Literal
 
 from eqcirc.learning.rule import Measurement, Rule
 from eqcirc.solvers.base import Solver
+from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array, Parameters
 from eqcirc.verify.check import gradient_findings
-from eqcirc.verify.gradients import adjoint_gradient
+from eqcirc.verify.gradients import descended_gradient
 
 ROOM = 0.1  # of the bound: errors that are advised
 MOST = 40  # decades that are looked for it in
@@ -86,9 +87,10 @@ def _advise(
 ) -> Advice | None:
     free = solver.solve(parameters, inputs).require().free
     hint = rule.cost.hint(rule.circuit.readout.read(free))
-    if rule.objective:  # another one than the cost, so that its beta is no error
+    ideal = IdealSolver(rule.circuit)
+    exact = descended_gradient(rule, ideal, dict(parameters), inputs, targets, free)
+    if exact is None:  # no objective that is known, so that no beta is an error
         return Advice("neither", None, (), hint) if hint else None
-    exact = adjoint_gradient(rule.circuit, dict(parameters), inputs, targets, rule.cost, free)
     rule = rule.with_reading(None, rule.seed)
 
     def measured(beta: float) -> Measurement:
@@ -99,7 +101,7 @@ def _advise(
         if not found.points.converged.all():
             return Tried(beta, math.inf, math.inf)
         findings = gradient_findings(solver.name, rule, found, exact)
-        return Tried(beta, findings[0].measured, max(f.measured / f.bound for f in findings))
+        return Tried(beta, findings[0].measured, max(f.measured / f.bound for f in findings if f.bound))
 
     here = tried(rule.beta)
     if here.excess <= 1:

@@ -19,6 +19,7 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import Cost
 from eqcirc.devices import Element, SignedCrossbar
 from eqcirc.errors import CircuitError
+from eqcirc.learning.rule import Rule
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.equations import Equations
 from eqcirc.typing import Array, Parameters
@@ -46,12 +47,19 @@ def adjoint_gradient(
         cost: the cost.
         free: (batch, node) voltages of the free phase, from any solver.
     """
+    return sent_back(circuit, parameters, inputs, cost.gradient(circuit.readout.read(free), targets), free)
+
+
+def sent_back(
+    circuit: Circuit, parameters: Parameters, inputs: Array, errors: Array, free: Array
+) -> dict[str, Array]:
+    """Return the same for a cost whose derivatives by the outputs are `errors` (batch, n_outputs)."""
     plan = Reduction(circuit)
     equations = Equations(ReducedSystem(plan, parameters), circuit.fixed_voltages(inputs))
     nodes = circuit.free_nodes
     u = plan.collect(free)
     readout = circuit.readout
-    pull = readout.spread(cost.gradient(readout.read(free), targets)) * plan.voltage[readout.nodes]
+    pull = readout.spread(errors) * plan.voltage[readout.nodes]
     rhs = np.zeros_like(u)
     for k in np.flatnonzero(circuit.is_free[readout.nodes]):
         rhs[:, plan.unknown[readout.nodes[k]]] -= pull[:, k]
@@ -62,6 +70,17 @@ def adjoint_gradient(
     values = circuit.values(parameters)
     found = {e.name: e.sensitivity(values[e.name], lam / len(free), free) for e in circuit.trainable}
     return circuit.chained(found, parameters)
+
+
+def descended_gradient(
+    rule: Rule, ideal: Solver, parameters: Parameters, inputs: Array, targets: Array, free: Array
+) -> dict[str, Array] | None:
+    """Return the gradient of what a rule descends, be it the cost or not, in the limit of a small beta.
+
+    None where no formula is known. Arguments as those of `adjoint_gradient`; `ideal` is a solver of the rule's circuit.
+    """
+    errors = rule.output_errors(ideal, parameters, inputs, targets, free)
+    return None if errors is None else sent_back(rule.circuit, parameters, inputs, errors, free)
 
 
 def finite_differences(

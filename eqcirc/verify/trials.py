@@ -20,7 +20,13 @@ from eqcirc.solvers.base import Solver
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array, Parameters
-from eqcirc.verify.gradients import adjoint_gradient, finite_differences, random_entries, relative_error
+from eqcirc.verify.gradients import (
+    adjoint_gradient,
+    descended_gradient,
+    finite_differences,
+    random_entries,
+    relative_error,
+)
 
 CONFIDENCE = 0.95
 FAINT = 1e-6  # of the median gradient
@@ -35,8 +41,8 @@ class Draw:
         parameters: values by element name.
         inputs: (batch, n_features).
         targets: (batch, n_outputs).
-        exact: the adjoint gradient, as `flat` lays it out.
-        differences: relative error of the adjoint gradient against finite differences of some entries.
+        exact: the adjoint gradient of what the rule descends, or of the cost if that is not known; as `flat` has it.
+        differences: relative error of the adjoint gradient of the cost against finite differences of some entries.
     """
 
     parameters: Parameters
@@ -121,11 +127,12 @@ def draw(
     circuit, cost = rule.circuit, rule.cost
     ideal = IdealSolver(circuit, start=start)
     free = ideal.solve(parameters, inputs).require().free
-    exact = adjoint_gradient(circuit, dict(parameters), inputs, targets, cost, free)
+    adjoint = adjoint_gradient(circuit, dict(parameters), inputs, targets, cost, free)
+    exact = descended_gradient(rule, ideal, dict(parameters), inputs, targets, free)
     chosen = random_entries(parameters, entries, np.random.default_rng(seed))
     found = finite_differences(ideal, parameters, inputs, targets, cost, chosen)
-    apart = relative_error(found, np.array([exact[name][index] for name, index in chosen]))
-    return Draw(parameters, inputs, targets, flat(exact), apart)
+    apart = relative_error(found, np.array([adjoint[name][index] for name, index in chosen]))
+    return Draw(parameters, inputs, targets, flat(adjoint if exact is None else exact), apart)
 
 
 def faint_draws(draws: Sequence[Draw]) -> list[int]:

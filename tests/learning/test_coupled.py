@@ -21,6 +21,7 @@ from eqcirc.solvers.free_phase import InitialState
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.typing import Array
+from eqcirc.verify.check import check
 from eqcirc.verify.gradients import adjoint_gradient, relative_error
 from tests.case import Case
 from tests.catalogue import case
@@ -71,6 +72,24 @@ def test_it_descends_the_power_that_clamps_put_in(name: str, variant: Variant, e
     bound = 1e-5 if variant == "centred" else 2e-2
     found = measured(example, targets, variant, engine)
     assert relative_error(found, own_gradient(example, targets)) < bound
+
+
+@pytest.mark.parametrize(("variant", "eta", "holds"), [("centred", 0.1, True), ("centred", 1.0, False)])
+def test_a_check_holds_it_against_its_own_objective(variant: Variant, eta: float, holds: bool) -> None:
+    example = case("amplifier")
+    rule = Coupled(example.circuit, COST, eta, variant)
+    targets = example.nudge().targets
+    findings = check(rule, dict(example.circuit.parameters), example.inputs, targets)
+    own = [f for f in findings if "adjoint of its objective" in f.name]
+    assert [f.holds for f in own] == [holds], "half way to the target, a diode bends"
+    assert [f.bound for f in findings if "cosine" in f.name] == [None]
+
+
+def test_a_check_asks_nothing_of_contrastive_learning() -> None:
+    example = case("amplifier")
+    rule = Coupled(example.circuit, COST, 1.0, "positive")
+    findings = check(rule, dict(example.circuit.parameters), example.inputs, example.nudge().targets)
+    assert not [f for f in findings if "its objective" in f.name], "it descends the contrast itself"
 
 
 def test_of_one_output_it_is_the_gradient_times_the_conductance_of_the_output() -> None:
