@@ -44,7 +44,13 @@ def reduced_parts(system: ReducedSystem) -> ReducedParts:
     size = np.where(plan.circuit.is_free[branches.out_p], product[branches.out_p], product[branches.out_n])
     found = [(unknown[branches.out_p][plain], unknown[branches.out_n][plain], (value * size)[plain])]
     one_way = plan.scattered.matrix(np.where(plain, 0.0, value))
-    for element in plan.blocks:
+    for element, rows_held in plan.fed:
+        nodes, load = (
+            (element.columns, element.column_loads) if rows_held else (element.rows, element.row_loads)
+        )
+        ground, size = np.full(len(nodes), GROUND), product[nodes]
+        found.append((plan.unknown[nodes], ground, load(system.values[element.name]) * size))
+    for element in plan.couplings:
         pairs, beside = _block(system, element)
         found += pairs
         one_way = one_way + beside
@@ -59,12 +65,10 @@ def reduced_parts(system: ReducedSystem) -> ReducedParts:
 def _block(
     system: ReducedSystem, element: Block
 ) -> tuple[list[tuple[NodeArray, NodeArray, Array]], csr_array]:
-    """Return the resistors of a dense block, and its one-way part."""
+    """Return the resistors of a dense block between unknowns, and its one-way part."""
     plan, value = system.plan, system.values[element.name]
     r, c, nodes = element.rows, element.columns, element.terminals()
     one_way, product = csr_array((plan.n, plan.n)), plan.current * plan.voltage
-    if plan.unknown[r[0]] < 0:
-        return [(plan.unknown[c], np.full(len(c), GROUND), element.column_loads(value) * product[c])], one_way
     k, back = element.coupling(value), element.coupling_back(value)
     rows, columns = np.repeat(plan.unknown[r], len(c)), np.tile(plan.unknown[c], len(r))
     if (

@@ -164,12 +164,15 @@ class ReducedSystem:
 
     @cached_property
     def _loads_to_held(self) -> Array:
-        """Those (n,) of the blocks whose rows are held."""
+        """Those (n,) of the blocks that lead from held nodes."""
         plan, loads = self.plan, np.zeros(self.plan.n)
-        for element in plan.blocks:
-            if plan.unknown[element.rows[0]] < 0:
-                c, load = element.columns, element.column_loads(self.values[element.name])
-                loads[plan.unknown[c]] += plan.current[c] * plan.voltage[c] * load
+        for element, rows_held in plan.fed:
+            nodes, load = (
+                (element.columns, element.column_loads) if rows_held else (element.rows, element.row_loads)
+            )
+            loads[plan.unknown[nodes]] += (
+                plan.current[nodes] * plan.voltage[nodes] * load(self.values[element.name])
+            )
         return loads
 
     @cached_property
@@ -273,13 +276,15 @@ class ReducedSystem:
         """
         plan = self.plan
         total = np.zeros((len(fixed), plan.n))
-        for element in plan.blocks:
-            if (
-                plan.unknown[element.rows[0]] < 0 and plan.fixed_index[element.rows].any()
-            ):  # ground pushes nothing
-                held = fixed[:, as_slice(plan.fixed_index[element.rows])]
-                c, k = element.columns, element.coupling(self.values[element.name])
-                total[:, plan.unknown[c]] += (held @ k) * plan.current[c]
+        for element, rows_held in plan.fed:
+            value = self.values[element.name]
+            if rows_held:
+                held, nodes, k = element.rows, element.columns, element.coupling(value)
+            else:
+                held, nodes, k = element.columns, element.rows, element.coupling_back(value).T
+            if plan.fixed_index[held].any():  # ground pushes nothing
+                pushed = fixed[:, as_slice(plan.fixed_index[held])] @ k
+                total[:, plan.unknown[nodes]] += pushed * plan.current[nodes]
         for source in plan.sources:
             node = source.node
             free = plan.circuit.is_free[node]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array, eye_array
@@ -118,11 +119,11 @@ class Reduction:
         self.junctions = [self._junctions(e) for e in circuit.elements if isinstance(e, kinds)]
 
     def _is_block(self, block: Block) -> bool:
-        """Whether a block stays one in the unknowns: all are distinct, except that all rows may be held."""
-        rows, columns = self.unknown[block.rows], self.unknown[block.columns]
-        both = np.concatenate([rows[rows >= 0], columns])
-        pure = (rows < 0).all() or (rows >= 0).all()
-        return bool(pure and (columns >= 0).all() and np.unique(both).size == both.size)
+        """Whether a block stays one in the unknowns: all are distinct, except that one side may be held as a whole."""
+        sides = self.unknown[block.rows], self.unknown[block.columns]
+        pure = all((side < 0).all() or (side >= 0).all() for side in sides)
+        free = np.concatenate([side[side >= 0] for side in sides])
+        return bool(pure and free.size and np.unique(free).size == free.size)
 
     def _outputs(self) -> Outputs:
         weights, nodes = self.circuit.readout.weights, self.circuit.readout.nodes
@@ -149,7 +150,18 @@ class Reduction:
     @cached_property
     def couplings(self) -> list[Block]:
         """The blocks between unknowns."""
-        return [e for e in self.blocks if self.unknown[e.rows[0]] >= 0]
+        return [e for e in self.blocks if self._held_side(e) is None]
+
+    @cached_property
+    def fed(self) -> list[tuple[Block, bool]]:
+        """The blocks that lead from held nodes to unknowns, and whether it is their rows that are held."""
+        sides = ((e, self._held_side(e)) for e in self.blocks)
+        return [(e, side == "rows") for e, side in sides if side is not None]
+
+    def _held_side(self, block: Block) -> Literal["rows", "columns"] | None:
+        if self.unknown[block.rows[0]] < 0:
+            return "rows"
+        return "columns" if self.unknown[block.columns[0]] < 0 else None
 
     @cached_property
     def bare(self) -> Incidence:
@@ -158,7 +170,7 @@ class Reduction:
 
     @cached_property
     def apart(self) -> Incidence:
-        """The controlled sources of all linear elements but blocks with held rows, crossbars taken apart."""
+        """The controlled sources of all linear elements but blocks with a held side, crossbars taken apart."""
         return Incidence.of(self, (*self.scattered.elements, *self.couplings))
 
     @cached_property

@@ -47,6 +47,11 @@ class Turned:
     held: csr_array
     scaling: Array
 
+    @property
+    def same(self) -> bool:
+        """Whether nothing had to be turned, so that this is the original circuit."""
+        return bool(self.held.shape[0] == 0)
+
     def inputs(self, inputs: Array, free: Array) -> Array:
         """Return samples (batch, n_features + held) for samples of the original and its free phase (batch, node)."""
         return np.concatenate([inputs, np.asarray(free @ self.held.T)], axis=1)

@@ -20,7 +20,7 @@ from eqcirc.costs import Cost
 from eqcirc.learning.deviation import Deviation, continued
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.rule import Phase, PhasedRule
-from eqcirc.solvers.base import Nudge, Solver
+from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.typing import Array, Parameters
 
 
@@ -63,16 +63,26 @@ class AsymEP(PhasedRule):
     def measure(
         self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array
     ) -> Deviation:
-        """See `Rule.measure`: the free phase, then the nudged ones of the turned circuit."""
+        """See `Rule.measure`: the free phase, then the nudged ones of the turned circuit, be it the same or not."""
         inputs, targets = self.asked(solver, inputs, targets)
         rule = self.drawn(parameters, inputs)
         nudge = rule.nudge(targets)
         nudge.check(len(inputs), self.circuit.readout.n_outputs)
+        points = (
+            solver.solve(parameters, inputs, nudge)
+            if self.turned.same
+            else rule._in_turn(solver, parameters, inputs, nudge)
+        )
+        return Deviation(rule, parameters, points, self.seen(points, parameters, inputs), self.turned.scaling)
+
+    def _in_turn(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, nudge: Nudge
+    ) -> OperatingPoints:
+        """Return the free phase of the circuit, and the nudged ones of the turned circuit from there."""
         free = solver.solve(parameters, inputs)
         good, nudged = free.converged, None
         if good.any():
-            turned = rule._turned(free.free[good], inputs[good], nudge.take(good))
+            turned = self._turned(free.free[good], inputs[good], nudge.take(good))
             there = solver.on(turned.circuit)
             nudged = there.solve(parameters, turned.inputs, turned.nudge, turned.begin)
-        points = continued(free, nudged, len(nudge.factors))
-        return Deviation(rule, parameters, points, self.seen(points, parameters, inputs), self.turned.scaling)
+        return continued(free, nudged, len(nudge.factors))
