@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from common import Report
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from rich.progress import Progress
 
 from eqcirc import (
@@ -278,6 +279,9 @@ def draw(report: Report, rows: list[dict[str, Any]], data: str) -> None:
         axes.set_title(kind, fontsize=10)
         axes.set_xlabel("epoch")
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.25)
     panels[0].set_ylabel(f"{data}: validation error (%)")
     panels[0].legend(frameon=False, fontsize=8)
