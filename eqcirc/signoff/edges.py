@@ -68,8 +68,11 @@ def _weight(row: Row, path: str, device: Device | None, blocks: Blocks) -> Itera
 def _says(cards: Sequence[str], part: str, value: float) -> bool:
     """Whether a value stands in the cards of a block, or in those of one part of it; by size, since signs turn."""
     words = [card.split() for card in cards]
-    if value == 0 or any(card[0].startswith("h_") for card in words):
-        return True  # nothing has no card; resistances that coils share are summed up
+    if value == 0:
+        return True  # nothing has no card
+    if part.startswith("r_"):  # of a coil, with what it shares
+        shared = [_number(card[-1]) for card in words if card[0].startswith(f"h{part[1:]}_")]
+        return any(near(_number(card[-1]) + sum(shared), value) for card in words if card[0] == part)
     own = [card for card in words if not part or card[0] in (part, f"{part}_f", f"{part}_b")]
     return any(near(abs(_number(word)), abs(value)) for card in own for word in card[1:])
 
@@ -109,6 +112,7 @@ def _error(row: Row, got: str, error: str) -> Iterator[str]:
 def programming(rows: Sequence[Row], there: Devices, trained: Sequence[Row]) -> Iterator[str]:
     """Yield what is wrong with programming.csv; `trained` are the rows of weights.csv."""
     edges = {row["edge"]: row for row in trained}
+    windows = _windows(trained)
     scales: dict[str, str] = {}
     channels: dict[str, int] = {}
     for row in rows:
@@ -120,11 +124,11 @@ def programming(rows: Sequence[Row], there: Devices, trained: Sequence[Row]) -> 
         if int(row["channel"]) != channels.get(part, 0):
             yield f"{row['edge']}: channel {row['channel']} of {one_line(part, 40)} is out of order"
         channels[part] = int(row["channel"]) + 1
-        yield from _code(row, trained)
+        yield from _code(row, windows)
         yield from _inside(row, edges.get(row["edge"], {}), scale)
 
 
-def _code(row: Row, trained: Sequence[Row]) -> Iterator[str]:
+def _code(row: Row, windows: Mapping[str, tuple[float, float]]) -> Iterator[str]:
     """Yield whether a code is not that of the resistance beside it, by the data sheet."""
     name, _, end = row["part"].partition(" ")
     known = {pot.part: pot for pot in POTENTIOMETERS}
@@ -134,7 +138,7 @@ def _code(row: Row, trained: Sequence[Row]) -> Iterator[str]:
         ohms = int(row["code"]) / pot.steps * ends
         wanted = {"achieved_ohm": ohms + pot.wiper, "achieved_ohm_worst_wiper": ohms + pot.wiper_most}
     elif name == MEMRISTOR:
-        low, high = _window(row["edge"].partition("[")[0], trained)
+        low, high = windows[row["edge"].partition("[")[0]]
         step = (high - low) / (int(end.removesuffix(" levels")) - 1)
         wanted = {"achieved_ohm": 1 / (low + int(row["code"]) * step)}
     for key, value in wanted.items():
@@ -142,14 +146,19 @@ def _code(row: Row, trained: Sequence[Row]) -> Iterator[str]:
             yield f"{row['edge']}: code {row['code']} of {row['part']} is {value:.6g} ohm, not {row[key]}"
 
 
-def _window(element: str, trained: Sequence[Row]) -> tuple[float, float]:
-    """Return the conductances between which levels lie: the window of training, or the values where it has no end."""
-    mine = [row for row in trained if row["element"] == element]
-    values = [float(row["value"]) for row in mine]
-    low, high = (float(mine[0][key] or "nan") for key in ("lowest", "highest"))
-    low = low if low > 0 else min(values)
-    high = high if high > low else max(values)
-    return low, high if high > low else 2 * low
+def _windows(trained: Sequence[Row]) -> dict[str, tuple[float, float]]:
+    """Return the conductances between which levels lie, by element: its window, or its values where that has no end."""
+    values: dict[str, list[float]] = {}
+    ends: dict[str, tuple[float, float]] = {}
+    for row in trained:
+        values.setdefault(row["element"], []).append(float(row["value"]))
+        ends[row["element"]] = float(row["lowest"] or "nan"), float(row["highest"] or "nan")
+    found = {}
+    for element, (lowest, highest) in ends.items():
+        low = lowest if lowest > 0 else min(values[element])
+        high = highest if highest > low else max(values[element])
+        found[element] = low, high if high > low else 2 * low
+    return found
 
 
 def _inside(row: Row, edge: Row, scale: float) -> Iterator[str]:

@@ -52,6 +52,7 @@ def vectors(bundle: Bundle) -> Iterator[str]:
 def limits(rows: Sequence[Row], there: Devices, volts: Volts, bundle: Bundle) -> Iterator[str]:
     """Yield what is wrong with limits.csv."""
     phases, laws = bundle.manifest.phases, models(bundle)
+    seen: set[str] = set()
     for row in rows:
         path = row["device"]
         device, letter = device_at(path, there), path.rpartition(".")[2][0]
@@ -60,8 +61,11 @@ def limits(rows: Sequence[Row], there: Devices, volts: Volts, bundle: Bundle) ->
             continue
         if phases and row["worst_phase"] != phases[int(row["worst_vector"]) % len(phases)]:
             yield f"{path}: vector {row['worst_vector']} is no {one_line(row['worst_phase'], 20)}"
-        yield from _margin(row, bundle.manifest.ratings.get(letter, {}))
-        if letter in "rcd" and all(net in volts for net in device.nets):
+        yield from _margin(row, bundle.manifest.ratings.get(letter.replace("h", "r"), {}))
+        if path in seen:
+            yield f"{path} is there twice"
+        seen.add(path)
+        if path in there and letter in "rcd" and all(net in volts for net in device.nets):
             yield from _borne(row, device, volts, laws)
         elif float(row["p_max_W"]) > float(row["v_max_V"]) * float(row["i_max_A"]) * (1 + 1e-6):
             yield f"{path}: {row['p_max_W']} W are more than {row['v_max_V']} V times {row['i_max_A']} A"

@@ -13,12 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 import eqcirc as eq
+from eqcirc.analysis.flows import leaving
 from eqcirc.cli.app import app
 from eqcirc.errors import ConfigError, DataError
 from eqcirc.experiment.handoff import design_of
 from eqcirc.experiment.opened import open_source
 from eqcirc.export.bundle.build import build
-from eqcirc.export.bundle.currents import leaving
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.golden import golden
 from eqcirc.export.bundle.names import word

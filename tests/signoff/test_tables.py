@@ -18,6 +18,7 @@ from eqcirc.export.bundle.ratings import ratings
 from eqcirc.export.bundle.write import write_bundle
 from eqcirc.signoff.check import Verdict
 from eqcirc.signoff.verify import verify_bundle
+from tests.export.bundles import rows
 
 Change = Callable[[Mapping[str, bytes]], Path]
 
@@ -214,7 +215,7 @@ def test_any_number_of_any_file_is_held_by_another_file(scored: Path, tmp_path: 
         ".csv": ours,
         ".txt": ours,
         ".cdl": ["readme", "cadence", "graph-klayout"],
-        ".sp": ["graph-klayout"],
+        ".sp": ["tables", "graph-klayout"],
     }
     rng = np.random.default_rng(0)
     alone = ("tb_op.sp", "golden.csv", "crossbars", "extracted", "board.net", "mc_samples", "mc_results")
@@ -246,3 +247,38 @@ def test_a_page_of_another_version_is_left_out(scored: Path, tmp_path: Path) -> 
     (result,) = verify_bundle(folder, ["readme"]).results
     assert result.verdict is Verdict.SKIPPED
     assert "0.0.1" in result.found
+
+
+def test_every_resistance_of_coils_has_one_row_of_its_own(cells: Path) -> None:
+    """Own ones are in the resistor of their branch, shared ones in the sources of both branches."""
+    trained = [row for row in rows(cells / "weights.csv") if row["element"] == "rl"]
+    assert [(row["edge"], float(row["ohm"])) for row in trained] == [
+        ("rl[0]", 400),
+        ("rl[1]", 400),
+        ("rl[2]", 50),
+    ]
+    assert [row["device"] for row in trained] == ["x_rl.r_rl_0", "x_rl.r_rl_1", "x_rl.h_rl_0_0 x_rl.h_rl_1_0"]
+    limits = {row["device"]: row for row in rows(cells / "limits.csv")}
+    assert len(limits) == len(rows(cells / "limits.csv"))
+    golden = {row["name"]: float(row["value"]) for row in rows(cells / "golden.csv")}
+    currents = [float(limits[f"x_rl.l_rl_{k}"]["i_max_A"]) for k in range(2)]
+    own = [float(limits[f"x_rl.r_rl_{k}"]["v_max_V"]) for k in range(2)]
+    shared = float(limits["x_rl.h_rl_0_0"]["v_max_V"])
+    assert own == pytest.approx([400 * i for i in currents])
+    assert shared == pytest.approx(50 * abs(currents[0] - currents[1]))
+    for k, (sign, name) in enumerate(
+        [(1, "n_0"), (-1, "n_1")]
+    ):  # both nets are positive: Kirchhoff's voltage law
+        cross = sign * 50 * (currents[0] - currents[1])
+        assert own[k] + cross == pytest.approx(golden[name])
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("rl[0],rl,0,0,x_rl.r_rl_0", "rl[0],rl,0,0,x_rl.h_rl_0_0"), ("50.0,50.0,50.0", "51.0,51.0,51.0")],
+)
+def test_another_resistance_of_a_coil_is_found(cells: Path, tmp_path: Path, a: str, b: str) -> None:
+    text = (cells / "weights.csv").read_text()
+    assert a in text
+    folder = copy_with(cells, tmp_path / "changed", {"weights.csv": text.replace(a, b, 1).encode()})
+    assert any("rl[" in problem for problem in problems(folder, "tables"))

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqcirc.analysis.flows import leaving
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import RLMesh
 from eqcirc.errors import CircuitError
-from eqcirc.export.bundle.currents import leaving
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.free_phase import InitialState, Start
