@@ -11,7 +11,7 @@ from eqcirc.devices import Element, RLMesh
 from eqcirc.export.bundle.build import paths
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.files import File
-from eqcirc.export.bundle.stress import borne
+from eqcirc.export.bundle.stress import LOADED, borne
 from eqcirc.export.bundle.tables import table
 
 COLUMNS = (
@@ -30,6 +30,16 @@ def limits_csv(design: Design) -> File:
 def loads(design: Design) -> dict[str, tuple[float, float, float]]:
     """Return the largest voltage, current and power of devices over all golden vectors, by path."""
     return {row[0]: (row[2], row[3], row[4]) for row in _rows(design)}
+
+
+def rated(design: Design) -> set[str]:
+    """Return the letters of the devices that limits.csv has rows of, before any vector is solved."""
+    found: set[str] = set()
+    for element in design.circuit.elements:
+        if isinstance(element, LOADED):
+            found |= {path.rpartition(".")[2][0] for path in paths(design.structure, element).values()}
+            found |= {"r", "l"} if isinstance(element, RLMesh) else set()
+    return found
 
 
 def _rows(design: Design) -> Iterator[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from eqcirc.board.parts import MOST_VOLTS, MOST_WATTS
 from eqcirc.export.bundle.bands import ALLOWANCE, TRIALS
 from eqcirc.export.bundle.files import File, text
 from eqcirc.export.bundle.folder import MANIFEST
+from eqcirc.export.bundle.ratings import CLASSES
 from eqcirc.export.bundle.tables import unquoted
 from eqcirc.text import ascii_line
 
@@ -88,8 +89,7 @@ def readme(facts: Mapping[str, Any], files: Sequence[Entry], table: Table) -> Fi
 
 
 def _what(facts: Mapping[str, Any]) -> list[str]:
-    names = {"r": "resistors", "c": "capacitors", "l": "coils", "d": "diodes", "x": "blocks"}
-    parts = ", ".join(f"{facts['devices'][x]} {names[x]}" for x in names if x in facts["devices"])
+    parts = ", ".join(f"{facts['devices'][x]} {CLASSES[x]}" for x in CLASSES if x in facts["devices"])
     name = ascii_line(facts["name"])
     lines = [name, "=" * len(name), ""]
     trained = {True: ", whose values were trained", False: " with its initial values: nothing was trained"}

@@ -22,6 +22,9 @@ from eqcirc.devices import (
 )
 from eqcirc.typing import Array, Parameters
 
+LOADED = (Crossbar, DualRailCrossbar, Capacitor, RLMesh, Conductance, TwoTerminal, Cell, CurrentSource)
+"""Elements whose parts are two-terminal."""
+
 
 class Stress(NamedTuple):
     """What parts of an element bear; arrays (batch, ...) of the shape of its parts.
