@@ -327,7 +327,9 @@ def test_a_rating_that_rates_nothing_is_refused_before_the_work(
 ) -> None:
     circuit = catalogue.CASES["divider"]().circuit
     with pytest.raises(ConfigError, match=rf"no {lacking} .* it has r \(resistors\)$"):
-        eq.export_bundle(circuit, tmp_path / "b", inputs=np.ones((1, circuit.inputs.n_features)), rating=[word])
+        eq.export_bundle(
+            circuit, tmp_path / "b", inputs=np.ones((1, circuit.inputs.n_features)), rating=[word]
+        )
     assert not list(tmp_path.iterdir())
 
 

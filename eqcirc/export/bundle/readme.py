@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from eqcirc.board.parts import MOST_VOLTS, MOST_WATTS
-from eqcirc.export.bundle.bands import ALLOWANCE, TRIALS
+from eqcirc.export.bundle.bands import ALLOWANCE, CONFIDENCE, SHARE, TRIALS
 from eqcirc.export.bundle.files import File, text
 from eqcirc.export.bundle.folder import MANIFEST
 from eqcirc.export.bundle.ratings import CLASSES
@@ -183,9 +183,10 @@ def _found(facts: Mapping[str, Any], scores: Rows) -> list[str]:
         lines.append(f"      {unquoted(score['case'])}: loss {loss}{accuracy}{failed}{why}")
     if scores:
         lines += [
-            f"      bands in weights.csv: with errors that do not know of one another, {TRIALS} draws within them"
+            f"      bands in weights.csv: all of {TRIALS} chips with uniform, independent errors within them kept the loss",
+            f"        within {ALLOWANCE:.0%} on these samples; so at least {SHARE:.0%} of such chips do, with confidence "
+            f"{CONFIDENCE:.0%}",
         ]
-        lines += [f"        kept the loss within {ALLOWANCE:.0%}"]
     else:
         lines.append("      no loss and no accuracy: the data are not known here")
     chips = facts["chips"]
