@@ -183,9 +183,9 @@ def _found(facts: Mapping[str, Any], scores: Rows) -> list[str]:
         lines.append(f"      {unquoted(score['case'])}: loss {loss}{accuracy}{failed}{why}")
     if scores:
         lines += [
-            f"      bands in weights.csv: all of {TRIALS} chips with uniform, independent errors within them kept the loss",
-            f"        within {ALLOWANCE:.0%} on these samples; so at least {SHARE:.0%} of such chips do, with confidence "
-            f"{CONFIDENCE:.0%}",
+            f"      bands in weights.csv: {TRIALS} chips with uniform, independent errors within them were drawn,",
+            f"        and all kept the loss within {ALLOWANCE:.0%} on these samples;",
+            f"        so at least {SHARE:.0%} of such chips do, with a confidence of {CONFIDENCE:.0%}",
         ]
     else:
         lines.append("      no loss and no accuracy: the data are not known here")
