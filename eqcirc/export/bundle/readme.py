@@ -50,6 +50,27 @@ _CHECKS = {
 }
 """How to check with what is there, by the file that it needs."""
 
+_TABLES = {
+    "golden.csv": """\
+      golden.csv: a number a line; kind apply: volts to hold the pin at, feed: amperes into an output pin,
+        node: volts that the net must have, branch: amperes that must flow into the pin""",
+    "limits.csv": """\
+      limits.csv: the most that a device bears in any golden vector; margin is rating over load, below 1 is too much""",
+    "weights.csv": """\
+      weights.csv: value is what to build, ohm the same as a resistor; allowed_low to allowed_high is its band;
+        sensitivity, d(loss)/d(value), says which ones need care""",
+    "rounding.csv": """\
+      rounding.csv: the nearest resistors of E24 and E96; errors are parts of target_ohm""",
+    "programming.csv": """\
+      programming.csv: code is what to write into a part, achieved_ohm what it gives; scale multiplies every conductance
+        of the circuit, and with it areas of diodes and currents; inside_band is 1 where the band is kept""",
+    "mc_samples.csv": """\
+      mc_samples.csv: the value of each device on each chip, in the unit beside it""",
+    "corners.csv": """\
+      corners.csv: supply, resistance and diode_current are factors, celsius is a temperature""",
+}
+"""What stands in tables, in short."""
+
 
 class Entry(Protocol):
     """A file as the list of files shows it."""
@@ -81,6 +102,7 @@ def readme(facts: Mapping[str, Any], files: Sequence[Entry], table: Table) -> Fi
         *_blocks(facts),
         *(_board(table("limits.csv")) if "board/board.net" in there else []),
         *_files(files),
+        *_tables(there),
         *_verify(there),
         *_found(facts, table("scores.csv") if "scores.csv" in there else []),
         *_not_verified(facts, files),
@@ -159,6 +181,21 @@ def _files(files: Sequence[Entry]) -> list[str]:
         "",
         *lines,
         f"      {MANIFEST:<{width}}  every file with its SHA-256, ports in order, units",
+        "",
+    ]
+
+
+def _tables(there: Collection[str]) -> list[str]:
+    lines = [
+        "TABLES",
+        "",
+        "      a comma between cells, decimal points, SI units, in names of columns or beside the number;",
+        "      a spreadsheet that writes decimal commas has to import them as English;",
+        "      an apostrophe before + - = @ is no part of a text, it keeps spreadsheets from computing",
+    ]
+    return [
+        *lines,
+        *(line for path, said in _TABLES.items() if path in there for line in said.splitlines()),
         "",
     ]
 
