@@ -92,3 +92,19 @@ def check_writable(*paths: Path | None) -> None:
             raise ConfigError(f"cannot write {path}: there is no folder {path.parent}; make it first")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise ConfigError(f"cannot write {path}: Permission denied")
+
+
+def check_folder_writable(folder: Path) -> None:
+    """See that files can be written into a folder, made if there is none, before the work whose results it is to hold.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    try:
+        above = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    except OSError as error:
+        raise ConfigError(f"cannot write into {folder}: {error.strerror}") from error
+    if not above.is_dir():
+        raise ConfigError(f"cannot write into {folder}: {above} is no folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise ConfigError(f"cannot write into {folder}: {above} is not writable")

@@ -3,12 +3,14 @@
     .venv/bin/python scripts/fuzz_bundle.py [COUNT]        (500 changes, some minutes)
 
 Each change is made twice: in dut.sp alone, where dut.cdl tells, too; and in dut.sp and dut.cdl alike, where only the
-golden vectors can tell. Hashes are left out, which would find everything. Half of the changes are of a network of
-diodes and amplifiers, half of one of FitzHugh-Nagumo neurons. Writes results/fuzz_bundle.json.
+golden vectors can tell. Then as many single numbers are changed anywhere in the text files of the bundle, each file in
+turn. Hashes are left out, which would find everything. Half of the changes are of a network of diodes and amplifiers,
+half of one of FitzHugh-Nagumo neurons. Writes results/fuzz_bundle.json.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -22,13 +24,17 @@ from eqcirc import export_bundle
 from eqcirc.signoff import netlists, points
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Check, Verdict
-from eqcirc.signoff.verify import run_check
+from eqcirc.signoff.verify import CHECKS, run_check
 
 NAMES = ("iris", "moons-fhn")
 PORTS = Check("ports", "ports", netlists.headers)
 GRAPH = Check("graph-klayout", "graph", netlists.klayout)
 POINTS = Check("ngspice", "points", points.ngspice)
 FILES = ("dut.sp", "dut.cdl")
+KEYS = {check.key: check for check in CHECKS}
+QUICK = ("text", "ports", "cadence", "tables", "readme", "twins", "graph-klayout")
+SLOW = {"layout": ("layout-lvs",), "board": ("board-kicad",), "": ("ngspice", "ngspice-tran", "gnucap")}
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 
 
 class Changed(Bundle):
@@ -96,6 +102,56 @@ def reason(folder: Path, contents: dict[str, str], what: str) -> str:
     )
 
 
+def careless(rng: np.random.Generator, path: str, text: str) -> tuple[str, str]:
+    """Return a file with another number in it, and what it is: whole ones one more, others 1 % more."""
+    numbers = list(NUMBER.finditer(text))
+    found = numbers[rng.integers(len(numbers))]
+    other = str(int(found[0]) + 1) if found[0].isdigit() else repr(1.01 * float(found[0]) or 1e-3)
+    before = text[: found.start()]
+    line = before.count("\n")
+    column = before[before.rfind("\n") + 1 :].count(",")
+    head = text.partition("\n")[0].split(",")
+    where = head[column] if path.endswith(".csv") and column < len(head) else text.split("\n")[line][:60]
+    return before + other + text[
+        found.end() :
+    ], f"{path}, line {line + 1}, {where}: {found[0]} became {other}"
+
+
+def anywhere(
+    folder: Path, count: int, rng: np.random.Generator
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Change `count` numbers, each file in turn; return how many were found by which check, and the others by file."""
+    bundle = Bundle(folder)
+    paths = [path for path in bundle.listed if not path.endswith((".gds", ".png"))]
+    by: dict[str, int] = {}
+    missed: dict[str, list[str]] = {}
+    for k in range(count):
+        path = paths[k % len(paths)]
+        text, what = careless(rng, path, bundle.text(path))
+        checks = (*QUICK, *SLOW.get(path.partition("/")[0], SLOW[""]))
+        key = failing(Changed(folder, {path: text}), tuple(KEYS[key] for key in checks))
+        if key:
+            by[key] = by.get(key, 0) + 1
+        else:
+            missed.setdefault(path, []).append(what)
+    return by, missed
+
+
+def explained(path: str, what: str) -> str:
+    """Return why nobody can tell that a number is another one; nothing if somebody could."""
+    if path in ("corners.csv", "mc_results.csv", "scores.csv"):
+        return "scores are of data that a bundle does not have; README.txt has those of scores.csv"
+    if path == "mc_samples.csv":
+        return "a draw a little off is another draw"
+    if "sensitivity" in what:
+        return "slopes of the loss are of data that a bundle does not have"
+    if path == "golden.csv":
+        return "less than the tolerance"
+    if path == "limits.csv":
+        return "what blocks bear follows from their laws, which are not computed anew"
+    return "how to run, not what: tolerances, seeds, times" if ".options" in what or ".tran" in what else ""
+
+
 def main() -> None:
     """Change, check, count."""
     count = int(sys.argv[1]) if sys.argv[1:] else 500
@@ -106,6 +162,8 @@ def main() -> None:
     missed: dict[str, list[str]] = {"in dut.sp alone": [], "in both netlists": []}
     by: dict[str, dict[str, int]] = {name: {} for name in missed}
     at_rest = 0
+    numbers: dict[str, int] = {}
+    unseen: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for name in NAMES:
             folder = export_bundle(ROOT / f"circuits/{name}.toml", Path(scratch) / name)
@@ -126,6 +184,10 @@ def main() -> None:
                         why = reason(folder, both, what)
                         at_rest += how == "in both netlists" and "at rest" in why
                         missed[how].append(f"{name}: {what}: {why}")
+            found_by, others = anywhere(folder, count // len(NAMES), np.random.default_rng(1))
+            numbers = {key: numbers.get(key, 0) + found_by.get(key, 0) for key in {**numbers, **found_by}}
+            for path, some in others.items():
+                unseen.setdefault(path, []).extend(f"{name}: {what}" for what in some)
     total = count // len(NAMES) * len(NAMES)
     report.content |= {"changes": total, "found by": by, "missed": missed}
     for text in (f"{how}: {line}" for how, some in missed.items() for line in some):
@@ -140,6 +202,19 @@ def main() -> None:
         part,
         ">= 0.99",
     )
+    unclear = [what for path, some in unseen.items() for what in some if not explained(path, what)]
+    report.content["numbers anywhere"] = {
+        "changes": total,
+        "found by": numbers,
+        "not found": {
+            path: [f"{x}: {explained(path, x) or '?'}" for x in some] for path, some in unseen.items()
+        },
+    }
+    print(*unclear, sep="\n")
+    report.claim(
+        f"{total} numbers of any file: found (per cent)", 100 * sum(numbers.values()) / total, ">= 85"
+    )
+    report.claim(f"{total} numbers of any file: neither found nor explained", len(unclear), "<= 0")
     report.write()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eqcirc.errors import CheckpointError, ConfigError
-from eqcirc.files import check_writable, open_plain, write_atomically, write_output
+from eqcirc.files import check_folder_writable, check_writable, open_plain, write_atomically, write_output
 
 
 def files(folder: Path) -> list[str]:
@@ -109,3 +109,12 @@ def test_a_link_of_the_users_own_and_a_device_are_written_to(tmp_path: Path) -> 
     assert (tmp_path / "target").read_bytes() == b"new"
     assert (tmp_path / "link").is_symlink()
     write_output(Path("/dev/null"), b"new")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_and_none_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)):
+        with pytest.raises(ConfigError, match="cannot write into"):
+            check_folder_writable(folder)
+    check_folder_writable(tmp_path / "new" / "below")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

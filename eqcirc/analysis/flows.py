@@ -73,23 +73,60 @@ def flows(circuit: Circuit, parameters: Parameters | None, v: Array) -> Flows:
     """
     refuse_phases(circuit.name, circuit.elements, "power")
     values = circuit.values(parameters)
-    leaving, parts = np.zeros_like(v), []
+    left, parts = np.zeros_like(v), []
     for element in circuit.elements:
         if isinstance(element, Amplifier | Capacitor):
             continue
-        p, n, current = _currents(element, values[element.name], v)
-        leaving += current @ _ends(p, n, circuit.n_nodes)
+        p, n, current = through(element, values[element.name], v)
+        if isinstance(element, LinearElement) and not isinstance(element, RLMesh):
+            there = element.branches(values[element.name]).value != 0  # a weight of zero is no device
+            p, n, current = p[there], n[there], current[:, there]
+        left += current @ _ends(p, n, circuit.n_nodes)
         across = v[:, p] - v[:, n]
         parts.append(Flow(element, across, current, across * current))
-    parts += _amplifiers(circuit, v, leaving)
+    parts += _amplifiers(circuit, v, left, np.zeros_like(v))
     held = circuit.fixed_nodes
-    return Flows(parts, v[:, held] * leaving[:, held])
+    return Flows(parts, v[:, held] * left[:, held])
 
 
-def _currents(  # noqa: PLR0911  one for each kind
+def leaving(circuit: Circuit, parameters: Parameters | None, v: Array, fed: Array | None = None) -> Array:
+    """Return the current (batch, node) in amperes that leaves every node into the parts of a circuit.
+
+    At a free node it is what is fed there from outside, 0 at rest; at a held one what its source delivers.
+
+    Args:
+        circuit: the circuit.
+        parameters: values by element name.
+        v: (batch, node) voltages at operating points.
+        fed: (batch, node) current that is fed into nodes from outside; None for none.
+
+    Raises:
+        CircuitError: a coil without resistance.
+    """
+    values = circuit.values(parameters)
+    left = np.zeros_like(v)
+    for element in circuit.elements:
+        if not isinstance(element, Amplifier | Capacitor):
+            p, n, current = through(element, values[element.name], v)
+            left += current @ _ends(p, n, circuit.n_nodes)
+    for part in _amplifiers(circuit, v, left, np.zeros_like(v) if fed is None else fed):
+        assert isinstance(part.element, Amplifier)
+        left[:, part.element.output] -= part.amperes
+    left[:, 0] = -left[:, 1:].sum(axis=1)  # whatever returns through ground, that of amplifiers, too
+    return left
+
+
+def through(  # noqa: PLR0911  one for each kind
     element: Element, value: Array, v: Array
 ) -> tuple[NodeArray, NodeArray, Array]:
-    """Return nodes p and n (m,) of the parts, and the currents (batch, m) that flow through them from p to n."""
+    """Return nodes p and n (m,) of the parts, and the currents (batch, m) that flow through them from p to n.
+
+    The one place that says so: powers, golden vectors and what devices bear follow from it. Amplifiers and capacitors
+    are none of it: what the former deliver follows from all else, and the latter carry nothing at rest.
+
+    Raises:
+        CircuitError: a coil without resistance, whose current no voltage tells.
+    """
     if isinstance(element, RLMesh):
         if element.lossless.any():
             raise CircuitError(
@@ -98,9 +135,7 @@ def _currents(  # noqa: PLR0911  one for each kind
             )
         return element.a, element.b, element.currents(value, v)
     if isinstance(element, LinearElement):
-        branches = element.branches(value)
-        there = branches.value != 0  # a weight of zero is no device, and resistors have no leaks
-        out_p, out_n, cp, cn, siemens = (field[there] for field in branches)
+        out_p, out_n, cp, cn, siemens = element.branches(value)
         return out_p, out_n, siemens * (v[:, cp] - v[:, cn])
     if isinstance(element, TwoTerminal):
         across = v[:, element.anode] - v[:, element.cathode]
@@ -129,19 +164,19 @@ def _ends(p: NodeArray, n: NodeArray, nodes: int) -> csr_array:
     return csr_array(total - coo_array((np.ones(len(n)), (rows, n)), shape=(len(n), nodes)).tocsr())
 
 
-def _amplifiers(circuit: Circuit, v: Array, leaving: Array) -> list[Flow]:
-    """Return the amplifiers; what they draw is added to `leaving` in place, those last in a chain first."""
+def _amplifiers(circuit: Circuit, v: Array, left: Array, fed: Array) -> list[Flow]:
+    """Return the amplifiers; what they draw is added in place to what is left of nodes, those last in a chain first."""
     groups = [e for e in circuit.elements if isinstance(e, Amplifier)]
     if not groups:
         return []
     source, output = (np.concatenate([getattr(e, end) for e in groups]) for end in ("source", "output"))
     kappa = np.concatenate([np.full(len(e.source), e.current_gain) for e in groups])
-    delivered, left = np.zeros((len(v), len(source))), np.ones(len(source), bool)
-    while left.any():  # a valid circuit has no circle of them
-        now = np.flatnonzero(left & ~np.isin(output, source[left]))
-        delivered[:, now] = leaving[:, output[now]]
-        np.add.at(leaving.T, source[now], (kappa[now] * delivered[:, now]).T)
-        left[now] = False
+    delivered, open_ = np.zeros((len(v), len(source))), np.ones(len(source), bool)
+    while open_.any():  # a valid circuit has no circle of them
+        now = np.flatnonzero(open_ & ~np.isin(output, source[open_]))
+        delivered[:, now] = left[:, output[now]] - fed[:, output[now]]
+        np.add.at(left.T, source[now], (kappa[now] * delivered[:, now]).T)
+        open_[now] = False
     watts = delivered * (kappa * v[:, source] - v[:, output])
     cuts = np.cumsum([len(e.source) for e in groups])[:-1]
     columns = (np.split(x, cuts, axis=1) for x in (v[:, output], delivered, watts))

@@ -123,6 +123,8 @@ def _check_options(trials: int, picture: Path | None, written: Path | None) -> N
     check_writable(picture, written if written is not None and written.is_file() else None)
     if not trials and (picture is not None or written is not None):
         raise ConfigError("--picture and --write are of --trials; say how many, for example --trials 50")
+    if written is not None and written.is_dir():
+        raise ConfigError(f"{written} is a run, whose experiment is past; give --write an experiment file")
     if picture is not None:
         picture_format(picture)
 

@@ -44,9 +44,11 @@ def chips(
     from eqcirc.errors import ConfigError
     from eqcirc.experiment.chips import Yield, chips_of, counted, distribution, reality_of, row, score_chips
     from eqcirc.experiment.opened import open_run
-    from eqcirc.files import check_writable
+    from eqcirc.files import check_folder_writable, check_writable
 
     check_writable(out)
+    if save is not None:
+        check_folder_writable(save)
     opened = open_run(folder)
     section, data = reality_of(opened, reality), opened.part(part)
     regression = data.targets is not None

@@ -52,5 +52,5 @@ def export(
     files = write_bundle(design, to, target)
     typer.echo(
         f"wrote {to}: {len(files)} files, {len(design.structure.pins)} pins, {len(design.golden)} golden vectors; "
-        f"check them with: cd {shell(to)} && ngspice -b -r out.raw tb_op.sp"
+        f"check them with: eqcirc verify {shell(to)}"
     )

@@ -175,6 +175,16 @@ class RLMesh(LinearElement):
         j, i = (self.currents(value, x) @ self.incidence.T for x in (lam, v))
         return np.asarray(-(j * i).sum(axis=0))
 
+    def holders(self, k: int, name: str) -> tuple[str, ...]:
+        """Return the SPICE lines that have resistance k in `cards`, if the element is called `name`.
+
+        An own one is in its resistor, with what its branch shares; a shared one in the sources of both branches.
+        """
+        if k < len(self.a):
+            return (f"r_{name}_{k}",)
+        pairs = self.shared[: k - len(self.a) + 1].tolist()
+        return tuple(f"h_{name}_{end}_{sum(end in pair for pair in pairs) - 1}" for end in pairs[-1])
+
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return resistor, inductor, ammeter and controlled sources of every branch."""
         n, name = len(self.a), self.name

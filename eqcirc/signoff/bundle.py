@@ -7,7 +7,7 @@ import re
 import stat
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -39,6 +39,21 @@ class Port(BaseModel):
     direction: Literal["input", "supply", "output", "common"]
 
 
+class Cell(BaseModel):
+    """A block, and its kind of element."""
+
+    cell: str
+    kind: str
+
+
+class Chips(BaseModel):
+    """The chips of a bundle: how many, whether their spread is assumed, and what differs between them."""
+
+    count: int = Field(ge=1)
+    assumed: bool
+    differ: str
+
+
 class Manifest(BaseModel):
     """What checks need of a manifest."""
 
@@ -50,6 +65,11 @@ class Manifest(BaseModel):
     ports: list[Port]
     vectors: int = Field(ge=1)
     held: bool
+    run: dict[str, Any] = {}
+    blocks: list[Cell] = []
+    phases: list[str] = []
+    ratings: dict[str, dict[str, float]] = {}
+    chips: Chips | None = None
     files: list[Listed]
 
 

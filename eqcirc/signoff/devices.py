@@ -24,7 +24,15 @@ class Device(NamedTuple):
     model: str
 
 
-def devices(bundle: Bundle) -> dict[str, Device]:
+Devices = dict[str, Device]
+
+
+def device_at(path: str, there: Devices) -> Device | None:
+    """Return a device, or the block that a path leads into; None if there is none."""
+    return there.get(path) or there.get(path.partition(".")[0])
+
+
+def devices(bundle: Bundle) -> Devices:
     """Return every device of dut.sp by its path; blocks are devices.
 
     Raises:
@@ -36,10 +44,10 @@ def devices(bundle: Bundle) -> dict[str, Device]:
         raise DataError(f"dut.sp: expected devices with nets and a value; {error}") from error
 
 
-def devices_of(text: str, top: str) -> dict[str, Device]:
+def devices_of(text: str, top: str) -> Devices:
     """Return every device of a circuit by its path, from the text of its netlist."""
     inside, ports = subcircuits(text), ports_of(text)
-    found: dict[str, Device] = {}
+    found: Devices = {}
     for statement in inside.get(top, []):
         name, *words = statement.split()
         if name[0] == "x" and words[-1] in inside:

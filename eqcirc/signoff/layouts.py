@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +14,17 @@ from eqcirc.errors import DataError, EngineError
 from eqcirc.signoff import engines
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Outcome
+from eqcirc.signoff.csvs import near, table
 from eqcirc.signoff.gate import statements
 from eqcirc.signoff.golden import at_vectors
 from eqcirc.signoff.netlists import KLAYOUT, klayout_version, ports_of
 from eqcirc.signoff.points import SECONDS, compared
 from eqcirc.text import counted, one_line
+
+if TYPE_CHECKING:
+    from klayout import db
+
+    from eqcirc.layout.process import Process
 
 MOST_ERROR = 5e-3  # of a value, by rounding to the grid; the bundle says its own, which is smaller
 SAME_VOLTS = 1e-9
@@ -57,6 +64,7 @@ def lvs(bundle: Bundle) -> Outcome:
             problems.append(
                 f"{cell}: a step of {process.ohms_a_step:g} ohm is too coarse for {smallest:g} ohm"
             )
+        problems += _row(bundle, cell, process, wanted, layout.cell(cell).dbbox())
         found = extract(layout, cell, process)
         tolerance = process.ohms_a_step / 2 * (1 + 1e-9)
         problems += [f"{cell}: {text}" for text in differences(found, theirs, absolute=tolerance)]
@@ -68,6 +76,26 @@ def lvs(bundle: Bundle) -> Outcome:
     problems += _other_text("layout/extracted.sp", bundle.text("layout/extracted.sp"), extracted)
     what = f"{counted(len(steps), 'crossbar')}, {counted(resistors, 'resistor')} of crossbars.gds against dut.cdl"
     return Outcome(problems, f"{what}, values to half a step of the grid", klayout_version())
+
+
+def _row(bundle: Bundle, cell: str, process: Process, wanted: list[str], box: db.DBox) -> Iterator[str]:
+    """Yield where crossbars.csv says something else of a cell than its netlist, its process and its drawing."""
+    row = next(row for row in table(bundle, "layout/crossbars.csv") if row["cell"] == cell)
+    ohms = np.array([float(line.split()[3]) for line in wanted if line.startswith("r_")])
+    tiles = [line.split()[0] for line in wanted if line.startswith("x_")]
+    ports = {p for line in wanted if line.startswith(".subckt tile_") for p in line.split()[2:]}
+    said = {
+        "rows": sum(port[0] == "r" for port in ports),
+        "columns": sum(port[0] == "c" for port in ports),
+        "tiles": len(tiles),
+        "step_ohm": process.ohms_a_step,
+        "largest_error": float(np.abs(process.drawn(1 / ohms) / ohms - 1).max()) if ohms.size else 0.0,
+        "width_um": box.width(),
+        "height_um": box.height(),
+    }
+    for key, value in said.items():
+        if not near(float(row[key]), value, 1e-6):
+            yield f"layout/crossbars.csv, {one_line(cell, 60)}: {key} is {one_line(row[key], 40)}, expected {value:.9g}"
 
 
 def simulated(bundle: Bundle) -> Outcome:

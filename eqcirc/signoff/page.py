@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eqcirc.errors import CheckpointError, ConfigError, DataError
-from eqcirc.files import write_atomically
+from eqcirc.files import check_folder_writable, write_atomically
 from eqcirc.signoff.bundle import MANIFEST
 from eqcirc.signoff.check import Result, Verdict
 from eqcirc.signoff.verify import CHECKS, Verification
@@ -35,6 +35,8 @@ def check_place(folder: Path) -> None:
     place = folder / OWN
     if place.is_symlink() or (place.exists() and not place.is_dir()):
         raise ConfigError(f"cannot write into {place}: expected a folder, or nothing; remove what is there")
+    if folder.is_dir():  # what is none is no bundle, which is said better there
+        check_folder_writable(place)
 
 
 def write_reports(verification: Verification) -> list[Path]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eqcirc.errors import ConfigError, EqcircError, nearest
-from eqcirc.signoff import boards, layouts, netlists, points, tables, twins, verilog, whole
+from eqcirc.signoff import boards, layouts, netlists, points, readme, tables, twins, verilog, whole
 from eqcirc.signoff.bundle import Bundle
 from eqcirc.signoff.check import Check, Outcome, Result, Skipped, Verdict
 from eqcirc.text import one_line
@@ -25,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     Check("graph-netgen", "dut.sp and dut.cdl are the same circuit, says netgen", netlists.netgen),
     Check("cadence", "the CDL for Cadence says the same as the plain one", netlists.flavours),
     Check("tables", "tables and parts lists are those of the netlist", tables.same),
+    Check("readme", "README.txt says what the manifest and the tables say", readme.same),
     Check("twins", "files that nothing here runs say the same as those that something does", twins.same),
     Check("ngspice", "golden vectors in ngspice", points.ngspice),
     Check("ngspice-tran", "switched on, the circuit comes to the first golden vector", points.settled),

@@ -83,6 +83,19 @@ def test_tables_and_chips_are_written(eqcirc: Command, run: str) -> None:
     assert chip["draws"]["mismatch"].keys() == {"w1", "b1", "w2", "b2"}
 
 
+def test_a_folder_that_cannot_be_written_is_found_out_before_the_work(
+    eqcirc: Command, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worked(*given: object) -> None:
+        raise AssertionError("chips were scored")
+
+    monkeypatch.setattr("eqcirc.experiment.chips.score_chips", worked)
+    Path("file").write_text("x")
+    result = eqcirc("chips", run, "--reality", "real.toml", "--save", "file/made")
+    assert result.code == 2
+    assert "cannot write into file/made" in result.err
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

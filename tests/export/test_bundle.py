@@ -13,12 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 import eqcirc as eq
+from eqcirc.analysis.flows import leaving
 from eqcirc.cli.app import app
 from eqcirc.errors import ConfigError, DataError
 from eqcirc.experiment.handoff import design_of
 from eqcirc.experiment.opened import open_source
 from eqcirc.export.bundle.build import build
-from eqcirc.export.bundle.currents import leaving
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.golden import golden
 from eqcirc.export.bundle.names import word
@@ -310,13 +310,41 @@ def test_large_circuits_stand_flat_in_their_benches(tmp_path: Path) -> None:
 def test_margins_are_ratings_over_loads(tmp_path: Path) -> None:
     case = catalogue.CASES["divider"]()
     folder = tmp_path / "b"
-    eq.export_bundle(case.circuit, folder, inputs=case.inputs[:3], rating=["r:W=1e-6", "r:V=50", "d:A=1"])
+    eq.export_bundle(case.circuit, folder, inputs=case.inputs[:3], rating=["r:W=1e-6", "r:V=50"])
     table = rows(folder / "limits.csv")
     assert {row["device"][:1] for row in table} == {"r"}
     for row in table:
         loads = float(row["v_max_V"]), float(row["p_max_W"])
         assert float(row["margin"]) == pytest.approx(min(50 / loads[0], 1e-6 / loads[1]))
         assert row["rating_A"] == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "lacking"), [("c:V=1", "capacitors"), ("x:A=1", "blocks"), ("l:A=1", "coils")]
+)
+def test_a_rating_that_rates_nothing_is_refused_before_the_work(
+    word: str, lacking: str, tmp_path: Path
+) -> None:
+    circuit = catalogue.CASES["divider"]().circuit
+    with pytest.raises(ConfigError, match=rf"no {lacking} .* it has r \(resistors\)$"):
+        eq.export_bundle(
+            circuit, tmp_path / "b", inputs=np.ones((1, circuit.inputs.n_features)), rating=[word]
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_amplifiers_have_no_rating(iris: Path, tmp_path: Path) -> None:
+    """They are blocks, but what they bear depends on what realises them."""
+    assert "x" not in {row["device"].rpartition(".")[2][0] for row in rows(iris / "limits.csv")}
+    with pytest.raises(ConfigError, match="no blocks"):
+        eq.export_bundle(CIRCUITS / "iris.toml", tmp_path / "b", rating=["x:W=1"])
+
+
+def test_inputs_beyond_all_reason_are_refused(tmp_path: Path) -> None:
+    case = catalogue.CASES["divider"]()
+    inputs = np.full((2, case.circuit.inputs.n_features), 1e300)
+    with pytest.raises(DataError, match=r"1e\+300 V at sample 0; expected at most 1e\+09 V"):
+        eq.export_bundle(case.circuit, tmp_path / "b", inputs=inputs, target="spice")
 
 
 @pytest.mark.parametrize("word", ["r:W=-1", "r:W=nan", "q:W=1", "r:kg=1", "W=1", "r:W=0.1; rm", ""])

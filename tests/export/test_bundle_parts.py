@@ -17,10 +17,12 @@ from eqcirc import reality
 from eqcirc.devices import EsakiDiode
 from eqcirc.experiment.handoff import design_of
 from eqcirc.experiment.opened import open_source
+from eqcirc.export.bundle import bands
 from eqcirc.export.bundle.build import build
 from eqcirc.export.bundle.corners import Corner, at, corners
 from eqcirc.export.bundle.flavours import spectre
 from eqcirc.export.bundle.parts import E24, E96, POTENTIOMETERS, levelled, preferred
+from eqcirc.export.bundle.scoring import Scorer
 from eqcirc.export.bundle.spice import models
 from eqcirc.export.bundle.verilog import module
 from eqcirc.learning.evaluate import evaluate
@@ -292,3 +294,16 @@ def test_poly_is_said_to_hold_only_where_it_does() -> None:
     assert "holds from" in models(structure, [], poly=True)
     assert structure.blocks[0].poly is not None
     assert build(one_device(BUILDER_LAWS["esaki"])).blocks[0].poly is None
+
+
+def test_chips_within_the_bands_keep_to_the_allowance() -> None:
+    """Chips that the bands never met: as many keep to it as is promised, where four draws were not enough."""
+    assert bands.SHARE**bands.TRIALS <= 1 - bands.CONFIDENCE
+    scorer = Scorer.of(design_of(open_source(CIRCUITS / "moons-fhn.toml")))
+    assert scorer is not None
+    found = bands.bands(scorer)
+    rng, beyond = np.random.default_rng(99), 0
+    for _ in range(100):
+        moved = {n: v + found.half[n] * rng.uniform(-1, 1, v.shape) for n, v in scorer.values.items()}
+        beyond += scorer.score(moved).loss > found.allowed
+    assert beyond <= 100 * (1 - bands.SHARE)

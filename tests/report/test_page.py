@@ -333,6 +333,18 @@ def test_a_folder_of_something_else_is_refused_and_an_old_report_replaced(
     assert (folder / "thesis.tex").read_text() == "mine"
 
 
+def test_a_folder_that_cannot_be_made_is_found_out_before_the_work(
+    moons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worked(*given: object) -> None:
+        raise AssertionError("the run was looked at")
+
+    monkeypatch.setattr("eqcirc.report.page.page.gather", worked)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match=r"cannot write into .*: .*file is no folder"):
+        write_report(moons, folder=tmp_path / "file" / "report", pdf=False)
+
+
 @of(training.learning)
 @pytest.mark.usefixtures("sections")
 def test_several_runs_are_compared_on_one_page(moons: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Assessment:
             return None
         found = bands(scorer)
         score = self.scores[0][1]
-        why = f"all of {TRIALS} draws within the bands stayed below a loss of {found.allowed:.6g}"
+        why = f"all of {TRIALS} chips drawn within the bands stayed below a loss of {found.allowed:.6g}"
         limit = Score(found.allowed, float("nan"), 0, score.samples)
         self.scores.append(
             (f"allowed: loss + {ALLOWANCE:.0%}", limit, f"{why}; no band is wider than {WIDEST:.0%}")

@@ -14,7 +14,15 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.devices import Block as Dense
-from eqcirc.devices import Crossbar, CubicDevice, DualRailCrossbar, Element, PolynomialDevice, TwoTerminal
+from eqcirc.devices import (
+    Crossbar,
+    CubicDevice,
+    DualRailCrossbar,
+    Element,
+    PolynomialDevice,
+    RLMesh,
+    TwoTerminal,
+)
 from eqcirc.devices.base import number
 from eqcirc.errors import CircuitError
 from eqcirc.export.bundle.names import Names
@@ -172,7 +180,8 @@ class _Maker:
         piece = replace(element, name=name, share=None, programming=None, **ends)
         self._block(piece, value, name, [f"p{k}" for k in range(len(there))], there, name)
         for index in np.ndindex(value.shape):
-            self.places[element.name, index] = (f"x_{name}",)
+            lines = element.holders(index[0], name) if isinstance(element, RLMesh) else ()
+            self.places[element.name, index] = tuple(f"x_{name}.{line}" for line in lines) or (f"x_{name}",)
 
     def _block(
         self, piece: Element, value: Array, instance: str, ports: list[str], nodes: NodeArray, wanted: str

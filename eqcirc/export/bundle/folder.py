@@ -30,7 +30,7 @@ def manifest(facts: dict[str, Any], files: Sequence[File]) -> File:
             "bytes": len(f.content),
             "sha256": hashlib.sha256(f.content).hexdigest(),
         }
-        for f in sorted(files)
+        for f in files
     ]
     content = {"schema": SCHEMA, "version": VERSION, **facts, "files": listed}
     return File(MANIFEST, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode(), "this list")

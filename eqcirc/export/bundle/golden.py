@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eqcirc.analysis.flows import leaving
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import RLMesh
-from eqcirc.errors import CircuitError
-from eqcirc.export.bundle.currents import leaving
+from eqcirc.errors import CircuitError, DataError
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.free_phase import InitialState, Start
@@ -24,6 +24,7 @@ from eqcirc.typing import Array, Parameters
 
 ABSOLUTE_VOLTS = 1e-6
 RELATIVE = 1e-6
+MOST_VOLTS = 1e9
 LEAST_AMPERES = 1e-9  # counts as the largest current where pins carry none, but for rounding
 MOST_STATES = 500
 SLIGHT = 1e-6  # of the smallest capacitance, at nodes that have none
@@ -74,6 +75,7 @@ def golden(
     Raises:
         CircuitError: a coil has no resistance, so that the current through it is no number.
         SolverError: a sample has no operating point that the circuit stays at.
+        DataError: an input drives the circuit to more volts than anything is made for.
     """
     for element in circuit.elements:
         if isinstance(element, RLMesh) and element.lossless.any():
@@ -82,6 +84,12 @@ def golden(
                 "it likes; give it a resistance to export the circuit"
             )
     points = IdealSolver(circuit, start=start).solve(parameters, inputs, nudge).require()
+    largest = np.unravel_index(np.abs(points.voltages).argmax(), points.voltages.shape)
+    if not abs(points.voltages[largest]) <= MOST_VOLTS:
+        raise DataError(
+            f"golden vectors: {circuit.node_names[largest[2]]} is at {points.voltages[largest]:.3g} V at sample "
+            f"{largest[1]}; expected at most {MOST_VOLTS:g} V, beyond which powers are no numbers: scale the inputs"
+        )
     factors = [0.0, *(nudge.factors if nudge is not None else ())]
     n, phases = len(inputs), len(factors)
     voltages = points.voltages.transpose(1, 0, 2).reshape(n * phases, -1)

@@ -9,9 +9,9 @@ import numpy as np
 
 from eqcirc.devices import Element, RLMesh
 from eqcirc.export.bundle.build import paths
-from eqcirc.export.bundle.currents import borne
 from eqcirc.export.bundle.design import Design
 from eqcirc.export.bundle.files import File
+from eqcirc.export.bundle.stress import LOADED, borne
 from eqcirc.export.bundle.tables import table
 
 COLUMNS = (
@@ -32,6 +32,16 @@ def loads(design: Design) -> dict[str, tuple[float, float, float]]:
     return {row[0]: (row[2], row[3], row[4]) for row in _rows(design)}
 
 
+def rated(design: Design) -> set[str]:
+    """Return the letters of the devices that limits.csv has rows of, before any vector is solved."""
+    found: set[str] = set()
+    for element in design.circuit.elements:
+        if isinstance(element, LOADED):
+            found |= {path.rpartition(".")[2][0] for path in paths(design.structure, element).values()}
+            found |= {"r", "l"} if isinstance(element, RLMesh) else set()
+    return found
+
+
 def _rows(design: Design) -> Iterator[tuple[Any, ...]]:
     golden = design.golden
     for element, stress in borne(design.circuit, design.parameters, golden.voltages):
@@ -43,14 +53,16 @@ def _rows(design: Design) -> Iterator[tuple[Any, ...]]:
             k = int(worst[index])
             loads = [float(x[index]) for x in most]
             yield _row(design, path, element, loads, k)
-            if isinstance(element, RLMesh) and path.startswith("r_"):  # the coil behind it, a wire at rest
+            block, dot, part = path.rpartition(".")
+            if isinstance(element, RLMesh) and part.startswith("r_"):  # the coil behind it, a wire at rest
                 k = int(amperes.argmax(axis=0)[index])
-                yield _row(design, f"l{path[1:]}", element, [0.0, loads[1], 0.0], k)
+                yield _row(design, f"{block}{dot}l{part[1:]}", element, [0.0, loads[1], 0.0], k)
 
 
 def _row(design: Design, path: str, element: Element, loads: list[float], k: int) -> tuple[Any, ...]:
     """Return the row of a device that bears loads in V, A and W, most of them in vector k."""
-    ratings = design.ratings.get(path.rpartition(".")[2][0], (None, None, None))
+    letter = path.rpartition(".")[2][0].replace("h", "r")  # the source that stands for a shared resistance
+    ratings = design.ratings.get(letter, (None, None, None))
     margins = [r / x for r, x in zip(ratings, loads, strict=True) if r is not None and x > 0]
     return path, element.name, *loads, k, design.golden.phase[k], *ratings, min(margins, default=None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from eqcirc.errors import ConfigError
 from eqcirc.text import one_line
@@ -13,6 +13,7 @@ Rating = tuple[float | None, float | None, float | None]
 """Greatest voltage, current and power in V, A and W; None for what is not known."""
 
 UNITS = ("V", "A", "W")
+CLASSES = {"r": "resistors", "c": "capacitors", "l": "coils", "d": "diodes", "x": "blocks"}
 _WORD = re.compile(r"([rcldx]):([VAW])=(\S+)")
 
 
@@ -33,6 +34,25 @@ def ratings(words: Iterable[str]) -> dict[str, Rating]:
             )
         found.setdefault(match[1], [None, None, None])[UNITS.index(match[2])] = value
     return {letter: (v, a, w) for letter, (v, a, w) in found.items()}
+
+
+def check_ratings(borne: Mapping[str, Rating], there: Iterable[str]) -> None:
+    """Refuse a rating of devices that a circuit does not have.
+
+    Args:
+        borne: what `ratings` returns.
+        there: SPICE letters of the devices that the circuit has.
+
+    Raises:
+        ConfigError: a rating rates nothing.
+    """
+    known = [letter for letter in CLASSES if letter in set(there)]
+    for letter in borne:
+        if letter not in known:
+            have = ", ".join(f"{x} ({CLASSES[x]})" for x in known)
+            raise ConfigError(
+                f"rating of {letter}: limits.csv has no {CLASSES[letter]} that it would be of; it has {have or 'none'}"
+            )
 
 
 def _number(text: str) -> float:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from eqcirc.board.parts import MOST_VOLTS, MOST_WATTS
-from eqcirc.export.bundle.assessment import Assessment
-from eqcirc.export.bundle.bands import ALLOWANCE, TRIALS
-from eqcirc.export.bundle.chips import CHIPS, usual
-from eqcirc.export.bundle.design import Design
+from eqcirc.export.bundle.bands import ALLOWANCE, CONFIDENCE, SHARE, TRIALS
 from eqcirc.export.bundle.files import File, text
 from eqcirc.export.bundle.folder import MANIFEST
-from eqcirc.export.bundle.limits import loads
+from eqcirc.export.bundle.ratings import CLASSES
+from eqcirc.export.bundle.tables import unquoted
 from eqcirc.text import ascii_line
 
 MOST_PINS = 40  # lines of the table of pins; pins.csv has all
@@ -53,63 +50,94 @@ _CHECKS = {
 }
 """How to check with what is there, by the file that it needs."""
 
+_TABLES = {
+    "golden.csv": """\
+      golden.csv: a number a line; kind apply: volts to hold the pin at, feed: amperes into an output pin,
+        node: volts that the net must have, branch: amperes that must flow into the pin""",
+    "limits.csv": """\
+      limits.csv: the most that a device bears in any golden vector; margin is rating over load, below 1 is too much""",
+    "weights.csv": """\
+      weights.csv: value is what to build, ohm the same as a resistor; allowed_low to allowed_high is its band;
+        sensitivity, d(loss)/d(value), says which ones need care""",
+    "rounding.csv": """\
+      rounding.csv: the nearest resistors of E24 and E96; errors are parts of target_ohm""",
+    "programming.csv": """\
+      programming.csv: code is what to write into a part, achieved_ohm what it gives; scale multiplies every conductance
+        of the circuit, and with it areas of diodes and currents; inside_band is 1 where the band is kept""",
+    "mc_samples.csv": """\
+      mc_samples.csv: the value of each device on each chip, in the unit beside it""",
+    "corners.csv": """\
+      corners.csv: supply, resistance and diode_current are factors, celsius is a temperature""",
+}
+"""What stands in tables, in short."""
 
-def readme(assessment: Assessment, files: Sequence[File]) -> File:
-    """Return the page about a bundle of those files."""
-    design = assessment.design
+
+class Entry(Protocol):
+    """A file as the list of files shows it."""
+
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def role(self) -> str: ...  # noqa: D102
+    @property
+    def run(self) -> bool: ...  # noqa: D102
+
+
+Rows = list[dict[str, str]]
+Table = Callable[[str], Rows]
+
+
+def readme(facts: Mapping[str, Any], files: Sequence[Entry], table: Table) -> File:
+    """Return the page about a bundle: all that it says is said by the manifest or a table, too.
+
+    Args:
+        facts: of the manifest.
+        files: that there are beside the page and the manifest.
+        table: gives the rows of a CSV file among them.
+    """
+    there = {file.path for file in files}
     lines = [
-        *_what(design),
-        *_pins(design),
-        *_blocks(design),
-        *_board(design, files),
+        *_what(facts),
+        *_pins(facts, table("pins.csv")),
+        *_blocks(facts),
+        *(_board(table("limits.csv")) if "board/board.net" in there else []),
         *_files(files),
-        *_verify(files),
-        *_found(assessment),
+        *_tables(there),
+        *_verify(there),
+        *_found(facts, table("scores.csv") if "scores.csv" in there else []),
+        *_not_verified(facts, files),
     ]
-    lines += _not_verified(design, files)
     return text("README.txt", "\n".join([*lines, ""]), "to be read first")
 
 
-def _what(design: Design) -> list[str]:
-    structure = design.structure
-    count: dict[str, int] = {}
-    for _, device in structure.devices():
-        count[device.letter] = count.get(device.letter, 0) + 1
-    names = {"r": "resistors", "c": "capacitors", "l": "coils", "d": "diodes", "x": "blocks"}
-    parts = ", ".join(f"{count[letter]} {names[letter]}" for letter in names if letter in count)
-    name = ascii_line(design.circuit.name)
+def _what(facts: Mapping[str, Any]) -> list[str]:
+    parts = ", ".join(f"{facts['devices'][x]} {CLASSES[x]}" for x in CLASSES if x in facts["devices"])
+    name = ascii_line(facts["name"])
     lines = [name, "=" * len(name), ""]
     trained = {True: ", whose values were trained", False: " with its initial values: nothing was trained"}
-    how = trained.get(bool(design.facts["trained"]), "") if "trained" in design.facts else ""
-    lines += [f"An analog circuit of {parts}{how}. Top cell: {structure.top.name}."]
+    how = trained[bool(facts["run"]["trained"])] if "trained" in facts["run"] else ""
+    lines += [f"An analog circuit of {parts}{how}. Top cell: {facts['top']}."]
     lines += ["It computes at rest: voltages at the input pins, answer at the output pins.", ""]
-    return lines + [ascii_line(note) for note in design.head] + [""]
+    return [*lines, *facts["notes"], ""]
 
 
-def _pins(design: Design) -> list[str]:
-    structure, golden = design.structure, design.golden
+def _pins(facts: Mapping[str, Any], pins: Rows) -> list[str]:
     lines = ["PINS", "", f"{'pin':>4}  {'name':<16}  {'direction':<9}  {'from V':>10}  {'to V':>10}  meaning"]
-    for k, pin in enumerate(structure.pins[:MOST_PINS], start=1):
-        v = golden.voltages[:, pin.node]
-        row = f"{k:>4}  {pin.name:<16}  {pin.direction:<9}  {v.min():>10.4g}  {v.max():>10.4g}  "
-        lines.append(row + ascii_line(pin.note))
-    if len(structure.pins) > MOST_PINS:
-        lines.append(f"      ... {len(structure.pins) - MOST_PINS} more in pins.csv")
-    held = [pin for pin in structure.pins if pin.direction in ("supply", "common")]
-    total = {pin.name: float(np.abs(golden.currents[:, pin.node]).max()) for pin in held}
+    for pin in pins[:MOST_PINS]:
+        low, high = float(pin["v_min_V"]), float(pin["v_max_V"])
+        row = f"{pin['position']:>4}  {pin['pin']:<16}  {pin['direction']:<9}  {low:>10.4g}  {high:>10.4g}  "
+        lines.append(row + unquoted(pin["meaning"]))
+    if len(pins) > MOST_PINS:
+        lines.append(f"      ... {len(pins) - MOST_PINS} more in pins.csv")
+    held = [pin for pin in pins if pin["direction"] in ("supply", "common")]
     lines += ["", "Supplies, largest current over the golden vectors:"]
-    lines += [f"      {name}: {amperes:.4g} A" for name, amperes in total.items()] or ["      none"]
-    lines += (
-        [f"Outputs: {', '.join(f'{k}: {ascii_line(x)}' for k, x in enumerate(design.outputs))}"]
-        if (design.outputs)
-        else []
-    )
-    return [*lines, ""]
+    lines += [f"      {pin['pin']}: {float(pin['i_max_A']):.4g} A" for pin in held] or ["      none"]
+    outputs = ", ".join(f"{k}: {ascii_line(x)}" for k, x in enumerate(facts["outputs"]))
+    return [*lines, *([f"Outputs: {outputs}"] if outputs else []), ""]
 
 
-def _blocks(design: Design) -> list[str]:
-    blocks = design.structure.blocks
-    coils = any(device.letter == "l" for device in design.structure.top.devices)
+def _blocks(facts: Mapping[str, Any]) -> list[str]:
+    blocks, coils = facts["blocks"], "l" in facts["devices"]
     if not blocks and not coils:
         return []
     lines = ["BLOCKS", "", "Given by what they do (models.sp), to be realised by whoever builds:"]
@@ -117,20 +145,17 @@ def _blocks(design: Design) -> list[str]:
         lines.append(
             "      coils: as they are, or gyrators of transconductance gm with capacitors C = L * gm^2"
         )
-    kinds = dict.fromkeys(block.kind for block in blocks)
-    for kind in kinds:
-        names = [block.name for block in blocks if block.kind == kind]
+    for kind in dict.fromkeys(block["kind"] for block in blocks):
+        names = [block["cell"] for block in blocks if block["kind"] == kind]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         how = REALISATIONS.get(kind, "a circuit that does that")
         lines.append(f"      {', '.join(names[:3])}{more}: {how}")
     return [*lines, ""]
 
 
-def _board(design: Design, files: Sequence[File]) -> list[str]:
-    if all(file.path != "board/board.net" for file in files):
-        return []
-    resistors = [load for path, load in loads(design).items() if path.rpartition(".")[2][0] == "r"]
-    volts, watts = (max((load[k] for load in resistors), default=0.0) for k in (0, 2))
+def _board(limits: Rows) -> list[str]:
+    resistors = [row for row in limits if row["device"].rpartition(".")[2][0] == "r"]
+    volts, watts = (max((float(r[k]) for r in resistors), default=0.0) for k in ("v_max_V", "p_max_W"))
     lines = [
         "BOARD",
         "",
@@ -146,7 +171,7 @@ def _board(design: Design, files: Sequence[File]) -> list[str]:
     return [*lines, ""]
 
 
-def _files(files: Sequence[File]) -> list[str]:
+def _files(files: Sequence[Entry]) -> list[str]:
     width = max(len(file.path) for file in files)
     lines = [
         f"      {file.path:<{width}}  {file.role}{'' if file.run else ' (not run here)'}" for file in files
@@ -160,39 +185,55 @@ def _files(files: Sequence[File]) -> list[str]:
     ]
 
 
-def _verify(files: Sequence[File]) -> list[str]:
-    there = {file.path for file in files}
+def _tables(there: Collection[str]) -> list[str]:
+    lines = [
+        "TABLES",
+        "",
+        "      a comma between cells, decimal points, SI units, in names of columns or beside the number;",
+        "      a spreadsheet that writes decimal commas has to import them as English;",
+        "      an apostrophe before + - = @ is no part of a text, it keeps spreadsheets from computing",
+    ]
+    return [
+        *lines,
+        *(line for path, said in _TABLES.items() if path in there for line in said.splitlines()),
+        "",
+    ]
+
+
+def _verify(there: Collection[str]) -> list[str]:
     lines = ["HOW TO VERIFY", "", "In this folder:"]
     lines += [line for path, said in _CHECKS.items() if path in there for line in said.splitlines()]
     lines += ["      all of it by eqcirc, which is Python and free: eqcirc verify ."]
     return [*lines, "      on the bench: apply and feed what golden.csv says, and read the nodes", ""]
 
 
-def _found(assessment: Assessment) -> list[str]:
-    design = assessment.design
+def _found(facts: Mapping[str, Any], scores: Rows) -> list[str]:
     lines = ["WHAT WAS MEASURED, by eqcirc's solvers", ""]
-    lines.append(f"      operating points: {design.golden.evidence.words}")
-    if assessment.scores:
-        for case, score, why in assessment.scores:
-            accuracy = "" if np.isnan(score.accuracy) else f", accuracy {score.accuracy:.1%}"
-            lines.append(f"      {case}: loss {score.loss:.6g}{accuracy}{f' ({why})' if why else ''}")
+    lines.append(f"      operating points: {facts['operating_points']}")
+    for score in scores:
+        loss = f"{float(score['loss'] or 'nan'):.6g}"
+        accuracy = f", accuracy {float(score['accuracy']):.1%}" if score["accuracy"] else ""
+        failed = (
+            f", {score['failed']} of {score['samples']} without an answer" if score["failed"] != "0" else ""
+        )
+        why = f" ({unquoted(score['note'])})" if score["note"] else ""
+        lines.append(f"      {unquoted(score['case'])}: loss {loss}{accuracy}{failed}{why}")
+    if scores:
         lines += [
-            f"      bands in weights.csv: with errors that do not know of one another, {TRIALS} draws within them"
+            f"      bands in weights.csv: {TRIALS} chips with uniform, independent errors within them were drawn,",
+            f"        and all kept the loss within {ALLOWANCE:.0%} on these samples;",
+            f"        so at least {SHARE:.0%} of such chips do, with a confidence of {CONFIDENCE:.0%}",
         ]
-        lines += [f"        kept the loss within {ALLOWANCE:.0%}"]
     else:
         lines.append("      no loss and no accuracy: the data are not known here")
-    reality = usual(design)
-    if reality is not None:
-        kinds = ascii_line(", ".join(map(repr, reality.kinds)), most=300)
-        whose = (
-            "as the design says" if design.reality is not None else "assumed, since the design says nothing"
-        )
-        lines.append(f"      {CHIPS} chips in mc_samples.csv ({whose}): {kinds}")
+    chips = facts["chips"]
+    if chips is not None:
+        whose = "assumed, since the design says nothing" if chips["assumed"] else "as the design says"
+        lines.append(f"      {chips['count']} chips in mc_samples.csv ({whose}): {chips['differ']}")
     return [*lines, ""]
 
 
-def _not_verified(design: Design, files: Sequence[File]) -> list[str]:
+def _not_verified(facts: Mapping[str, Any], files: Sequence[Entry]) -> list[str]:
     lines = [
         "NOT VERIFIED",
         "",
@@ -201,11 +242,11 @@ def _not_verified(design: Design, files: Sequence[File]) -> list[str]:
     corners = any(file.path == "corners.csv" for file in files)
     lines += [f"      one temperature, 27 degrees Celsius{', but in corners.csv' if corners else ''}"]
     lines += ["      what a current does to a wire: there is no line resistance unless the design has it"]
-    if not design.ratings:
+    if not facts["ratings"]:
         lines += [
             "      ratings: limits.csv says what devices bear, the rating of yours is for you to fill in"
         ]
-    if design.nudge is None:
+    if facts["phases"] == ["free"]:
         lines += ["      learning phases: golden vectors are free ones only"]
     for file in files:
         if not file.run:

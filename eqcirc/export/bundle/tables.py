@@ -25,6 +25,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     return text.getvalue().encode()
 
 
+def rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV file by column."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
 def _cell(value: Any) -> str | int:
     if value is None:
         return ""
@@ -41,3 +46,8 @@ def safe(text: object) -> str:
         return text
     line = ascii_line(text, most=MOST)
     return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line
+
+
+def unquoted(cell: str) -> str:
+    """Return a text cell as it was before `safe`."""
+    return cell[1:] if cell[:2] in ("'=", "'+", "'-", "'@") else cell

@@ -23,7 +23,6 @@ from eqcirc.export.bundle.flavours import flavour_files
 from eqcirc.export.bundle.limits import limits_csv
 from eqcirc.export.bundle.native import native_files
 from eqcirc.export.bundle.programming import programming_files
-from eqcirc.export.bundle.readme import readme
 from eqcirc.export.bundle.spice import dut, models, stubs
 from eqcirc.export.bundle.verilog import verilog_files
 from eqcirc.export.bundle.weights import weights_csv
@@ -120,7 +119,7 @@ def available(target: str) -> bool:
 
 
 def files_of(design: Design, target: str = ALL) -> list[File]:
-    """Return all files of a bundle, without the manifest.
+    """Return all files of a bundle but the manifest and README.txt, which are about them.
 
     Raises:
         ConfigError: there is no such target.
@@ -136,5 +135,4 @@ def files_of(design: Design, target: str = ALL) -> list[File]:
         raise CircuitError(
             f"target {target!r}: circuit {design.circuit.name!r} has {NOTHING[target]}; choose another target"
         )
-    files = [*(file for some in made.values() for file in some), *_common(assessment)]
-    return [readme(assessment, files), *files]
+    return [*(file for some in made.values() for file in some), *_common(assessment)]

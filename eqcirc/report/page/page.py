@@ -13,7 +13,7 @@ from eqcirc.errors import ConfigError
 from eqcirc.experiment.compare import Comparison, compare_runs
 from eqcirc.experiment.load import title, to_toml
 from eqcirc.experiment.provenance import fingerprint
-from eqcirc.files import write_atomically
+from eqcirc.files import check_folder_writable, write_atomically
 from eqcirc.report.comparison import cells, comparison_figure
 from eqcirc.report.page import answers, circuits, imperfect, physical, study, training
 from eqcirc.report.page.evidence import Evidence, file_digest, gather
@@ -136,6 +136,7 @@ def _check(folder: Path) -> None:
             raise ConfigError(f"{folder} is not empty and holds no report; choose another folder with -o")
     except OSError as error:
         raise ConfigError(f"cannot write the report into {folder}: {error.strerror}") from error
+    check_folder_writable(folder / FIGURES)
 
 
 def _prepare(folder: Path) -> None:
