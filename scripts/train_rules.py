@@ -21,6 +21,7 @@ import json
 import math
 import os
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -159,14 +160,20 @@ def rule_of(name: str, circuit: Circuit) -> Rule:
     return phased[name](circuit, cost, BETA)
 
 
+@cache
+def loaded(name: str, path: str | None) -> Splits:
+    """Return the data, scaled; once for each process."""
+    size = SIZES[name]
+    splits = load_splits(
+        name, path=path, validation=size["validation"], test=0.2, seed=0, limit=size["limit"]
+    )
+    return scale(splits, "unit")[0]
+
+
 def trained(job: Job) -> dict[str, Any]:
     """Train one network by one rule; return its curve and scores."""
     name, path, kind, rule, rate, seed, engine = job
-    size = SIZES[name]
-    data, _ = scale(
-        load_splits(name, path=path, validation=size["validation"], test=0.2, seed=0, limit=size["limit"]),
-        "unit",
-    )
+    size, data = SIZES[name], loaded(name, path)
     circuit = network(kind, data, size, seed)
     plan = Plan(
         epochs=size["epochs"] if engine == "ideal" else size["epochs"] // 2,

@@ -32,6 +32,7 @@ Lohmiller & Slotine 1998, Automatica 34 (contraction, of cascades, too).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,9 +107,9 @@ def _contracting(dynamics: Dynamics, k: Array, *, everywhere: bool = False) -> C
     attracting, strong = True, _magnitudes(dynamics)
     for members in _stages((strong != 0) | (k != 0) | (dynamics.storage != 0)):
         inside = np.ix_(members, members)
-        for some in (np.ones(len(members)), _balanced_weights(strong[inside]), _diagonal_weights(k[inside])):
+        for some in _weights(strong[inside], k[inside]):
             weights = np.zeros(dynamics.size)
-            weights[members] = 0.0 if some is None else some
+            weights[members] = some
             weighted = weights[members, None] * k[inside]
             symmetric = (weighted + weighted.T) / 2
             passes = True
@@ -121,6 +122,17 @@ def _contracting(dynamics: Dynamics, k: Array, *, everywhere: bool = False) -> C
         else:
             return Certificate(False, False)
     return Certificate(True, attracting)
+
+
+def _weights(strong: Array, k: Array) -> Iterator[Array]:
+    """Yield weights worth trying for one stage, the cheap ones first."""
+    yield np.ones(len(k))
+    if len(k) == 1:
+        return  # no weight matters
+    yield _balanced_weights(strong)
+    found = _diagonal_weights(k)
+    if found is not None:
+        yield found
 
 
 def _doubt(dynamics: Dynamics, weights: Array) -> Array:
