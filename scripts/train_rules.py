@@ -7,7 +7,7 @@ transconductors with diodes, whose weights forth and back begin alike (asymmetry
 degrees); and a feedforward one with tanh cells. Rules: AsymEP, Dyadic EP, the vector field, and the exact gradient as
 reference; Equilibrium Propagation for the reciprocal network only, since weights forth and back that are trained
 apart do not stay alike. Rates are chosen for each rule and network by the loss of the validation part in the ideal
-solver, on average over three networks that are not trained afterwards: one of them alone may prefer a rate by chance,
+solver, on average over networks, three by default, that are not trained afterwards: one of them alone may prefer a rate by chance,
 and three test samples more or less are half a point. Then all seeds are trained, through ngspice for half as many
 epochs.
 
@@ -216,6 +216,7 @@ def main() -> None:
         "--path", help="folder with the idx files of mnist or fashion-mnist; else they are found or fetched"
     )
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=len(TRIALS), help="networks that rates are chosen by")
     parser.add_argument("--rates", type=Path, help="take the rates tried from this result of an earlier run")
     options = parser.parse_args()
     if options.rates:
@@ -225,7 +226,7 @@ def main() -> None:
             (options.data, options.path, k, r, rate, seed, "ideal")
             for k, r in PAIRS
             for rate in RATES
-            for seed in TRIALS
+            for seed in TRIALS[: options.trials]
         ]
         found = all_trained(tries, "choosing rates")
     best = {pair: best_rate([f for f in found if (f["network"], f["rule"]) == pair]) for pair in PAIRS}
