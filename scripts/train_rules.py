@@ -7,9 +7,9 @@ transconductors with diodes, whose weights forth and back begin alike (asymmetry
 degrees); and a feedforward one with tanh cells. Rules: AsymEP, Dyadic EP, the vector field, and the exact gradient as
 reference; Equilibrium Propagation for the reciprocal network only, since weights forth and back that are trained
 apart do not stay alike. Rates are chosen for each rule and network by the loss of the validation part in the ideal
-solver, on average over networks, three by default, that are not trained afterwards: one of them alone may prefer a rate by chance,
-and three test samples more or less are half a point. Then all seeds are trained, through ngspice for half as many
-epochs.
+solver, on average over networks, three by default, that are not trained afterwards: one of them alone may prefer a
+rate by chance, and three test samples more or less are half a point. Then all seeds are trained, through ngspice for
+half as many epochs.
 
 Writes results/train_rules_<data>_<engine>.json and .png. On two cores half an hour for digits (ideal), else an hour.
 """
