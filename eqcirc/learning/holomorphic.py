@@ -12,6 +12,7 @@ Source: Laborieux & Zenke 2022 (arXiv 2209.00530).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import numpy as np
 
@@ -44,10 +45,12 @@ class Holomorphic(Rule):
 
         Raises:
             SymmetryError: the circuit has no scaling.
-            ConfigError: fewer than two nudges.
+            ConfigError: fewer than two nudges, or no whole number of them.
         """
-        if nudges < 2:
-            raise ConfigError(f"holomorphic EqProp: expected at least 2 nudges on the circle, got {nudges}")
+        if not isinstance(nudges, Integral) or nudges < 2:
+            raise ConfigError(
+                f"holomorphic EqProp: expected a whole number of nudges on the circle, at least 2, got {nudges!r}"
+            )
         check_arguments(circuit, cost, beta)
         self.circuit, self.cost, self.beta, self.nudges = circuit, cost, beta, nudges
         self._scaling = symmetry(circuit)
