@@ -177,8 +177,8 @@ def _phase_deck(opened: Opened, phase: str, samples: int, notes: list[str]) -> s
     learning = opened.experiment.learning
     if learning.rule in ("coupled", "free_energy", "free_energy_path"):
         raise ConfigError(
-            f"--phase {phase} is of rule = {_RULES[phase]!r}, and beta = {learning.beta:g} of rule = {learning.rule!r} is "
-            "no small nudge; take an experiment with another rule and its beta"
+            f"--phase {phase} is of rule = {_RULES[phase]!r}, and beta = {learning.beta:g} of rule = {learning.rule!r} "
+            "is no small nudge; take an experiment with another rule and its beta"
         )
     asked = learning.model_copy(update={"rule": _RULES[phase]})
     experiment = opened.experiment.model_copy(update={"learning": asked})

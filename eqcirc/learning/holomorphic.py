@@ -12,7 +12,6 @@ Source: Laborieux & Zenke 2022 (arXiv 2209.00530).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from numbers import Integral
 
 import numpy as np
 
@@ -47,7 +46,7 @@ class Holomorphic(Rule):
             SymmetryError: the circuit has no scaling.
             ConfigError: fewer than two nudges, or no whole number of them.
         """
-        if not isinstance(nudges, Integral) or nudges < 2:
+        if not isinstance(nudges, int | np.integer) or nudges < 2:
             raise ConfigError(
                 f"holomorphic EqProp: expected a whole number of nudges on the circle, at least 2, got {nudges!r}"
             )
