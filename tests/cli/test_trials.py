@@ -160,11 +160,10 @@ force = true
 def test_no_beta_is_recommended_for_what_is_no_gradient(eqcirc: Command, tmp_path: Path) -> None:
     path = tmp_path / "forward.toml"
     path.write_text(FORWARD)
-    args = ("--trials", 2, "--samples", 2, "--engine", "ideal")
+    args = ("--trials", 1, "--samples", 1, "--engine", "ideal")
     result = eqcirc("check", path, *args)
     assert result.code == 1
     assert "no beta is recommended" in result.out
-    assert eqcirc("check", path, *args, "--json").json["recommended_beta"] is None
     result = eqcirc("check", path, *args, "--write")
     assert result.code == 2
     assert "no beta can be recommended for vector field" in result.err
@@ -175,11 +174,11 @@ def test_draws_that_fail_are_counted(eqcirc: Command, tmp_path: Path) -> None:
     path = tmp_path / "forward.toml"
     path.write_text(FORWARD.replace("vector_field", "auto").replace("force = true", ""))
     result = eqcirc(
-        "check", path, "--trials", 2, "--samples", 2, "--engine", "ideal", "--beta", 1e-2, "--json"
+        "check", path, "--trials", 1, "--samples", 1, "--engine", "ideal", "--beta", 1e-2, "--json"
     )
     assert result.code == 1
-    assert result.json["failed"] == {"ideal": 2}
-    assert "2 of 2 draws failed" in result.err
+    assert result.json["failed"] == {"ideal": 1}
+    assert "1 of 1 draws failed" in result.err
 
 
 def test_draws_without_a_gradient_advise_nothing(caplog: pytest.LogCaptureFixture) -> None:
