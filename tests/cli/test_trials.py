@@ -160,7 +160,7 @@ force = true
 def test_no_beta_is_recommended_for_what_is_no_gradient(eqcirc: Command, tmp_path: Path) -> None:
     path = tmp_path / "forward.toml"
     path.write_text(FORWARD)
-    args = ("--trials", 1, "--samples", 1, "--engine", "ideal")
+    args = ("--trials", 2, "--samples", 2, "--engine", "ideal")
     result = eqcirc("check", path, *args)
     assert result.code == 1
     assert "no beta is recommended" in result.out
@@ -174,7 +174,7 @@ def test_draws_that_fail_are_counted(eqcirc: Command, tmp_path: Path) -> None:
     path = tmp_path / "forward.toml"
     path.write_text(FORWARD.replace("vector_field", "auto").replace("force = true", ""))
     result = eqcirc(
-        "check", path, "--trials", 1, "--samples", 1, "--engine", "ideal", "--beta", 1e-2, "--json"
+        "check", path, "--trials", 1, "--samples", 2, "--engine", "ideal", "--beta", 1e-2, "--json"
     )
     assert result.code == 1
     assert result.json["failed"] == {"ideal": 1}

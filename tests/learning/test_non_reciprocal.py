@@ -245,7 +245,7 @@ def test_a_trained_transconductance_may_be_zero(make: Callable[..., Rule]) -> No
     assert exact[0] != 0
 
 
-@pytest.mark.parametrize("form", ["ideal", "reduced", "full"])
+@pytest.mark.parametrize("form", ["ideal", "full"])
 def test_gyrators_across_an_amplifier_have_an_image(form: str) -> None:
     """What they carry forth and back is scaled apart in the image, for s is another one at either end."""
     b = CircuitBuilder("gyrators across an amplifier")
@@ -260,7 +260,7 @@ def test_gyrators_across_an_amplifier_have_an_image(form: str) -> None:
     index = [("g", k) for k in np.ndindex(2, 2)]
     exact = finite_differences(ideal, circuit.parameters, inputs, wanted, SquaredError(), index)
     with (
-        ideal if form == "ideal" else NgspiceSolver(circuit, netlist=form) as solver  # type: ignore[arg-type]
+        ideal if form == "ideal" else NgspiceSolver(circuit, workers=1, netlist=form) as solver  # type: ignore[arg-type]
     ):
         found = Dyadic(circuit, SquaredError(), 1e-7).measure(solver, None, inputs, wanted).gradient()
     assert relative_error(found["g"].ravel(), exact) < 1e-7
