@@ -23,7 +23,7 @@ from scipy.sparse import csr_array, hstack
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.readout import Readout
 from eqcirc.circuit.scaling import reciprocal_symmetry
-from eqcirc.circuit.sides import Ends, ratios, sides
+from eqcirc.circuit.sides import Ends, halves, ratios, sides
 from eqcirc.devices import (
     Amplifier,
     Block,
@@ -118,7 +118,10 @@ class _Imaging:
             yield from self._returned(element, (a, ground), (b, ground))
             yield from self._returned(element, (ground, b), (a, element.reference), "_b")
         elif isinstance(element, OneWayCrossbar):
-            yield from self._crossbar(element)
+            yield from self._crossbar(element, element.name)
+        elif isinstance(element, GyratorCrossbar) and not self._in_one_region(element):
+            for half, sign in zip(halves(element), (1.0, -1.0), strict=True):
+                yield from self._crossbar(half, element.name, sign)
         elif isinstance(element, Block):
             yield from self._block(element)
         elif isinstance(element, SignedDevice):
@@ -211,7 +214,13 @@ class _Imaging:
                     leak=leak,
                 )
 
-    def _crossbar(self, element: OneWayCrossbar) -> Iterator[OneWayCrossbar]:
+    def _in_one_region(self, element: Block) -> bool:
+        """Whether all free nodes of a block have one scaling; gyrators may lead from one to another."""
+        s = self.scaling[element.terminals()]
+        return np.unique(s[s != 0]).size < 2
+
+    def _crossbar(self, element: OneWayCrossbar, of: str, sign: float = 1.0) -> Iterator[OneWayCrossbar]:
+        """Let a one-way crossbar carry back; its values are those of the element `of`, times a sign."""
         rows, columns = element.rows, element.columns
         control, out = (columns, rows) if element.backward else (rows, columns)
         if not self._circuit.is_free[control].any():
@@ -222,7 +231,7 @@ class _Imaging:
             element,
             name=f"eq_d_{element.name}",
             value=factor * element.value,
-            share=Share(element.name, factor),
+            share=Share(of, sign * factor),
             rows=self.node[rows],
             columns=self.node[columns],
             backward=not element.backward,

@@ -28,6 +28,7 @@ from eqcirc.errors import SymmetryError
 from eqcirc.typing import Array, NodeArray, Parameters
 
 NEXT_TO_NOTHING = 1e-30  # S
+ONE_WAY = 1e-15  # of what goes forth: what comes back of it is rounding, or a trained value that is 0
 TOLERANCE = 1e-9  # relative; two walks to one node round differently
 OTHER_RULES = (
     "so Equilibrium Propagation does not apply; train with a rule for circuits that are not reciprocal (AsymEP, "
@@ -173,7 +174,7 @@ def _transconductor_steps(
     for element, (a, b, _) in zip(elements, entries, strict=True):
         name = f"{type(element).__name__.lower()} {element.name!r}"
         forward, back = total.at(a, b), total.at(b, a)
-        lone = np.flatnonzero((back == 0) & (forward != 0))
+        lone = np.flatnonzero((np.abs(back) <= ONE_WAY * np.abs(forward)) & (forward != 0))
         if lone.size:
             start, end = (circuit.node_names[nodes[lone[0]]] for nodes in (b, a))
             raise SymmetryError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from eqcirc.devices import GyratorCrossbar, OneWayCrossbar, Share
 from eqcirc.typing import Array, NodeArray
 
 Ends = tuple[NodeArray, NodeArray]
@@ -31,3 +33,27 @@ def ratios(control: Array, out: Array) -> Array:
     """Return s_out/s_control (control, out); 0 where the control is held."""
     inverse = np.divide(1, control, out=np.zeros_like(control), where=control != 0)
     return np.asarray(inverse[:, None] * out)
+
+
+def halves(element: GyratorCrossbar) -> tuple[OneWayCrossbar, OneWayCrossbar]:
+    """Return what a gyrator crossbar carries forth, and what it carries back."""
+    forth = OneWayCrossbar(
+        name=element.name,
+        value=element.value,
+        trainable=element.trainable,
+        bounds=element.bounds,
+        share=element.share,
+        programming=element.programming,
+        rows=element.rows,
+        columns=element.columns,
+    )
+    back = replace(
+        forth,
+        name=f"eq_held_{element.name}",
+        value=-element.value,
+        trainable=False,
+        share=Share(element.name, -1.0),
+        programming=None,
+        backward=True,
+    )
+    return forth, back

@@ -27,7 +27,7 @@ from scipy.sparse import csr_array, vstack
 
 from eqcirc.circuit.circuit import Circuit, Inputs
 from eqcirc.circuit.scaling import reciprocal_symmetry
-from eqcirc.circuit.sides import Ends, ratios, sides
+from eqcirc.circuit.sides import Ends, halves, ratios, sides
 from eqcirc.devices import Cell, Element, Gyrator, GyratorCrossbar, OneWayCrossbar, Share, Transconductor
 from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
@@ -132,7 +132,7 @@ class _Turning:
         elif isinstance(element, OneWayCrossbar):
             yield from self._crossbar(element)
         elif isinstance(element, GyratorCrossbar):
-            for half in _halves(element):
+            for half in halves(element):
                 if self._hears(half):
                     yield from self._crossbar(half)
                 else:
@@ -224,30 +224,6 @@ class _Turning:
         yield replace(copied, name=f"eq_back_{element.name}")
         less = replace(copied, name=f"eq_less_{element.name}")
         yield replace(less, rows=reference) if back else replace(less, columns=reference)
-
-
-def _halves(element: GyratorCrossbar) -> tuple[OneWayCrossbar, OneWayCrossbar]:
-    """Return what a gyrator crossbar carries forth, and what it carries back."""
-    forth = OneWayCrossbar(
-        name=element.name,
-        value=element.value,
-        trainable=element.trainable,
-        bounds=element.bounds,
-        share=element.share,
-        programming=element.programming,
-        rows=element.rows,
-        columns=element.columns,
-    )
-    back = replace(
-        forth,
-        name=f"eq_held_{element.name}",
-        value=-element.value,
-        trainable=False,
-        share=Share(element.name, -1.0),
-        programming=None,
-        backward=True,
-    )
-    return forth, back
 
 
 def _gm(

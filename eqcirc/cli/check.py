@@ -96,7 +96,7 @@ def check(
         except SolverError as error:
             failure = error
         measured = _reciprocity(opened, part.inputs[:1], solvers)
-        if choice.exact:
+        if choice.exact or rule.objective:
             advice = advise(
                 rule, *some, *solvers, IdealSolver(opened.circuit, start=experiment.solver.begins)
             )

@@ -167,6 +167,7 @@ def netlist(
 
 def _phase_deck(opened: Opened, phase: str, samples: int, notes: list[str]) -> str:
     """Return the deck of a learning phase, by the rule that has it."""
+    from eqcirc.errors import ConfigError
     from eqcirc.experiment.build import build_rule
     from eqcirc.experiment.opened import first
     from eqcirc.learning.evaluate import targets_of
@@ -174,6 +175,11 @@ def _phase_deck(opened: Opened, phase: str, samples: int, notes: list[str]) -> s
     from eqcirc.solvers.ngspice.decks import phase_deck
 
     learning = opened.experiment.learning
+    if learning.rule in ("coupled", "free_energy", "free_energy_path"):
+        raise ConfigError(
+            f"--phase {phase} is of rule = {_RULES[phase]!r}, and beta = {learning.beta:g} of rule = {learning.rule!r} "
+            "is no small nudge; take an experiment with another rule and its beta"
+        )
     asked = learning.model_copy(update={"rule": _RULES[phase]})
     experiment = opened.experiment.model_copy(update={"learning": asked})
     rule = build_rule(experiment, opened.circuit).rule
@@ -182,6 +188,7 @@ def _phase_deck(opened: Opened, phase: str, samples: int, notes: list[str]) -> s
     targets = targets_of(part, rule.cost)
     there = rule.phase(solver, opened.parameters, part.inputs, targets)
     note = f"{rule.name}: phase 0 is free, the others are nudged by {list(there.nudge.factors)} times {rule.beta:g}"
+    holds = "sources B_eq_hold keep phase 0 where the circuit rests at these values; with others, only later ones move"
     return phase_deck(
         solver.on(there.circuit),
         there.circuit,
@@ -190,5 +197,5 @@ def _phase_deck(opened: Opened, phase: str, samples: int, notes: list[str]) -> s
         there.nudge,
         there.begin,
         note,
-        notes,
+        [holds, *notes],
     )

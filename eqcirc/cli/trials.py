@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -16,15 +18,30 @@ if TYPE_CHECKING:
     from eqcirc.circuit.circuit import Circuit
     from eqcirc.experiment.opened import Opened
     from eqcirc.experiment.schema import Experiment
+    from eqcirc.learning.choice import Choice
     from eqcirc.learning.rule import Rule
     from eqcirc.typing import Array
-    from eqcirc.verify.trials import Curve, Statistic
+    from eqcirc.verify.trials import Curve, Draw, Statistic
 
 log = logging.getLogger("eqcirc")
 
 Engine = Literal["both", "ngspice", "ideal"]
 DECADES, POINTS = (-4.5, 1.5), 13  # of the experiment's beta
 CURVE_DRAWS = 8
+
+
+@dataclass
+class _Measured:
+    """What was measured, by engine."""
+
+    statistics: dict[str, list[Statistic]] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    pairs: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+
+    def best(self, name: str) -> tuple[float, float]:
+        """Return beta of the least error, as measured and as predicted."""
+        return self.curves[name].measured_best, self.curves[name].predicted_best
 
 
 def trials(
@@ -39,101 +56,160 @@ def trials(
     as_json: bool,
 ) -> bool:
     """Measure, print, draw; return whether the gradients are gradients, by the bounds of `check`."""
-    from dataclasses import asdict
-
-    import numpy as np
-
-    from eqcirc.cli.output import print_json
-    from eqcirc.experiment.build import build_rule, build_solver
+    from eqcirc.errors import ConfigError
+    from eqcirc.experiment.build import build_rule
     from eqcirc.report.gradients import gradient_figure
     from eqcirc.verify.check import BIAS
-    from eqcirc.verify.trials import FAINT, Trial, curve, faint_draws, measure, statistics
 
     choice = build_rule(experiment, opened.circuit)
-    rule, draws = choice.rule, _draws(opened, experiment, count, samples)
+    rule, draws = choice.rule, _weighty(_draws(opened, experiment, count, samples))
+    known = all(d.descended for d in draws)
+    sought = choice.exact or (rule.objective is not None and known)  # else no beta is right
+    if write and not sought:
+        raise ConfigError(f"--write: no beta can be recommended for {rule.name}; {choice.why}")
+    engines = ("ngspice", "ideal") if engine == "both" else (engine,)
+    measured = _measured(opened.circuit, experiment, rule, draws, engines)
+    if picture is not None:
+        title = f"{opened.circuit.name}: {rule.name}, {len(draws)} random draws of all values"
+        if rule.objective:
+            title += (
+                f"\n{rule.name} has an objective of its own; exact is the gradient of {_exact(rule, known)}"
+            )
+        elif not choice.exact:
+            title += f"\n{rule.name}: its updates are no gradients"
+        gradient_figure(picture, measured.pairs, measured.curves, title=title, unit=rule.unit)
+    best = measured.curves[engines[0]].recommended if rule.order else rule.beta
+    recommended = best if sought else None
+    if as_json:
+        _print_json(choice, draws, measured, recommended)
+    else:
+        typer.echo(f"rule: {choice.why}")
+        _print(rule, draws, measured, _exact(rule, known), recommended)
+        if picture is not None:
+            typer.echo(f"wrote {picture}")
+    if write and recommended is not None:
+        _write(opened.path, recommended)
+    errors = [next(s.mean for s in rows if s.name == "error") for rows in measured.statistics.values()]
+    right = not known or all(error <= BIAS[rule.order] for error in errors)
+    return right and not any(measured.failed.values())
+
+
+def _measured(
+    circuit: Circuit, experiment: Experiment, rule: Rule, draws: list[Draw], engines: Sequence[str]
+) -> _Measured:
+    """Measure gradients of draws by some engines, at the rule's beta and at others."""
+    import numpy as np
+
+    from eqcirc.experiment.build import build_solver
+    from eqcirc.verify.trials import Trial, curve, measure, statistics
+
     betas = rule.beta * np.logspace(*DECADES, POINTS)
-    found: dict[str, list[Statistic]] = {}
-    curves: dict[str, Curve] = {}
-    pairs: dict[str, Any] = {}
-    for name in ("ngspice", "ideal") if engine == "both" else (engine,):
-        with build_solver(experiment, opened.circuit, name) as solver:
+    scale = [max(float(np.abs(d.exact).max()), 1e-300) for d in draws]
+    exact = np.concatenate([d.exact / size for d, size in zip(draws, scale, strict=True)])
+    found = _Measured()
+    for name in engines:
+        with build_solver(experiment, circuit, name) as solver:
             gradients = [measure(rule, solver, some) for some in draws]
-            found[name] = statistics([Trial.of(g, d.exact) for g, d in zip(gradients, draws, strict=True)])
-            curves[name] = curve(rule, solver, draws[:CURVE_DRAWS], betas)
-        scale = [max(float(np.abs(d.exact).max()), 1e-300) for d in draws]
-        exact = np.concatenate([d.exact / size for d, size in zip(draws, scale, strict=True)])
-        pairs[name] = exact, np.concatenate([g / size for g, size in zip(gradients, scale, strict=True)])
-    unit = "S" if experiment.learning.cost == "squared_error" else "A"
-    apart = max(d.differences for d in draws)
+            compared = [Trial.of(g, d.exact) for g, d in zip(gradients, draws, strict=True)]
+            found.statistics[name] = statistics(compared)
+            found.curves[name] = curve(rule, solver, draws[:CURVE_DRAWS], betas[betas <= rule.most])
+        found.pairs[name] = (
+            exact,
+            np.concatenate([g / size for g, size in zip(gradients, scale, strict=True)]),
+        )
+        found.failed[name] = sum(not np.isfinite(g).all() for g in gradients)
+        if found.failed[name]:
+            log.warning(
+                "%d of %d draws failed by %s, and count in no mean: a sample of theirs has no operating point, or none "
+                "on the branch of the free one when it is nudged by %g %s",
+                *(found.failed[name], len(draws), name, rule.beta, rule.unit),
+            )
+    return found
+
+
+def _print_json(choice: Choice, draws: list[Draw], measured: _Measured, recommended: float | None) -> None:
+    """Print all figures as one object."""
+    from dataclasses import asdict
+
+    from eqcirc.cli.output import print_json
+
+    print_json(
+        {
+            "rule": choice.rule.name,
+            "exact": choice.exact,
+            "why": choice.why,
+            "trials": len(draws),
+            "failed": measured.failed,
+            "adjoint_against_differences": max(d.differences for d in draws),
+            "recommended_beta": recommended,
+            "statistics": {name: [asdict(s) for s in rows] for name, rows in measured.statistics.items()},
+            "curves": {
+                name: {
+                    "beta": c.betas.tolist(),
+                    "median_error": c.median.tolist(),
+                    "best": measured.best(name),
+                }
+                for name, c in measured.curves.items()
+            },
+        }
+    )
+
+
+def _exact(rule: Rule, known: bool) -> str:
+    """Say what the gradient is of that measured ones are held against."""
+    if rule.objective is None:
+        return "the cost"
+    return "its own objective" if known else "the cost, which it does not descend"
+
+
+def _weighty(draws: list[Draw]) -> list[Draw]:
+    """Leave out draws in which next to nothing is learnt: rounding would be measured, and a beta advised for it."""
+    from eqcirc.verify.trials import FAINT, faint_draws
+
     faint = faint_draws(draws)
     if faint:
         log.warning(
-            "%d of %d draws have next to no gradient (below %g of the median), so that their relative errors say "
-            "little: %s",
-            *(len(faint), count, FAINT, ", ".join(map(str, faint))),
+            "%d of %d draws have next to no gradient (below %g of the median), and are left out: %s",
+            *(len(faint), len(draws), FAINT, ", ".join(map(str, faint))),
         )
-    best = {name: (c.measured_best, c.predicted_best) for name, c in curves.items()}
-    if picture is not None:
-        title = f"{opened.circuit.name}: {rule.name}, {count} random draws of all values"
-        gradient_figure(picture, pairs, curves, title=title, unit=unit)
-    recommended = next(iter(curves.values())).recommended if rule.order else rule.beta
-    if as_json:
-        content: dict[str, Any] = {
-            "rule": rule.name,
-            "exact": choice.exact,
-            "why": choice.why,
-            "trials": count,
-        }
-        content |= {"adjoint_against_differences": apart, "recommended_beta": recommended}
-        content |= {"statistics": {name: [asdict(s) for s in rows] for name, rows in found.items()}}
-        content |= {
-            "curves": {
-                name: {"beta": c.betas.tolist(), "median_error": c.median.tolist(), "best": best[name]}
-                for name, c in curves.items()
-            }
-        }
-        print_json(content)
-    else:
-        typer.echo(f"rule: {choice.why}")
-        typer.echo(
-            f"{count} random draws of all values; adjoint against finite differences: {apart:.1e} at most"
-        )
-        _print(rule, found, best, unit, recommended)
-        if picture is not None:
-            typer.echo(f"wrote {picture}")
-    if write:
-        _write(opened.path, recommended)
-    return all(next(s.mean for s in rows if s.name == "error") <= BIAS[rule.order] for rows in found.values())
+    return [d for k, d in enumerate(draws) if k not in faint]
 
 
-def _print(
-    rule: Rule,
-    found: dict[str, list[Statistic]],
-    best: dict[str, tuple[float, float]],
-    unit: str,
-    recommended: float,
-) -> None:
+def _print(rule: Rule, draws: list[Draw], measured: _Measured, exact: str, recommended: float | None) -> None:
     """Print statistics by engine, and where the error is least over beta: as measured, and as predicted."""
     import math
 
     from eqcirc.cli.output import print_table
     from eqcirc.verify.trials import GOOD
 
-    for name, rows in found.items():
+    apart = max(d.differences for d in draws)
+    typer.echo(
+        f"{len(draws)} random draws of all values; adjoint against finite differences: {apart:.1e} at most"
+    )
+    against = "adjoint" if rule.objective is None else f"the adjoint of {exact}"
+    for name, rows in measured.statistics.items():
         table = [(s.name, f"{s.mean:.6g}", f"{s.low:.6g} to {s.high:.6g}", f"{s.worst:.6g}") for s in rows]
-        print_table([f"{rule.name} ({name}) against adjoint", "mean", "95 % interval", "worst"], table)
-        measured, predicted = best[name]
+        print_table([f"{rule.name} ({name}) against {against}", "mean", "95 % interval", "worst"], table)
+        least, predicted = measured.best(name)
         words = "" if math.isnan(predicted) else f", predicted {predicted:.1e}"
-        if rule.order:
-            typer.echo(f"least error at beta = {measured:.1e} {unit}{words}; now {rule.beta:.1e}")
-    if rule.order:
+        if rule.order and recommended is not None:
+            typer.echo(
+                f"least error at beta = {_with_unit(f'{least:.1e}', rule)}{words}; now {rule.beta:.1e}"
+            )
+    if recommended is None:
+        typer.echo("no beta is recommended: none makes this the gradient of the cost")
+    elif rule.order:
         typer.echo(
-            f"recommended: beta = {recommended:.2g} {unit}, the largest with errors below {GOOD:g} in all draws, "
-            "or the best one"
+            f"recommended: beta = {_with_unit(f'{recommended:.2g}', rule)}, the largest with errors below {GOOD:g} in "
+            "all draws, or the best one"
         )
 
 
-def _draws(opened: Opened, experiment: Experiment, count: int, samples: int) -> list[Any]:
+def _with_unit(beta: str, rule: Rule) -> str:
+    return f"{beta} {rule.unit}".strip()
+
+
+def _draws(opened: Opened, experiment: Experiment, count: int, samples: int) -> list[Draw]:
     """Return draws of all values as the experiment would begin with them, and of samples of the training part."""
     import numpy as np
 

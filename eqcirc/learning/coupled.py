@@ -35,6 +35,8 @@ class Coupled(PhasedRule):
 
     name = "coupled learning"
     objective = "½·eᵀ·Z⁻¹·e, the power that clamps put in"
+    most = 1.0
+    unit = ""
 
     def __init__(self, circuit: Circuit, cost: Cost, eta: float, variant: Variant = "centred") -> None:
         """Clamp the circuit.
@@ -51,7 +53,7 @@ class Coupled(PhasedRule):
             ConfigError: eta above 1, or a variant or cost that coupled learning does not know.
         """
         super().__init__(circuit, cost, eta, variant)
-        if not 0 < eta <= 1 or variant not in ("positive", "negative", "centred"):
+        if not 0 < eta <= self.most or variant not in ("positive", "negative", "centred"):
             raise ConfigError(
                 "coupled learning: expected beta, the part of the way to the target, above 0 and up to 1, and a "
                 f"variant positive, negative or centred; got {eta:g} and {variant!r}"

@@ -44,10 +44,12 @@ class Holomorphic(Rule):
 
         Raises:
             SymmetryError: the circuit has no scaling.
-            ConfigError: fewer than two nudges.
+            ConfigError: fewer than two nudges, or no whole number of them.
         """
-        if nudges < 2:
-            raise ConfigError(f"holomorphic EqProp: expected at least 2 nudges on the circle, got {nudges}")
+        if not isinstance(nudges, int | np.integer) or nudges < 2:
+            raise ConfigError(
+                f"holomorphic EqProp: expected a whole number of nudges on the circle, at least 2, got {nudges!r}"
+            )
         check_arguments(circuit, cost, beta)
         self.circuit, self.cost, self.beta, self.nudges = circuit, cost, beta, nudges
         self._scaling = symmetry(circuit)

@@ -7,6 +7,7 @@ circuits were solved for it, and how often, they never learn.
 from __future__ import annotations
 
 import copy
+import math
 import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.costs import Cost
+from eqcirc.costs import Cost, SquaredError
 from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, expect, nearest
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.reading import Reading
@@ -90,9 +91,11 @@ class Rule(ABC):
         reading: how it reads voltages; None for perfectly.
         seed: of what it draws.
         objective: what it descends, if that is not the cost.
+        most: largest beta that it takes.
     """
 
     objective: str | None = None
+    most: float = math.inf
     name: str
     circuit: Circuit
     cost: Cost
@@ -104,6 +107,11 @@ class Rule(ABC):
     @abstractmethod
     def order(self) -> int:
         """Power of beta that the error of the gradient grows with; 0 if it does not."""
+
+    @property
+    def unit(self) -> str:
+        """Of beta."""
+        return "S" if isinstance(self.cost, SquaredError) else "A"
 
     def phase(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Phase:
         """Return what is solved after the free phase, for netlists; arguments as those of `measure`.

@@ -78,6 +78,7 @@ def _errors(axes: Axes, name: str, curve: Curve, colour: str) -> None:
     lines += [(curve.noise / curve.betas, "noise, 1/beta", ":")] if curve.noise else []
     for values, label, style in lines:
         inside = (values > low / 3) & (values < high * 3)
-        axes.plot(curve.betas[inside], values[inside], style, color=colour, lw=1, label=label)
+        if inside.sum() > 1:
+            axes.plot(curve.betas[inside], values[inside], style, color=colour, lw=1, label=label)
     if np.isfinite(curve.predicted_best):
         axes.axvline(curve.predicted_best, color=colour, lw=0.8, alpha=0.6)

@@ -97,10 +97,12 @@ def _advise(
         return rule.with_beta(beta).measure(solver, parameters, inputs, targets)
 
     def tried(beta: float) -> Tried:
+        if beta > rule.most:
+            return Tried(beta, math.inf, math.inf)
         found = measured(beta)
         if not found.points.converged.all():
             return Tried(beta, math.inf, math.inf)
-        findings = gradient_findings(solver.name, rule, found, exact)
+        findings = gradient_findings(solver.name, rule, found, exact, targets)
         return Tried(beta, findings[0].measured, max(f.measured / f.bound for f in findings if f.bound))
 
     here = tried(rule.beta)

@@ -87,7 +87,7 @@ def check(
     chosen = random_entries(parameters, entries, np.random.default_rng(seed))
     differences = finite_differences(ideal, parameters, inputs, targets, cost, chosen)
     entry = np.array([adjoint[name][index] for name, index in chosen])
-    apart = relative_error(differences, entry) / _excused(measured)
+    apart = relative_error(differences, entry) / _excused(rule, measured, targets)
     findings = [
         Finding("adjoint against finite differences", apart, 1e-6),
     ]
@@ -95,7 +95,7 @@ def check(
 
     def judge(name: str, measured: Measurement) -> None:
         if exact is not None:
-            findings.extend(gradient_findings(name, rule, measured, exact))
+            findings.extend(gradient_findings(name, rule, measured, exact, targets))
         if rule.objective:
             findings.append(_angle(name, rule, measured, adjoint))
 
@@ -148,14 +148,23 @@ def some_nodes(circuit: Circuit, most: int, rng: np.random.Generator) -> NodeArr
     return np.concatenate([few, others[: most - len(few)]])
 
 
-def _excused(measured: Measurement) -> float:
-    """Return how much of an error is rounding: 1, or more where so little is left to learn that contrasts are noise."""
-    return max(1.0, MEASURABLE / max(measured.strength, 1e-300))
+def _excused(rule: Rule, measured: Measurement, targets: Array) -> float:
+    """Return how much of an error is rounding: 1, or more where so little is left to learn that contrasts are noise.
+
+    Never more than the costs' errors are small: a beta that is too small makes little contrasts, too, and is no excuse.
+    """
+    good = measured.points.converged
+    outputs, wanted = rule.circuit.readout.read(measured.points.free[good]), targets[good]
+    pull = np.abs(rule.cost.gradient(outputs, wanted)).max(axis=1, initial=0.0)
+    left = float((pull / np.maximum(rule.cost.typical(outputs, wanted), 1e-300)).max(initial=0.0))
+    return max(1.0, min(MEASURABLE / max(measured.strength, 1e-300), 1 / max(left, 1e-300)))
 
 
-def gradient_findings(name: str, rule: Rule, measured: Measurement, exact: Parameters) -> list[Finding]:
+def gradient_findings(
+    name: str, rule: Rule, measured: Measurement, exact: Parameters, targets: Array
+) -> list[Finding]:
     """Compare a measured gradient with that of what the rule descends, as a whole and element by element."""
-    found, excused = measured.gradient(), _excused(measured)
+    found, excused = measured.gradient(), _excused(rule, measured, targets)
     error = relative_error(flat(found), flat(exact)) / excused
     against = "the adjoint of its objective" if rule.objective else "adjoint"
     whole = Finding(f"{rule.name} ({name}) against {against}", error, BIAS[rule.order])

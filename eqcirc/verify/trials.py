@@ -43,6 +43,7 @@ class Draw:
         targets: (batch, n_outputs).
         exact: the adjoint gradient of what the rule descends, or of the cost if that is not known; as `flat` has it.
         differences: relative error of the adjoint gradient of the cost against finite differences of some entries.
+        descended: whether `exact` is of what the rule descends.
     """
 
     parameters: Parameters
@@ -50,6 +51,7 @@ class Draw:
     targets: Array
     exact: Array
     differences: float
+    descended: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ def draw(
     chosen = random_entries(parameters, entries, np.random.default_rng(seed))
     found = finite_differences(ideal, parameters, inputs, targets, cost, chosen)
     apart = relative_error(found, np.array([adjoint[name][index] for name, index in chosen]))
-    return Draw(parameters, inputs, targets, flat(adjoint if exact is None else exact), apart)
+    known = exact is not None
+    return Draw(parameters, inputs, targets, flat(adjoint if exact is None else exact), apart, known)
 
 
 def faint_draws(draws: Sequence[Draw]) -> list[int]:

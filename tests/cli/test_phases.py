@@ -34,6 +34,7 @@ def test_a_learning_phase_is_a_deck_for_plain_ngspice(
     deck = tmp_path / "phase.sp"
     result = eqcirc("netlist", tmp_path / "run", "--phase", phase, "--samples", 2, "--out", deck)
     assert result.code == 0, result.err
+    assert "* sources B_eq_hold keep phase 0 where the circuit rests" in deck.read_text()
     printed = subprocess.run(
         ["ngspice", "-n", "-b", str(deck)], capture_output=True, text=True, check=True, timeout=60
     ).stdout
@@ -66,3 +67,11 @@ def test_a_phase_of_a_rule_that_does_not_apply_is_refused(eqcirc: Command, tmp_p
     result = eqcirc("netlist", tmp_path / "run", "--phase", "turned", "--form", "reduced")
     assert result.code == 2
     assert "--phase takes samples of the training part" in result.err
+
+
+def test_a_beta_that_is_no_nudge_makes_no_deck(eqcirc: Command, tmp_path: Path) -> None:
+    path = tmp_path / "clamps.toml"
+    path.write_text('name = "clamps"\n[data]\nname = "xor"\n[learning]\nrule = "coupled"\nbeta = 0.5\n')
+    result = eqcirc("netlist", path, "--phase", "nudged")
+    assert result.code == 2
+    assert "beta = 0.5 of rule = 'coupled' is no small nudge" in result.err

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.store import save_circuit
+from eqcirc.cli.trials import _weighty
+from eqcirc.verify.trials import Draw
 from tests.learning.networks import small_network
 
 Command = Callable[..., Any]
@@ -130,3 +134,82 @@ def test_a_circuit_from_a_file_is_scattered_about_its_values(eqcirc: Command, tm
     figures = {row["name"]: row for row in result.json["statistics"]["ideal"]}
     assert figures["error"]["low"] < figures["error"]["high"]
     assert figures["correlation"]["mean"] > 0.999
+
+
+FORWARD = """
+name = "forward"
+[data]
+name = "xor"
+[network]
+hidden = [3]
+weights = "one_way"
+input_gain = 0.5
+leak = 1e-4
+bounds = [-5e-5, 5e-5]
+initial = [-2e-5, 2e-5]
+[network.cells]
+siemens = 1e-4
+saturation = 2e-5
+[learning]
+beta = 1e-8
+rule = "vector_field"
+force = true
+"""
+
+
+def test_no_beta_is_recommended_for_what_is_no_gradient(eqcirc: Command, tmp_path: Path) -> None:
+    path = tmp_path / "forward.toml"
+    path.write_text(FORWARD)
+    args = ("--trials", 2, "--samples", 2, "--engine", "ideal")
+    result = eqcirc("check", path, *args)
+    assert result.code == 1
+    assert "no beta is recommended" in result.out
+    result = eqcirc("check", path, *args, "--write")
+    assert result.code == 2
+    assert "no beta can be recommended for vector field" in result.err
+    assert path.read_text() == FORWARD
+
+
+def test_draws_that_fail_are_counted(eqcirc: Command, tmp_path: Path) -> None:
+    path = tmp_path / "forward.toml"
+    path.write_text(FORWARD.replace("vector_field", "auto").replace("force = true", ""))
+    result = eqcirc(
+        "check", path, "--trials", 1, "--samples", 2, "--engine", "ideal", "--beta", 1e-2, "--json"
+    )
+    assert result.code == 1
+    assert result.json["failed"] == {"ideal": 1}
+    assert "1 of 1 draws failed" in result.err
+
+
+def test_draws_without_a_gradient_advise_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    nothing = np.zeros((1, 1))
+    draws = [Draw({}, nothing, nothing, np.array([size]), 0.0) for size in (1.0, 1e-9, 2.0)]
+    with caplog.at_level("WARNING", "eqcirc"):
+        assert _weighty(draws) == [draws[0], draws[2]]
+    assert (
+        "1 of 3 draws have next to no gradient (below 1e-06 of the median), and are left out: 1"
+        in caplog.text
+    )
+
+
+def test_contrastive_learning_is_held_to_nothing(eqcirc: Command, tmp_path: Path) -> None:
+    b = CircuitBuilder("clampable")
+    x, out = b.input("x", 2), b.nodes("out", 2)
+    b.crossbar("w", x, out, [[1e-5, 2e-5], [3e-5, 1e-5]])
+    b.conductance("load", out, GROUND, 1e-5)
+    save_circuit(b.build(out), tmp_path / "mine.npz")
+    rows = "\n".join(f"{a},{b},{0.1 * a},{0.2 * b}" for a in (-1, 0.3, 1) for b in (-1, 0.5, 1))
+    (tmp_path / "mine.csv").write_text(f"a,b,y,z\n{rows}\n")
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'circuit = "mine.npz"\ndata = { name = "csv", path = "mine.csv", targets = ["y", "z"] }\n[learning]\n'
+        'cost = "squared_error"\nrule = "coupled"\nvariant = "positive"\nbeta = 1.0\n'
+    )
+    result = eqcirc("check", path, "--trials", 2, "--samples", 2, "--engine", "ideal")
+    assert result.code == 0, result.err
+    assert "against the adjoint of the cost, which it does not descend" in result.out
+    result = eqcirc(
+        "check", path, "--trials", 2, "--samples", 2, "--engine", "ideal", "--beta", 0.1, "--json"
+    )
+    betas = result.json["curves"]["ideal"]["beta"]
+    assert max(betas) <= 1, "no more than the whole way"

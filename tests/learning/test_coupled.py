@@ -85,6 +85,13 @@ def test_a_check_holds_it_against_its_own_objective(variant: Variant, eta: float
     assert [f.bound for f in findings if "cosine" in f.name] == [None]
 
 
+def test_a_check_does_not_excuse_a_part_of_the_way_that_drowns_in_rounding() -> None:
+    example = case("amplifier")
+    rule = Coupled(example.circuit, COST, 1e-15)
+    findings = check(rule, dict(example.circuit.parameters), example.inputs, example.nudge().targets)
+    assert [f.holds for f in findings if f.name.endswith("adjoint of its objective")] == [False]
+
+
 def test_a_check_asks_nothing_of_contrastive_learning() -> None:
     example = case("amplifier")
     rule = Coupled(example.circuit, COST, 1.0, "positive")

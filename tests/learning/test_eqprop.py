@@ -183,6 +183,20 @@ def test_a_scaling_that_training_ends_is_an_error() -> None:
         rule.nudge(np.zeros((1, 2)), circuit.parameters | {"gy": np.array([0.5e-3])})
 
 
+def test_a_pair_of_which_one_is_trained_to_zero_is_one_way() -> None:
+    """The other one would be learnt from a scaling that is next to infinite, and the zero one never again."""
+    b = CircuitBuilder("pair")
+    x, n = b.input("x"), b.nodes("n", 2)
+    b.conductance("drive", x, n, 1e-5)
+    b.conductance("leak", n, GROUND, 2e-5)
+    b.transconductor("t", (n[0], GROUND), (n[1], GROUND), -5e-6, trainable=True)
+    b.transconductor("u", (n[1], GROUND), (n[0], GROUND), -5e-6, trainable=True)
+    circuit = b.build(n[1])
+    rule, zero = EqProp(circuit, SquaredError(), 1e-8), circuit.parameters | {"t": np.zeros(1)}
+    with pytest.raises(SymmetryError, match="'u' carries 'n_0' to 'n_1' and nothing carries it back"):
+        rule.measure(IdealSolver(circuit), zero, np.array([[0.3]]), np.array([[0.1]]))
+
+
 @pytest.mark.parametrize("call", [EqProp.nudge, EqProp.gradient])
 def test_the_rule_has_to_be_told_at_which_values(call: Callable[..., object]) -> None:
     """With the circuit's first values by default, training would go on with a scaling that holds no more."""

@@ -82,8 +82,9 @@ def test_a_beta_beyond_the_branch_is_found_out() -> None:
 
 def test_it_is_refused_where_it_cannot_be() -> None:
     example, cost = case("signed"), SquaredError()
-    with pytest.raises(ConfigError, match="at least 2 nudges"):
-        Holomorphic(example.circuit, cost, 1e-7, 1)
+    for nudges in (1, 2.5):
+        with pytest.raises(ConfigError, match=f"at least 2, got {nudges}"):
+            Holomorphic(example.circuit, cost, 1e-7, nudges)  # type: ignore[arg-type]
     with pytest.raises(SymmetryError):
         Holomorphic(case("feedforward").circuit, cost, 1e-7)
     with NgspiceSolver(example.circuit) as solver, pytest.raises(SolverError, match="complex voltages"):

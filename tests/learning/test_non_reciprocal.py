@@ -243,3 +243,24 @@ def test_a_trained_transconductance_may_be_zero(make: Callable[..., Rule]) -> No
     found = make(example.circuit, cost, 1e-9).measure(solver, values, example.inputs, wanted).gradient()
     np.testing.assert_allclose(found["gm"], exact, rtol=1e-6)
     assert exact[0] != 0
+
+
+@pytest.mark.parametrize("form", ["ideal", "full"])
+def test_gyrators_across_an_amplifier_have_an_image(form: str) -> None:
+    """What they carry forth and back is scaled apart in the image, for s is another one at either end."""
+    b = CircuitBuilder("gyrators across an amplifier")
+    x, n, out = b.input("x", 2), b.nodes("n", 2), b.nodes("out", 2)
+    b.conductance("feed", x, n, [1e-5, 2e-5])
+    b.amplifier("a", n, out, 2.0)
+    b.conductance("load", np.concatenate([n, out]), GROUND, 3e-5)
+    b.gyrator_crossbar("g", n, out, [[4e-6, -7e-6], [9e-6, 2e-6]])
+    circuit = b.build(out)
+    inputs, wanted = np.array([[0.4, -0.2], [0.1, 0.3]]), np.array([[0.1, -0.2], [0.2, 0.1]])
+    ideal = IdealSolver(circuit)
+    index = [("g", k) for k in np.ndindex(2, 2)]
+    exact = finite_differences(ideal, circuit.parameters, inputs, wanted, SquaredError(), index)
+    with (
+        ideal if form == "ideal" else NgspiceSolver(circuit, workers=1, netlist=form) as solver  # type: ignore[arg-type]
+    ):
+        found = Dyadic(circuit, SquaredError(), 1e-7).measure(solver, None, inputs, wanted).gradient()
+    assert relative_error(found["g"].ravel(), exact) < 1e-7
