@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from common import Report
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from rich.progress import Progress
 
 from eqcirc import (
@@ -286,6 +286,7 @@ def draw(report: Report, rows: list[dict[str, Any]], data: str) -> None:
                 axes.fill_between(epochs, low, high, color=style["color"], alpha=0.12, lw=0)
         axes.set_title(kind, fontsize=10)
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
