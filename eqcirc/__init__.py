@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from eqcirc.devices import CubicDevice as CubicDevice
     from eqcirc.devices import DiodeLimited as DiodeLimited
     from eqcirc.devices import EsakiDiode as EsakiDiode
+    from eqcirc.devices import Probit as Probit
     from eqcirc.devices import ShockleyDiode as ShockleyDiode
     from eqcirc.devices import TableDevice as TableDevice
     from eqcirc.devices import Tanh as Tanh
@@ -191,6 +192,7 @@ _HOME = {
     "Tanh": "devices",
     "Clipped": "devices",
     "DiodeLimited": "devices",
+    "Probit": "devices",
     "AsymEP": "learning.asym_ep",
     "Coupled": "learning.coupled",
     "Holomorphic": "learning.holomorphic",

@@ -8,7 +8,7 @@ import numpy as np
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import CellLaw, Clipped, CubicDevice, DiodeLimited, ShockleyDiode, Tanh
+from eqcirc.devices import CellLaw, Clipped, CubicDevice, DiodeLimited, Probit, ShockleyDiode, Tanh
 from tests.case import TWO_INPUTS, Case, S
 
 LAWS: dict[str, CellLaw] = {
@@ -18,6 +18,8 @@ LAWS: dict[str, CellLaw] = {
     "rectifier": Clipped(S, 3e-6, one_sided=True, knee=0.5),
     "diode-limited": DiodeLimited(S, 1e-6),
     "soft rectifier": DiodeLimited(S, 1e-6, one_sided=True),
+    "probit": Probit(S, 1e-6, one_sided=True),
+    "odd probit": Probit.of_noise(0.2, 1e-6, one_sided=False),
 }
 
 
@@ -56,6 +58,8 @@ def all_cells() -> Case:
         ((n[2], out[1]), (y[0], GROUND)),
         ((out[1], GROUND), (x[1], n[0])),
         ((n[1], x[0]), (out[0], y[1])),
+        ((n[3], GROUND), (n[2], out[0])),
+        ((GROUND, out[0]), (x[0], n[0])),
     ]
     for (name, law), (to, control) in zip(LAWS.items(), ends, strict=True):
         b.cell(name.replace("-", "_").replace(" ", "_"), to, control, law, area=0.2, trainable=True)

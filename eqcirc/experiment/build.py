@@ -24,6 +24,7 @@ from eqcirc.devices import (
     DiodeLimited,
     EsakiDiode,
     Law,
+    Probit,
     ShockleyDiode,
     Tanh,
 )
@@ -293,11 +294,16 @@ def _diodes(section: Diodes) -> LayerDiodes | None:
 
 def _cells(section: Cells) -> LayerCells:
     c = section
+    kinds: dict[str, type[Tanh | DiodeLimited | Probit]] = {
+        "tanh": Tanh,
+        "diode_limited": DiodeLimited,
+        "probit": Probit,
+    }
     law: CellLaw
     if c.law == "clipped":
         law = Clipped(c.siemens, c.saturation, c.one_sided, c.knee)
     else:
-        law = (Tanh if c.law == "tanh" else DiodeLimited)(c.siemens, c.saturation, c.one_sided)
+        law = kinds[c.law](c.siemens, c.saturation, c.one_sided)
     return LayerCells(law, c.load)
 
 

@@ -177,8 +177,8 @@ class Cells(Section):
 
     branches = (Branch("law", ("clipped",), ("knee",)),)
 
-    law: Literal["tanh", "clipped", "diode_limited"] = Field(
-        "tanh", description="tanh, clipped or diode_limited"
+    law: Literal["tanh", "clipped", "diode_limited", "probit"] = Field(
+        "tanh", description="tanh, clipped, diode_limited; probit: the mean of a comparator with noise"
     )
     siemens: Siemens = Field(1e-5, description="S; slope at 0 V, the steepest one")
     saturation: Positive = Field(1e-6, description="A; current around which it bends")
