@@ -8,7 +8,9 @@ import numpy as np
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import CellLaw, Clipped, CubicDevice, DiodeLimited, Probit, ShockleyDiode, Tanh
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import Biases, Feedback, LayerCells
+from eqcirc.devices import Bounds, CellLaw, Clipped, CubicDevice, DiodeLimited, Probit, ShockleyDiode, Tanh
 from tests.case import TWO_INPUTS, Case, S
 
 LAWS: dict[str, CellLaw] = {
@@ -83,6 +85,21 @@ def asymmetric() -> Case:
     return Case(b.build(out), TWO_INPUTS, symmetric=False)
 
 
+def hopfield() -> Case:
+    """Layers of probit cells with tied weights back, as `Layered` builds them."""
+    plan = Layered(
+        (3, 2),
+        "one_way",
+        input_gain=1.0,
+        biases=Biases("current"),
+        feedback=Feedback("tied", strength=0.5),
+        cells=LayerCells(Probit.of_noise(0.3, 5 * S), 5 * S),
+        leak=5 * S,
+        bounds=Bounds(-4 * S, 4 * S),
+    )
+    return Case(plan.build("hopfield", 2, 2, 0), TWO_INPUTS, symmetric=False)
+
+
 def non_reciprocal() -> Circuit:
     """One with everything that AsymEP and Dyadic EP have to treat, N-shaped devices included."""
     b = CircuitBuilder("non-reciprocal")
@@ -104,4 +121,6 @@ def mixture() -> Case:
     return Case(non_reciprocal(), TWO_INPUTS, symmetric=False)
 
 
-CASES: dict[str, Callable[[], Case]] = {f.__name__: f for f in (feedforward, all_cells, asymmetric, mixture)}
+CASES: dict[str, Callable[[], Case]] = {
+    f.__name__: f for f in (feedforward, all_cells, asymmetric, hopfield, mixture)
+}

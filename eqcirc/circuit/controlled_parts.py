@@ -16,8 +16,10 @@ from eqcirc.devices import (
     Gyrator,
     GyratorCrossbar,
     OneWayCrossbar,
+    Share,
     Transconductor,
 )
+from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
 
@@ -83,6 +85,32 @@ class ControlledParts(Parts):
         value = fit(name, "transconductances", siemens, (len(rows), len(columns)))
         self._add(
             OneWayCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
+        )
+
+    def returning_crossbar(self, name: str, forth: str, rows: Nodes, factor: float = 1.0) -> None:
+        """Add the weights of the one-way crossbar `forth` the other way round, tied to them.
+
+        factor·siemens[r, c]·v_column enters row node r; `rows` are as many as those of `forth`, and may be the same.
+        """
+        element = next((e for e in self._elements if e.name == forth), None)
+        rows = self._known(name, rows)
+        if not isinstance(element, OneWayCrossbar):
+            raise CircuitError(
+                f"{name!r}: expected the name of a one-way crossbar that was added, got {forth!r}"
+            )
+        if len(rows) != len(element.rows):
+            raise CircuitError(
+                f"{name!r}: expected {len(element.rows)} row nodes, as {forth!r} has, got {len(rows)}"
+            )
+        self._add(
+            OneWayCrossbar(
+                name=name,
+                value=factor * element.value,
+                share=Share(forth, factor),
+                rows=rows,
+                columns=element.columns,
+                backward=True,
+            )
         )
 
     def gyrator_crossbar(

@@ -209,12 +209,13 @@ class _Assembly:
         self.plan, self.rng, self.b = plan, rng, CircuitBuilder(name)
         self.n_features, self.n_outputs = n_features, n_outputs
         self.rails = self._bias_rails()
+        self._sums: dict[int, NodeArray] = {}  # nodes of hidden layers, in front of what bends
 
     def circuit(self) -> Circuit:
         plan, last = self.plan, len(self.plan.hidden) + 1
         senders = {0: self._inputs()}  # nodes that a layer presents to later ones
         for layer, size in enumerate(plan.hidden, start=1):
-            nodes = self._nodes(f"h{layer}", size)
+            nodes = self._sums[layer] = self._nodes(f"h{layer}", size)
             self._feed(layer, nodes, senders)
             if plan.residual is not None and layer > 1:
                 self.b.conductance(
@@ -292,9 +293,16 @@ class _Assembly:
         if feedback is None or not name.startswith("w") or name == "w1":
             self.b.one_way_crossbar(name, rows, columns, forth, bounds=bounds)
             return
-        forth, back = (np.clip(x, *bounds) for x in feedback.weights(forth, self._random(*forth.shape)))
+        back = f"back{name.removeprefix('w')}"
+        if feedback.kind == "tied":
+            self.b.one_way_crossbar(name, rows, columns, forth, bounds=bounds)
+            self.b.returning_crossbar(
+                back, name, self._sums[int(name.removeprefix("w")) - 1], feedback.strength
+            )
+            return
+        forth, other = (np.clip(x, *bounds) for x in feedback.weights(forth, self._random(*forth.shape)))
         self.b.one_way_crossbar(name, rows, columns, forth, bounds=bounds)
-        self.b.one_way_crossbar(f"back{name.removeprefix('w')}", columns, rows, back.T, bounds=bounds)
+        self.b.one_way_crossbar(back, columns, rows, other.T, bounds=bounds)
 
     def _cells(self, layer: int, sums: NodeArray, cells: LayerCells) -> NodeArray:
         """Add cells behind the sums of a layer, and return the nodes that they drive."""

@@ -154,7 +154,7 @@ def build_plan(n: Network) -> Layered:
         loaded=n.loaded,
         input_gain=n.input_gain,
         double_inputs=n.double_inputs,
-        feedback=None if n.feedback is None else Feedback(n.feedback.kind, n.feedback.asymmetry),
+        feedback=None if n.feedback is None else Feedback(**n.feedback.model_dump()),
         cells=None if n.cells is None else _cells(n.cells),
         biases=Biases(n.biases.kind, n.biases.voltage, n.biases.current),
         diodes=tuple(map(_diodes, n.diodes)) if isinstance(n.diodes, tuple) else _diodes(n.diodes),

@@ -192,11 +192,18 @@ class Cells(Section):
 class Feedback(Section):
     """One-way weights from each layer back to the one before it."""
 
-    kind: Literal["antisymmetric", "rotated"] = Field(
+    branches = (
+        Branch("kind", ("antisymmetric", "rotated"), ("asymmetry",)),
+        Branch("kind", ("tied",), ("strength",)),
+    )
+
+    kind: Literal["antisymmetric", "rotated", "tied"] = Field(
         "antisymmetric",
-        description="antisymmetric: W + a·R and W - a·R; rotated: W and W turned by a·90 degrees to R",
+        description="antisymmetric: W + a·R and W - a·R; rotated: W and W turned by a·90 degrees to R; tied: W and "
+        "strength·W, in training, too, and in front of the cells",
     )
     asymmetry: NotNegative = Field(0.0, description="a: 0 for weights that begin alike in both directions")
+    strength: Positive = Field(1.0, description="tied: of weights back, in parts of those forth")
 
 
 class Amplifiers(Section):

@@ -79,6 +79,7 @@ def test_neurons() -> None:
 def test_one_way_parts() -> None:
     assert plan(weights="one_way", cells={}).cells == LayerCells()
     assert plan(weights="one_way", feedback={}).feedback == Feedback()
+    assert plan(weights="one_way", feedback={"kind": "tied"}).feedback == Feedback("tied")
     for name, law in (("clipped", Clipped()), ("diode_limited", DiodeLimited()), ("probit", Probit())):
         cells = plan(weights="one_way", cells={"law": name}).cells
         assert cells is not None
