@@ -87,20 +87,24 @@ class ControlledParts(Parts):
             OneWayCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
         )
 
-    def returning_crossbar(self, name: str, forth: str, rows: Nodes, factor: float = 1.0) -> None:
+    def returning_crossbar(
+        self, name: str, forth: str, rows: Nodes, columns: Nodes, factor: float = 1.0
+    ) -> None:
         """Add the weights of the one-way crossbar `forth` the other way round, tied to them.
 
-        factor·siemens[r, c]·v_column enters row node r; `rows` are as many as those of `forth`, and may be the same.
+        factor·siemens[r, c]·v_column enters row node r. Rows and columns are as many as those of `forth`, and may be
+        other nodes: behind a cell and in front of one.
         """
         element = next((e for e in self._elements if e.name == forth), None)
-        rows = self._known(name, rows)
+        rows, columns = self._known(name, rows), self._known(name, columns)
         if not isinstance(element, OneWayCrossbar):
             raise CircuitError(
                 f"{name!r}: expected the name of a one-way crossbar that was added, got {forth!r}"
             )
-        if len(rows) != len(element.rows):
+        if (len(rows), len(columns)) != element.value.shape:
             raise CircuitError(
-                f"{name!r}: expected {len(element.rows)} row nodes, as {forth!r} has, got {len(rows)}"
+                f"{name!r}: expected rows and columns as many as those of {forth!r}, {element.value.shape}, got "
+                f"{(len(rows), len(columns))}"
             )
         self._add(
             OneWayCrossbar(
@@ -108,7 +112,7 @@ class ControlledParts(Parts):
                 value=factor * element.value,
                 share=Share(forth, factor),
                 rows=rows,
-                columns=element.columns,
+                columns=columns,
                 backward=True,
             )
         )
