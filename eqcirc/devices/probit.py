@@ -63,6 +63,11 @@ class Probit(SaturatingLaw):
         """Standard deviation σ of the comparator's noise, in volts."""
         return self._steps * self.bend / math.sqrt(2 * math.pi)
 
+    @property
+    def lowest(self) -> float:
+        """Current in amperes of a comparator that has not fired."""
+        return 0.0 if self.one_sided else -self.saturation
+
     def evaluate(self, v: Array) -> tuple[Array, Array]:
         """Return current (A) and slope (S)."""
         x = v / self.noise

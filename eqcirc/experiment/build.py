@@ -48,6 +48,7 @@ from eqcirc.solvers.ngspice.netlist import Tolerances
 from eqcirc.solvers.ngspice.pool import Limits
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.ngspice.workers import ClusterWorkers
+from eqcirc.solvers.spiking import Window
 
 
 def build_data(experiment: Experiment) -> tuple[Splits, Scaler]:
@@ -200,6 +201,7 @@ def build_rule(experiment: Experiment, circuit: Circuit) -> Choice:
         seed=experiment.seed,
         force=learning.force,
         bath=None if learning.bath is None else Bath(**learning.bath.model_dump()),
+        window=None if learning.window is None else Window(**learning.window.model_dump()),
     )
 
 

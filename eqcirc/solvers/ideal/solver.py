@@ -24,6 +24,7 @@ from eqcirc.solvers.ideal.noise import noise
 from eqcirc.solvers.ideal.phase_flow import settle
 from eqcirc.solvers.ideal.phases import PhaseElimination, PhaseEquations, PhasePlan
 from eqcirc.solvers.ideal.relaxation import relax
+from eqcirc.solvers.ideal.spiking import sampled
 from eqcirc.solvers.ideal.transient import follow
 from eqcirc.solvers.langevin import Chains, Langevin, ensemble
 from eqcirc.solvers.linear.base import LinearSolver
@@ -31,6 +32,7 @@ from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import ULP, FreeState
 from eqcirc.solvers.response import Response
+from eqcirc.solvers.spiking import Rates, Spiking, Window, rates
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.threads import one_thread
@@ -226,6 +228,19 @@ class IdealSolver(Solver):
 
         with one_thread():
             return ensemble(self._plan, parameters, inputs, nudge, self.solve(parameters, inputs), follow)
+
+    def spikes(
+        self, parameters: Parameters | None, inputs: Array, window: Window, nudge: Nudge | None = None
+    ) -> Rates:
+        """See `Solver.spikes`."""
+        spiking, inputs = Spiking.of(self.circuit), np.atleast_2d(inputs)
+        points = self.solve(parameters, inputs)
+
+        def follow(good: np.ndarray, pull: Nudge | None) -> Array:
+            return sampled(spiking, self._plan, parameters, inputs[good], points.free[good], pull, window)
+
+        with one_thread():
+            return rates(points, nudge, follow)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`."""
