@@ -135,6 +135,9 @@ class WindowSection(Section):
     decisions: Count = Field(500, description="of every comparator that are averaged")
     memory: Positive = Field(20.0, description="time constant of the rates, in decisions: N")
     settle: Positive = Field(5.0, description="time constants that pass before")
+    begin: Literal["mean_field", "rest"] = Field(
+        "mean_field", description="mean_field: solved first; rest: all at 0 V, as hardware does"
+    )
     chains: Count = Field(1, description="independent courses of each sample")
     common: Switch = Field(
         True, description="the same noise in all phases, so that it cancels in their contrast"

@@ -27,7 +27,8 @@ from eqcirc.errors import expect
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.rule import Measurement, PhasedRule
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
-from eqcirc.solvers.spiking import Rates, Spiking, Window
+from eqcirc.solvers.comparators import Spiking
+from eqcirc.solvers.spiking import Rates, Window
 from eqcirc.typing import Array, Parameters
 
 OBJECTIVE = (
@@ -114,8 +115,13 @@ class Spikes(Measurement):
 
     @property
     def points(self) -> OperatingPoints:  # type: ignore[override]
-        """Operating points of the mean field's free phase."""
+        """Operating points of the mean field's free phase, or averages, as `Rates.points`."""
         return self.rates.points
+
+    @property
+    def at_rest(self) -> bool:  # type: ignore[override]
+        """See `Measurement.at_rest`."""
+        return self.rule.window.begin == "mean_field"
 
     @property
     def contrast(self) -> Array:

@@ -11,22 +11,18 @@ Source: Lin, Jiang & Sengupta 2025 (arXiv 2511.11320), spiking units whose mean 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import Amplifier, Cell, CurrentSource, Element, InputCurrent, LinearElement, Probit
-from eqcirc.devices.capacitor import Capacitor
-from eqcirc.devices.rl_mesh import RLMesh
-from eqcirc.errors import CircuitError, ConfigError, whole_number
-from eqcirc.typing import Array, NodeArray
+from eqcirc.errors import ConfigError, nearest, whole_number
+from eqcirc.typing import Array
 
 if TYPE_CHECKING:
-    from eqcirc.solvers.base import Nudge, OperatingPoints
+    from eqcirc.solvers.base import OperatingPoints
+
+Begin = Literal["mean_field", "rest"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,8 @@ class Window:
     Attributes:
         decisions: of every comparator that are averaged.
         memory: time constant of the rates, in decisions.
-        settle: time constants that pass before; rates begin at the mean field.
+        settle: time constants that pass before.
+        begin: where rates begin: at the mean field, which is solved first; or at rest, all at 0 V, as hardware does.
         chains: independent courses of each sample; errors are told from how far they are apart.
         common: whether all phases of a chain get the same noise, so that it cancels in their contrast.
         period: seconds from one decision to the next.
@@ -46,6 +43,7 @@ class Window:
     decisions: int = 500
     memory: float = 20.0
     settle: float = 5.0
+    begin: Begin = "mean_field"
     chains: int = 1
     common: bool = True
     period: float = 1e-6
@@ -55,6 +53,8 @@ class Window:
         """Check the numbers."""
         whole_number("window: decisions", self.decisions)
         whole_number("window: chains", self.chains)
+        if self.begin not in get_args(Begin):
+            raise ConfigError(f"window: begin = {self.begin!r}: {nearest(str(self.begin), get_args(Begin))}")
         for name, unit in (("memory", "decisions"), ("settle", "time constants"), ("period", "seconds")):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and np.isfinite(value) and value > 0):
@@ -72,7 +72,8 @@ class Rates:
 
     Attributes:
         voltages: (phase, batch, chain, node) in volts; phase 0 is free. NaN for samples that have no mean field.
-        points: operating points of the mean field, the free phase, where all chains began.
+        points: operating points of the mean field, the free phase, where all chains began; of chains that began at
+            rest, the averages of the free phase.
         seconds: wall time.
     """
 
@@ -89,72 +90,3 @@ class Rates:
         """Say how much there is."""
         phases, samples, chains, _ = self.voltages.shape
         return f"Rates({samples} samples, {phases} phases, {chains} chains)"
-
-
-@dataclass(frozen=True, eq=False)
-class Spiking:
-    """A circuit taken apart into comparators and what is between them.
-
-    Attributes:
-        circuit: the mean field.
-        quiet: the circuit without its cells.
-        cells: the cells.
-        rated: (n,) nodes that cells drive, which get capacitors.
-    """
-
-    circuit: Circuit
-    quiet: Circuit
-    cells: tuple[Cell, ...]
-    rated: NodeArray
-
-    @classmethod
-    def of(cls, circuit: Circuit) -> Spiking:
-        """Take a circuit apart.
-
-        Raises:
-            CircuitError: it has no probit cells, or parts that are neither these nor linear and without memory.
-        """
-        cells = tuple(e for e in circuit.elements if isinstance(e, Cell))
-        others = tuple(e for e in circuit.elements if not isinstance(e, Cell))
-        if not cells:
-            raise CircuitError(
-                f"spikes of {circuit.name!r}: it has no cells; a comparator with noise is a probit cell on average "
-                '(network.cells.law = "probit")'
-            )
-        for element in (*cells, *others):
-            if not (_plain(element) if element not in cells else isinstance(element.law, Probit)):
-                raise CircuitError(
-                    f"spikes of {circuit.name!r}: element {element.name!r} is neither a probit cell nor a linear part "
-                    "without memory; rates have capacitors of their own"
-                )
-        ends = np.concatenate([np.concatenate([cell.out_p, cell.out_n]) for cell in cells])
-        rated = np.unique(ends[circuit.is_free[ends]])
-        return cls(circuit, replace(circuit, elements=others), cells, rated)
-
-
-def _plain(element: Element) -> bool:
-    """Whether an element is linear and stores nothing."""
-    linear = isinstance(element, LinearElement | CurrentSource | InputCurrent)
-    return linear and not isinstance(element, Amplifier | Capacitor | RLMesh)
-
-
-def rates(
-    points: OperatingPoints, nudge: Nudge | None, follow: Callable[[np.ndarray, Nudge | None], Array]
-) -> Rates:
-    """Return the rates of the samples that have a mean field; the others are NaN.
-
-    Args:
-        points: of the mean field's free phase.
-        nudge: phases to add.
-        follow: an engine's way to follow some samples (a mask), which returns averages (phase, some, chain, node).
-
-    Raises:
-        SolverError: no sample has a mean field.
-    """
-    began, good = time.perf_counter(), points.converged
-    if not good.any():
-        points.require()
-    found = follow(good, None if nudge is None else nudge.take(good))
-    voltages = np.full((len(found), len(good), *found.shape[2:]), np.nan)
-    voltages[:, good] = found
-    return Rates(voltages, points, points.seconds + time.perf_counter() - began)

@@ -14,6 +14,7 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
+from eqcirc.solvers.comparators import Spiking, rates
 from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
@@ -32,7 +33,7 @@ from eqcirc.solvers.linear.choice import choose
 from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import ULP, FreeState
 from eqcirc.solvers.response import Response
-from eqcirc.solvers.spiking import Rates, Spiking, Window, rates
+from eqcirc.solvers.spiking import Rates, Window
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.threads import one_thread
@@ -233,14 +234,12 @@ class IdealSolver(Solver):
         self, parameters: Parameters | None, inputs: Array, window: Window, nudge: Nudge | None = None
     ) -> Rates:
         """See `Solver.spikes`."""
-        spiking, inputs = Spiking.of(self.circuit), np.atleast_2d(inputs)
-        points = self.solve(parameters, inputs)
 
-        def follow(good: np.ndarray, pull: Nudge | None) -> Array:
-            return sampled(spiking, self._plan, parameters, inputs[good], points.free[good], pull, window)
+        def follow(spiking: Spiking, some: Array, free: Array, pull: Nudge | None) -> Array:
+            return sampled(spiking, self._plan, parameters, some, free, pull, window)
 
         with one_thread():
-            return rates(points, nudge, follow)
+            return rates(self, parameters, inputs, window, nudge, follow)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`."""

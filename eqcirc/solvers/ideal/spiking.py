@@ -16,8 +16,9 @@ from eqcirc.circuit.reduction import Reduction
 from eqcirc.devices import Probit
 from eqcirc.errors import SolverError
 from eqcirc.solvers.base import Nudge
+from eqcirc.solvers.comparators import Spiking
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.spiking import Spiking, Window
+from eqcirc.solvers.spiking import Window
 from eqcirc.sparse import dense
 from eqcirc.typing import Array, Parameters
 

@@ -18,6 +18,7 @@ from eqcirc.errors import ConfigError, nearest, whole_number
 from eqcirc.files import write_atomically
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
+from eqcirc.solvers.comparators import Spiking, rates
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
@@ -51,7 +52,7 @@ from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import UNCERTAIN, FreeState
 from eqcirc.solvers.response import Response
-from eqcirc.solvers.spiking import Rates, Spiking, Window, rates
+from eqcirc.solvers.spiking import Rates, Window
 from eqcirc.solvers.stability import growth
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
@@ -204,13 +205,11 @@ class NgspiceSolver(Solver):
         self, parameters: Parameters | None, inputs: Array, window: Window, nudge: Nudge | None = None
     ) -> Rates:
         """See `Solver.spikes`. It is the full netlist that is followed."""
-        spiking, inputs = Spiking.of(self.circuit), np.atleast_2d(inputs)
-        points = self.solve(parameters, inputs)
 
-        def follow(good: np.ndarray, pull: Nudge | None) -> Array:
-            return sampled(spiking, parameters, inputs[good], points.free[good], pull, window, self._pool)
+        def follow(spiking: Spiking, some: Array, free: Array, pull: Nudge | None) -> Array:
+            return sampled(spiking, parameters, some, free, pull, window, self._pool)
 
-        return rates(points, nudge, follow)
+        return rates(self, parameters, inputs, window, nudge, follow)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`. It is the full netlist that is asked."""

@@ -21,11 +21,12 @@ from eqcirc.devices.base import number
 from eqcirc.devices.cell import difference
 from eqcirc.errors import SolverError
 from eqcirc.solvers.base import Nudge
+from eqcirc.solvers.comparators import Spiking
 from eqcirc.solvers.ngspice.cards import PHASE
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, charged, full_netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool, in_session
 from eqcirc.solvers.ngspice.session import Session
-from eqcirc.solvers.spiking import Spiking, Window
+from eqcirc.solvers.spiking import Window
 from eqcirc.typing import Array, Parameters
 
 LOOSE = Tolerances(1e-4, 1e-6, 1e-12)
