@@ -95,7 +95,7 @@ def hopfield() -> Case:
         feedback=Feedback("tied", strength=0.5),
         cells=LayerCells(Probit.of_noise(0.3, 5 * S), 5 * S),
         leak=5 * S,
-        bounds=Bounds(-4 * S, 4 * S),
+        bounds=Bounds(-2 * S, 2 * S),
     )
     return Case(plan.build("hopfield", 2, 2, 0), TWO_INPUTS, symmetric=False)
 

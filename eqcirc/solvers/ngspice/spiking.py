@@ -23,6 +23,7 @@ from eqcirc.errors import SolverError
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.comparators import Spiking
 from eqcirc.solvers.ngspice.cards import PHASE
+from eqcirc.solvers.ngspice.ensemble import paired
 from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, charged, full_netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool, in_session
 from eqcirc.solvers.ngspice.session import Session
@@ -85,6 +86,7 @@ def spiking_netlist(
                 f"v_{noise} {noise} 0 trrandom(2 {number(window.period)} 0 {number(law.noise)} 0)",
                 f"b_{name} {names[p]} {names[n]} i={decided} m={number(area)}",
             ]
+    lines += paired(sum(cell.value.size for cell in spiking.cells), window.period)
     lines += _capacitors(spiking, given, window)
     return replace(netlist, lines=[*netlist.lines, *lines])
 
