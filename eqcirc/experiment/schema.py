@@ -150,6 +150,7 @@ class Learning(Section):
 
     branches = (
         Branch("rule", ("auto", "eqprop", "asym_ep", "vector_field", "coupled", "stoch_ep"), ("variant",)),
+        Branch("rule", ("stoch_ep",), ("window",)),
         Branch("cost", ("cross_entropy",), ("sharpness",)),
         Branch("cost", ("squared_error",), ("high", "low")),
         Branch("optimizer", ("sgd",), ("momentum",)),
