@@ -62,7 +62,8 @@ def sampled(
             if pull is not None:
                 pull.add(current, u)
             deciding.add(current, u)
-            u = u - rate * current
+            current *= rate
+            u -= current
             if k >= window.before:
                 total += u
     if not np.isfinite(total).all():
@@ -92,12 +93,13 @@ class _Between:
 
     def flow(self, u: Array) -> Array:
         """Return the currents (row, n) that leave the unknowns u (row, n)."""
-        total = u * self.system.diagonal - self._pushed
+        total = u * self.system.diagonal
+        total -= self._pushed
         if self._scattered is not None:
             total += u @ self._scattered
         for inside, outside, block in self._blocks:
             total[:, outside] += u[:, inside] @ block
-        return np.asarray(total)
+        return total
 
     def rates(self, window: Window, more: Array | float = 0.0) -> Array:
         """Return a/d (n,), or (row, n) with `more` conductance (row, n) at the unknowns."""
@@ -148,9 +150,14 @@ class _Deciding:
         for cell, offset, area in zip(self._cells, self._offsets, self._areas, strict=True):
             law = cell.law
             assert isinstance(law, Probit)
-            drawn = self._rng.standard_normal((len(u) // self._copies, cell.count), np.float32)
-            noise = np.tile(drawn, (self._copies, 1)) if self._copies > 1 else drawn
-            fired = cell.voltages(u, offset) > -law.noise * noise
-            driven = area * np.where(fired, law.saturation, law.lowest)
+            noise = self._rng.standard_normal((len(u) // self._copies, cell.count), np.float32)
+            noise *= law.noise
+            across = cell.voltages(u, offset)
+            fired = across.reshape(self._copies, *noise.shape) > noise
+            driven = np.multiply(
+                fired.reshape(across.shape), (law.saturation - law.lowest) * area, out=across
+            )
+            if law.lowest:
+                driven += law.lowest * area
             for end in cell.sinks:
                 end.add(current, driven)
