@@ -1,11 +1,8 @@
 """Spikes through ngspice: transients of the full netlist, a comparator with noise for every probit cell.
 
     v… noise 0 trrandom(2 period 0 σ 0)                      a normal voltage, drawn anew every period and held
-    b… out_p out_n i=lowest+(saturation−lowest)*½(1+tanh((v(control)+v(noise))/width)) m=<area>
-    c… rate 0 memory·period·<conductance at the rate>, and a small one at every other node
-
-Comparators have a finite gain: a step without any width would have no solution where a neuron that fires inhibits
-itself within the period. The width takes part in the noise by a part in a million.
+    b… out_p out_n i=lowest+(saturation−lowest)*u(v(control)+v(noise)) m=<area>
+    c… rate 0 memory·period·<conductance at the rate>
 
 Not `trnoise`: it joins its numbers by straight lines, along which the noise is weaker, and no seed reaches it. Those
 of `trrandom` are drawn by the clock, so two phases of one seed get the same noise.
@@ -35,10 +32,6 @@ from eqcirc.typing import Array, Parameters
 
 LOOSE = Tolerances(1e-4, 1e-6, 1e-12)
 """Rates are sums of a few decisions; a part in 10,000 of a volt is nothing beside one."""
-WIDTH = 2e-3
-"""Of a comparator's transition, in parts of its noise."""
-FOLLOW = 0.2
-"""Time constant of other nodes, in periods. Without one, a negative nudge that outweighs a leak has no solution."""
 ENDED = 1 - 1e-6
 
 
@@ -83,13 +76,12 @@ def spiking_netlist(
     for cell in spiking.cells:
         law = cell.law
         assert isinstance(law, Probit)
-        step = number(0.5 * (law.saturation - law.lowest))
+        step = number(law.saturation - law.lowest)
         ends = np.stack([cell.out_p, cell.out_n, cell.cp, cell.cn], axis=1).tolist()
         for k, ((p, n, cp, cn), area) in enumerate(zip(ends, values[cell.name].tolist(), strict=True)):
             name = f"{cell.name}_{k}"
             noise = f"eq_noise_{name}"
-            across = f"({difference(names[cp], names[cn])}+v({noise}))"
-            decided = f"{number(law.lowest)}+{step}*(1+tanh({number(1 / (WIDTH * law.noise))}*{across}))"
+            decided = f"{number(law.lowest)}+{step}*u({difference(names[cp], names[cn])}+v({noise}))"
             lines += [
                 f"v_{noise} {noise} 0 trrandom(2 {number(window.period)} 0 {number(law.noise)} 0)",
                 f"b_{name} {names[p]} {names[n]} i={decided} m={number(area)}",
@@ -100,14 +92,13 @@ def spiking_netlist(
 
 
 def _capacitors(spiking: Spiking, given: Parameters, window: Window) -> list[str]:
-    """Return capacitors that make rates forget within the window's memory, and other nodes follow within a period."""
-    plan, circuit = Reduction(spiking.quiet), spiking.circuit
-    root = plan.root  # no amplifiers: every free node is one
-    memory = np.where(np.isin(root, spiking.rated), window.memory, FOLLOW)
-    farads = memory * window.period * ReducedSystem(plan, given).diagonal[plan.unknown[root]]
+    """Return capacitors that make rates forget within the window's memory."""
+    plan = Reduction(spiking.quiet)
+    own = ReducedSystem(plan, given).diagonal[plan.unknown[spiking.rated]]
+    farads = window.memory * window.period * own
     return [
-        f"c_eq_{k} {circuit.node_names[node]} 0 {number(c)}"
-        for k, (node, c) in enumerate(zip(root.tolist(), farads.tolist(), strict=True))
+        f"c_eq_{k} {spiking.circuit.node_names[node]} 0 {number(c)}"
+        for k, (node, c) in enumerate(zip(spiking.rated.tolist(), farads.tolist(), strict=True))
     ]
 
 
