@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from eqcirc.devices import CubicDevice as CubicDevice
     from eqcirc.devices import DiodeLimited as DiodeLimited
     from eqcirc.devices import EsakiDiode as EsakiDiode
+    from eqcirc.devices import Probit as Probit
     from eqcirc.devices import ShockleyDiode as ShockleyDiode
     from eqcirc.devices import TableDevice as TableDevice
     from eqcirc.devices import Tanh as Tanh
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from eqcirc.learning.optimizers import Adam as Adam
     from eqcirc.learning.plan import Plan as Plan
     from eqcirc.learning.reading import Reading as Reading
+    from eqcirc.learning.stoch_ep import StochEP as StochEP
     from eqcirc.learning.trainer import Trainer as Trainer
     from eqcirc.learning.vector_field import VectorField as VectorField
     from eqcirc.learning.writing import Writing as Writing
@@ -96,6 +98,8 @@ if TYPE_CHECKING:
     from eqcirc.solvers.ngspice.decks import export_deck as export_deck
     from eqcirc.solvers.ngspice.solver import NgspiceSolver as NgspiceSolver
     from eqcirc.solvers.noise import Band as Band
+    from eqcirc.solvers.spiking import Rates as Rates
+    from eqcirc.solvers.spiking import Window as Window
     from eqcirc.solvers.status import Evidence as Evidence
     from eqcirc.solvers.status import Status as Status
     from eqcirc.solvers.waveforms import Course as Course
@@ -179,6 +183,9 @@ _HOME = {
     "export_deck": "solvers.ngspice.decks",
     "Bath": "solvers.ensemble",
     "Ensemble": "solvers.ensemble",
+    "Rates": "solvers.spiking",
+    "Window": "solvers.spiking",
+    "StochEP": "learning.stoch_ep",
     "NgspiceSolver": "solvers.ngspice.solver",
     "Course": "solvers.waveforms",
     "Waveforms": "solvers.waveforms",
@@ -191,6 +198,7 @@ _HOME = {
     "Tanh": "devices",
     "Clipped": "devices",
     "DiodeLimited": "devices",
+    "Probit": "devices",
     "AsymEP": "learning.asym_ep",
     "Coupled": "learning.coupled",
     "Holomorphic": "learning.holomorphic",

@@ -8,7 +8,9 @@ import numpy as np
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import CellLaw, Clipped, CubicDevice, DiodeLimited, ShockleyDiode, Tanh
+from eqcirc.circuit.layered import Layered
+from eqcirc.circuit.layers import Biases, Feedback, LayerCells
+from eqcirc.devices import Bounds, CellLaw, Clipped, CubicDevice, DiodeLimited, Probit, ShockleyDiode, Tanh
 from tests.case import TWO_INPUTS, Case, S
 
 LAWS: dict[str, CellLaw] = {
@@ -18,6 +20,8 @@ LAWS: dict[str, CellLaw] = {
     "rectifier": Clipped(S, 3e-6, one_sided=True, knee=0.5),
     "diode-limited": DiodeLimited(S, 1e-6),
     "soft rectifier": DiodeLimited(S, 1e-6, one_sided=True),
+    "probit": Probit(S, 1e-6, one_sided=True),
+    "odd probit": Probit.of_noise(0.2, 1e-6, one_sided=False),
 }
 
 
@@ -56,6 +60,8 @@ def all_cells() -> Case:
         ((n[2], out[1]), (y[0], GROUND)),
         ((out[1], GROUND), (x[1], n[0])),
         ((n[1], x[0]), (out[0], y[1])),
+        ((n[3], GROUND), (n[2], out[0])),
+        ((GROUND, out[0]), (x[0], n[0])),
     ]
     for (name, law), (to, control) in zip(LAWS.items(), ends, strict=True):
         b.cell(name.replace("-", "_").replace(" ", "_"), to, control, law, area=0.2, trainable=True)
@@ -79,6 +85,21 @@ def asymmetric() -> Case:
     return Case(b.build(out), TWO_INPUTS, symmetric=False)
 
 
+def hopfield() -> Case:
+    """Layers of probit cells with tied weights back, as `Layered` builds them."""
+    plan = Layered(
+        (3, 2),
+        "one_way",
+        input_gain=1.0,
+        biases=Biases("current"),
+        feedback=Feedback("tied", strength=0.5),
+        cells=LayerCells(Probit.of_noise(0.3, 5 * S), 5 * S),
+        leak=5 * S,
+        bounds=Bounds(-2 * S, 2 * S),
+    )
+    return Case(plan.build("hopfield", 2, 2, 0), TWO_INPUTS, symmetric=False)
+
+
 def non_reciprocal() -> Circuit:
     """One with everything that AsymEP and Dyadic EP have to treat, N-shaped devices included."""
     b = CircuitBuilder("non-reciprocal")
@@ -100,4 +121,6 @@ def mixture() -> Case:
     return Case(non_reciprocal(), TWO_INPUTS, symmetric=False)
 
 
-CASES: dict[str, Callable[[], Case]] = {f.__name__: f for f in (feedforward, all_cells, asymmetric, mixture)}
+CASES: dict[str, Callable[[], Case]] = {
+    f.__name__: f for f in (feedforward, all_cells, asymmetric, hopfield, mixture)
+}

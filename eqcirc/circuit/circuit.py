@@ -7,7 +7,7 @@ current law holds at the free ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,7 +111,7 @@ class Circuit:
             and np.array_equal(self.inputs.gain, other.inputs.gain)
             and np.array_equal(self.readout.nodes, other.readout.nodes)
             and all(
-                a.trainable or np.array_equal(a.value, b.value)
+                a.trainable or a.share or np.array_equal(a.value, b.value)
                 for a, b in zip(self.elements, other.elements, strict=True)
             )
         )
@@ -191,6 +191,19 @@ class Circuit:
         asked = {e.name: e.value for e in self.elements} | self.given(parameters or {})
         rates = {name: programming.rates(asked[name]) for name, programming in self._programmed}
         return {name: rates[name] * part if name in rates else part for name, part in gradient.items()}
+
+    def summed(self, rate: Callable[[Element], Array]) -> dict[str, Array]:
+        """Return the rate of a quantity with the values of every trainable element, by name, given that of one element.
+
+        Elements that share its values (`Element.share`) count with it.
+        """
+        total = {e.name: rate(e) for e in self.trainable}
+        for element, share in self._sharing:
+            if share.name in total:
+                part = np.zeros_like(total[share.name])
+                np.add.at(part, np.arange(len(part))[share.parts], share.factor * rate(element))
+                total[share.name] = total[share.name] + part
+        return total
 
     @cached_property
     def _programmed(self) -> list[tuple[str, Programming]]:

@@ -16,8 +16,10 @@ from eqcirc.devices import (
     Gyrator,
     GyratorCrossbar,
     OneWayCrossbar,
+    Share,
     Transconductor,
 )
+from eqcirc.errors import CircuitError
 from eqcirc.typing import Array, NodeArray
 
 
@@ -83,6 +85,36 @@ class ControlledParts(Parts):
         value = fit(name, "transconductances", siemens, (len(rows), len(columns)))
         self._add(
             OneWayCrossbar(name=name, value=value, trainable=trainable, rows=rows, columns=columns), bounds
+        )
+
+    def returning_crossbar(
+        self, name: str, forth: str, rows: Nodes, columns: Nodes, factor: float = 1.0
+    ) -> None:
+        """Add the weights of the one-way crossbar `forth` the other way round, tied to them.
+
+        factor·siemens[r, c]·v_column enters row node r. Rows and columns are as many as those of `forth`, and may be
+        other nodes: behind a cell and in front of one.
+        """
+        element = next((e for e in self._elements if e.name == forth), None)
+        rows, columns = self._known(name, rows), self._known(name, columns)
+        if not isinstance(element, OneWayCrossbar):
+            raise CircuitError(
+                f"{name!r}: expected the name of a one-way crossbar that was added, got {forth!r}"
+            )
+        if (len(rows), len(columns)) != element.value.shape:
+            raise CircuitError(
+                f"{name!r}: expected rows and columns as many as those of {forth!r}, {element.value.shape}, got "
+                f"{(len(rows), len(columns))}"
+            )
+        self._add(
+            OneWayCrossbar(
+                name=name,
+                value=factor * element.value,
+                share=Share(forth, factor),
+                rows=rows,
+                columns=columns,
+                backward=True,
+            )
         )
 
     def gyrator_crossbar(

@@ -209,12 +209,13 @@ class _Assembly:
         self.plan, self.rng, self.b = plan, rng, CircuitBuilder(name)
         self.n_features, self.n_outputs = n_features, n_outputs
         self.rails = self._bias_rails()
+        self._sums: dict[int, NodeArray] = {}  # nodes of hidden layers, in front of what bends
 
     def circuit(self) -> Circuit:
         plan, last = self.plan, len(self.plan.hidden) + 1
         senders = {0: self._inputs()}  # nodes that a layer presents to later ones
         for layer, size in enumerate(plan.hidden, start=1):
-            nodes = self._nodes(f"h{layer}", size)
+            nodes = self._sums[layer] = self._nodes(f"h{layer}", size)
             self._feed(layer, nodes, senders)
             if plan.residual is not None and layer > 1:
                 self.b.conductance(
@@ -232,9 +233,11 @@ class _Assembly:
             else:
                 plan.neurons.add(self.b, f"n{layer}", nodes, 2 if plan.weights == "dual_rail" else 1)
             senders[layer] = self._amplified(layer, nodes)
+            self._tied(layer, senders[layer])
         outputs, negative = self._outputs()
         both = outputs if negative is None else np.concatenate([outputs, negative])
         self._feed(last, both, senders)
+        self._tied(last, both)
         return self.b.build(outputs, negative)
 
     def _inputs(self) -> NodeArray:
@@ -289,12 +292,20 @@ class _Assembly:
         """Add transconductors forth, and back to rows that no source holds; values beyond the bounds are cut."""
         feedback, bounds = self.plan.feedback, self.plan.bounds
         forth = self._random(len(rows), len(columns))
-        if feedback is None or not name.startswith("w") or name == "w1":
+        tied = feedback is not None and feedback.kind == "tied"  # they come back from behind the cells
+        if feedback is None or tied or not name.startswith("w") or name == "w1":
             self.b.one_way_crossbar(name, rows, columns, forth, bounds=bounds)
             return
         forth, back = (np.clip(x, *bounds) for x in feedback.weights(forth, self._random(*forth.shape)))
         self.b.one_way_crossbar(name, rows, columns, forth, bounds=bounds)
         self.b.one_way_crossbar(f"back{name.removeprefix('w')}", columns, rows, back.T, bounds=bounds)
+
+    def _tied(self, layer: int, senders: NodeArray) -> None:
+        """Lead what a layer presents back to the sums of the layer before it, by tied weights."""
+        feedback = self.plan.feedback
+        if feedback is not None and feedback.kind == "tied" and layer > 1:
+            sums = self._sums[layer - 1]
+            self.b.returning_crossbar(f"back{layer}", f"w{layer}", sums, senders, feedback.strength)
 
     def _cells(self, layer: int, sums: NodeArray, cells: LayerCells) -> NodeArray:
         """Add cells behind the sums of a layer, and return the nodes that they drive."""

@@ -80,22 +80,29 @@ class Feedback:
 
         antisymmetric   W + a·R   and   (W − a·R)ᵀ      so that J = symmetric + a·antisymmetric
         rotated         W         and   (cos θ·W + sin θ·R)ᵀ,     θ = a·π/2
+        tied            W         and   strength·Wᵀ, in training, too
+
+    Tied weights lead back in front of the cells, into the sums, so that layers are those of a Hopfield network; the
+    others lead to the nodes that cells drive.
 
     Attributes:
         kind: which.
         asymmetry: a; 0 for a circuit that is reciprocal to begin with.
+        strength: of tied weights; a weak one leaves a network nearly feedforward.
     """
 
-    kind: Literal["antisymmetric", "rotated"] = "antisymmetric"
+    kind: Literal["antisymmetric", "rotated", "tied"] = "antisymmetric"
     asymmetry: float = 0.0
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check kind and asymmetry."""
-        one_of("feedback: kind", self.kind, ("antisymmetric", "rotated"))
+        """Check kind and sizes."""
+        one_of("feedback: kind", self.kind, ("antisymmetric", "rotated", "tied"))
         number("feedback: asymmetry", self.asymmetry, "a finite number")
+        number("feedback: strength", self.strength, "a positive number", lambda factor: factor > 0)
 
     def weights(self, w: Array, r: Array) -> tuple[Array, Array]:
-        """Return weights forth and back, both (rows, columns), made of two draws."""
+        """Return weights forth and back, both (rows, columns), made of two draws; not of tied ones."""
         a = self.asymmetry
         if self.kind == "antisymmetric":
             return w + a * r, w - a * r

@@ -24,6 +24,7 @@ from eqcirc.devices.input_current import InputCurrent
 from eqcirc.devices.one_way import OneWayCrossbar
 from eqcirc.devices.phases import PhaseCoupling, PhaseInput, SignedDevice
 from eqcirc.devices.polynomial import PolynomialDevice
+from eqcirc.devices.probit import Probit
 from eqcirc.devices.programming import Programming
 from eqcirc.devices.rl_mesh import RLMesh
 from eqcirc.devices.signed import SignedCrossbar
@@ -65,6 +66,7 @@ __all__ = [
     "PhaseCoupling",
     "PhaseInput",
     "PolynomialDevice",
+    "Probit",
     "Programming",
     "RLMesh",
     "Share",

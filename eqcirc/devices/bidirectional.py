@@ -62,7 +62,7 @@ class BidirectionalSource(Element):
         if not isinstance(self.law, BentLaw):
             raise CircuitError(
                 f"{what}: the law {type(self.law).__name__} lacks a curvature or slope_expression, which what comes "
-                "back depends on; take Tanh, Clipped or DiodeLimited"
+                "back depends on; take Tanh, Clipped, DiodeLimited or Probit"
             )
         self.check(self.value)
 

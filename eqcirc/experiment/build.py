@@ -24,6 +24,7 @@ from eqcirc.devices import (
     DiodeLimited,
     EsakiDiode,
     Law,
+    Probit,
     ShockleyDiode,
     Tanh,
 )
@@ -47,6 +48,7 @@ from eqcirc.solvers.ngspice.netlist import Tolerances
 from eqcirc.solvers.ngspice.pool import Limits
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.ngspice.workers import ClusterWorkers
+from eqcirc.solvers.spiking import Window
 
 
 def build_data(experiment: Experiment) -> tuple[Splits, Scaler]:
@@ -153,7 +155,7 @@ def build_plan(n: Network) -> Layered:
         loaded=n.loaded,
         input_gain=n.input_gain,
         double_inputs=n.double_inputs,
-        feedback=None if n.feedback is None else Feedback(n.feedback.kind, n.feedback.asymmetry),
+        feedback=None if n.feedback is None else Feedback(**n.feedback.model_dump()),
         cells=None if n.cells is None else _cells(n.cells),
         biases=Biases(n.biases.kind, n.biases.voltage, n.biases.current),
         diodes=tuple(map(_diodes, n.diodes)) if isinstance(n.diodes, tuple) else _diodes(n.diodes),
@@ -199,6 +201,7 @@ def build_rule(experiment: Experiment, circuit: Circuit) -> Choice:
         seed=experiment.seed,
         force=learning.force,
         bath=None if learning.bath is None else Bath(**learning.bath.model_dump()),
+        window=None if learning.window is None else Window(**learning.window.model_dump()),
     )
 
 
@@ -293,11 +296,16 @@ def _diodes(section: Diodes) -> LayerDiodes | None:
 
 def _cells(section: Cells) -> LayerCells:
     c = section
+    kinds: dict[str, type[Tanh | DiodeLimited | Probit]] = {
+        "tanh": Tanh,
+        "diode_limited": DiodeLimited,
+        "probit": Probit,
+    }
     law: CellLaw
     if c.law == "clipped":
         law = Clipped(c.siemens, c.saturation, c.one_sided, c.knee)
     else:
-        law = (Tanh if c.law == "tanh" else DiodeLimited)(c.siemens, c.saturation, c.one_sided)
+        law = kinds[c.law](c.siemens, c.saturation, c.one_sided)
     return LayerCells(law, c.load)
 
 

@@ -177,8 +177,8 @@ class Cells(Section):
 
     branches = (Branch("law", ("clipped",), ("knee",)),)
 
-    law: Literal["tanh", "clipped", "diode_limited"] = Field(
-        "tanh", description="tanh, clipped or diode_limited"
+    law: Literal["tanh", "clipped", "diode_limited", "probit"] = Field(
+        "tanh", description="tanh, clipped, diode_limited; probit: the mean of a comparator with noise"
     )
     siemens: Siemens = Field(1e-5, description="S; slope at 0 V, the steepest one")
     saturation: Positive = Field(1e-6, description="A; current around which it bends")
@@ -192,11 +192,18 @@ class Cells(Section):
 class Feedback(Section):
     """One-way weights from each layer back to the one before it."""
 
-    kind: Literal["antisymmetric", "rotated"] = Field(
+    branches = (
+        Branch("kind", ("antisymmetric", "rotated"), ("asymmetry",)),
+        Branch("kind", ("tied",), ("strength",)),
+    )
+
+    kind: Literal["antisymmetric", "rotated", "tied"] = Field(
         "antisymmetric",
-        description="antisymmetric: W + a·R and W - a·R; rotated: W and W turned by a·90 degrees to R",
+        description="antisymmetric: W + a·R and W - a·R; rotated: W and W turned by a·90 degrees to R; tied: W and "
+        "strength·W, in training, too, and in front of the cells",
     )
     asymmetry: NotNegative = Field(0.0, description="a: 0 for weights that begin alike in both directions")
+    strength: Positive = Field(1.0, description="tied: of weights back, in parts of those forth")
 
 
 class Amplifiers(Section):

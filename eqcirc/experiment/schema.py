@@ -129,11 +129,28 @@ class BathSection(Section):
     )
 
 
+class WindowSection(Section):
+    """Comparators with noise in place of probit cells, for stoch_ep."""
+
+    decisions: Count = Field(500, description="of every comparator that are averaged")
+    memory: Positive = Field(20.0, description="time constant of the rates, in decisions: N")
+    settle: Positive = Field(5.0, description="time constants that pass before")
+    begin: Literal["mean_field", "rest"] = Field(
+        "mean_field", description="mean_field: solved first; rest: all at 0 V, as hardware does"
+    )
+    chains: Count = Field(1, description="independent courses of each sample")
+    common: Switch = Field(
+        True, description="the same noise in all phases, so that it cancels in their contrast"
+    )
+    period: Positive = Field(1e-6, description="s; from one decision to the next, in ngspice")
+
+
 class Learning(Section):
     """Cost, learning rule, optimizer."""
 
     branches = (
-        Branch("rule", ("auto", "eqprop", "asym_ep", "vector_field", "coupled"), ("variant",)),
+        Branch("rule", ("auto", "eqprop", "asym_ep", "vector_field", "coupled", "stoch_ep"), ("variant",)),
+        Branch("rule", ("stoch_ep",), ("window",)),
         Branch("cost", ("cross_entropy",), ("sharpness",)),
         Branch("cost", ("squared_error",), ("high", "low")),
         Branch("optimizer", ("sgd",), ("momentum",)),
@@ -149,12 +166,20 @@ class Learning(Section):
     high: Finite = Field(0.1, description="V; squared_error: target of the right class")
     low: Finite = Field(-0.1, description="V; squared_error: target of the other classes")
     rule: Literal[
-        "auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled", "free_energy", "free_energy_path"
+        "auto",
+        "eqprop",
+        "asym_ep",
+        "dyadic",
+        "vector_field",
+        "coupled",
+        "free_energy",
+        "free_energy_path",
+        "stoch_ep",
     ] = Field(
         "auto",
         description="auto: eqprop where the circuit allows it, else asym_ep; dyadic: a second circuit, exact; "
         "vector_field: for comparison; coupled: an objective of its own; free_energy, free_energy_path: finite "
-        "temperature, any beta",
+        "temperature, any beta; stoch_ep: spikes of probit cells with tied weights back",
     )
     force: Switch = Field(False, description="take a rule that does not measure the gradient, and say so")
     beta: Positive = Field(
@@ -170,6 +195,7 @@ class Learning(Section):
         None, description="how voltages are read; perfectly if the table is left out"
     )
     bath: BathSection | None = Field(None, description="of free_energy and free_energy_path: noise")
+    window: WindowSection | None = Field(None, description="of stoch_ep: how long spikes are looked at")
     writing: Writing | None = Field(None, description="exact if the table is left out")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="adam or sgd")
     momentum: Share = Field(0.0, description="of sgd")

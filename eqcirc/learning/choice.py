@@ -20,12 +20,23 @@ from eqcirc.learning.free_energy_path import FreeEnergyPath
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.reading import Reading
 from eqcirc.learning.rule import Rule
+from eqcirc.learning.stoch_ep import OBJECTIVE as OBJECTIVE_OF_RATES
+from eqcirc.learning.stoch_ep import StochEP
 from eqcirc.learning.vector_field import VectorField
 from eqcirc.solvers.ensemble import Bath
+from eqcirc.solvers.spiking import Window
 from eqcirc.typing import Array
 
 Name = Literal[
-    "auto", "eqprop", "asym_ep", "dyadic", "vector_field", "coupled", "free_energy", "free_energy_path"
+    "auto",
+    "eqprop",
+    "asym_ep",
+    "dyadic",
+    "vector_field",
+    "coupled",
+    "free_energy",
+    "free_energy_path",
+    "stoch_ep",
 ]
 
 
@@ -55,6 +66,7 @@ def choose_rule(
     seed: int = 0,
     force: bool = False,
     bath: Bath | None = None,
+    window: Window | None = None,
 ) -> Choice:
     """Return a learning rule, by default the simplest one that is exact for the circuit.
 
@@ -69,6 +81,7 @@ def choose_rule(
         seed: of what is drawn.
         force: whether a rule may be one that does not measure the gradient.
         bath: of "free_energy" and "free_energy_path".
+        window: of "stoch_ep".
 
     Raises:
         ConfigError: there is no such rule or variant.
@@ -78,6 +91,10 @@ def choose_rule(
     for what, word, valid in (("rule", name, get_args(Name)), ("variant", variant, tuple(PHASES))):
         if word not in valid:
             raise ConfigError(f"unknown {what} {word!r}: {nearest(str(word), valid)}")
+    if window is not None and name != "stoch_ep":
+        raise ConfigError(
+            f"a window ([learning.window]) does nothing with rule {name!r}; leave it out, or take stoch_ep"
+        )
     thermal = {"free_energy": FreeEnergy, "free_energy_path": FreeEnergyPath}.get(name)
     if thermal is not None:
         choice = _thermal(thermal(circuit, cost, beta, _needed(bath)), reading)
@@ -86,6 +103,8 @@ def choose_rule(
             f"a bath ([learning.bath]) does nothing with rule {name!r}; leave it out, or take free_energy or "
             "free_energy_path"
         )
+    elif name == "stoch_ep":
+        choice = _spiking(StochEP(circuit, cost, beta, window or Window(), variant), reading)
     else:
         choice = _choice(circuit, cost, beta, name, variant, force)
     rule = choice.rule.with_reading(reading, seed)
@@ -133,6 +152,18 @@ def _thermal(rule: Thermal, reading: Reading | None) -> Choice:
     why = (
         f"in a bath of {rule.bath.temperature:g} W, {rule.name} is the gradient of {OBJECTIVE}, at any beta; that is "
         "not the cost at the operating point, and the Johnson noise of the resistors would be the wrong noise for it"
+    )
+    return Choice(rule, False, why)
+
+
+def _spiking(rule: StochEP, reading: Reading | None) -> Choice:
+    if reading is not None:
+        raise ConfigError(
+            "[learning.reading] is of rules that read operating points; rates have noise of their own"
+        )
+    why = (
+        f"comparators with noise spike, and {rule.name} contrasts rates: the gradient of {OBJECTIVE_OF_RATES}; here "
+        f"N = {rule.window.memory:g}, and windows of {rule.window.decisions} decisions leave noise"
     )
     return Choice(rule, False, why)
 

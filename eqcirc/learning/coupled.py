@@ -140,6 +140,5 @@ class Energies(Deviation):
         phases, values = self.seen.voltages[:, good], rule.circuit.values(self.parameters)
         (weight, plus, minus, span), *_ = PHASES[rule.variant].pairs
         s = self.scaling * (weight / (span * rule.beta * max(1, int(good.sum()))))
-        trainable = rule.circuit.trainable
-        found = {e.name: e.contrast(values[e.name], s, phases[plus], phases[minus]) for e in trainable}
+        found = rule.circuit.summed(lambda e: e.contrast(values[e.name], s, phases[plus], phases[minus]))
         return rule.circuit.chained(found, self.parameters)

@@ -52,7 +52,7 @@ class Deviation(Measurement):
             slope += weight / (span * rule.beta) * (phases[plus] - phases[minus])
         lam = self.scaling * slope / max(1, int(good.sum()))
         values = rule.circuit.values(self.parameters)
-        found = {e.name: e.sensitivity(values[e.name], lam, phases[0]) for e in rule.circuit.trainable}
+        found = rule.circuit.summed(lambda e: e.sensitivity(values[e.name], lam, phases[0]))
         return rule.circuit.chained(found, self.parameters)
 
 

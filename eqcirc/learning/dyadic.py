@@ -111,5 +111,5 @@ class Image(Measurement):
         v, image = self.seen.voltages[:, good]
         lam = rule.doubled.scaling * image / (rule.beta * max(1, int(good.sum())))
         values = rule.circuit.values(self.parameters)
-        found = {e.name: e.sensitivity(values[e.name], lam, v) for e in rule.circuit.trainable}
+        found = rule.circuit.summed(lambda e: e.sensitivity(values[e.name], lam, v))
         return rule.circuit.chained(found, self.parameters)

@@ -23,6 +23,7 @@ import numpy as np
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import Cost
+from eqcirc.devices import Element
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.rule import Measurement, Phase, PhasedRule
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
@@ -100,12 +101,15 @@ class EqProp(PhasedRule):
         good = points.converged
         phases = points.voltages if good.all() else points.voltages[:, good]
         scaling, values = self.scaling(parameters) / max(1, phases.shape[1]), self.circuit.values(parameters)
-        total = {e.name: np.zeros_like(e.value) for e in self.circuit.trainable}
-        for weight, plus, minus, span in PHASES[self.variant].pairs:
-            s = scaling * (weight / (span * self.beta))
-            for e in self.circuit.trainable:
-                total[e.name] = total[e.name] + e.contrast(values[e.name], s, phases[plus], phases[minus])
-        return self.circuit.chained(total, parameters)
+
+        def rate(e: Element) -> Array:
+            total = np.zeros_like(e.value)
+            for weight, plus, minus, span in PHASES[self.variant].pairs:
+                s = scaling * (weight / (span * self.beta))
+                total = total + e.contrast(values[e.name], s, phases[plus], phases[minus])
+            return total
+
+        return self.circuit.chained(self.circuit.summed(rate), parameters)
 
 
 @dataclass(frozen=True, eq=False)

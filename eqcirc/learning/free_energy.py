@@ -167,10 +167,9 @@ class Averages(Measurement):
         scaling = self.scaling * np.reshape(weights, (-1, 1)) if np.ndim(weights) else self.scaling * weights
         rows = (-1, circuit.n_nodes)
         values = circuit.values(self.parameters)
-        return {
-            e.name: e.contrast(values[e.name], scaling, plus.reshape(rows), minus.reshape(rows))
-            for e in circuit.trainable
-        }
+        return circuit.summed(
+            lambda e: e.contrast(values[e.name], scaling, plus.reshape(rows), minus.reshape(rows))
+        )
 
 
 class FreeEnergy(Thermal):

@@ -130,5 +130,5 @@ class Circle(Measurement):
         rule, good = self.rule, self.points.converged
         values, free = rule.circuit.values(self.parameters), self.points.free[good]
         lam = self.scaling * self.contrast[good] / (rule.beta * max(1, int(good.sum())))
-        found = {e.name: e.sensitivity(values[e.name], lam, free) for e in rule.circuit.trainable}
+        found = rule.circuit.summed(lambda e: e.sensitivity(values[e.name], lam, free))
         return rule.circuit.chained(found, self.parameters)

@@ -33,9 +33,11 @@ class Measurement(ABC):
 
     Attributes:
         points: operating points, the free phase first. A sample converged if all that the rule solved for it did.
+        at_rest: whether these are operating points, and not averages over what does not rest.
     """
 
     points: OperatingPoints
+    at_rest: bool = True
 
     @property
     @abstractmethod

@@ -18,6 +18,7 @@ from eqcirc.costs import Cost
 from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, expect
 from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.noise import Band, Noise
+from eqcirc.solvers.spiking import Rates, Window
 from eqcirc.solvers.status import Evidence, Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -267,6 +268,23 @@ class Solver(ABC):
                 say.
         """
         raise SolverError(f"the {self.name or type(self).__name__} solver has no ensembles")
+
+    def spikes(
+        self, parameters: Parameters | None, inputs: Array, window: Window, nudge: Nudge | None = None
+    ) -> Rates:
+        """Return average rates of the circuit with comparators for its probit cells, see `solvers.spiking`.
+
+        Args:
+            parameters: values by element name.
+            inputs: (batch, n_features).
+            window: how comparators decide, and how long they are looked at.
+            nudge: phases to add; beta may be of any size.
+
+        Raises:
+            CircuitError: the circuit has no probit cells, or parts that are neither these nor linear.
+            SolverError: no sample has a mean field to begin at, voltages run away, or the solver cannot say.
+        """
+        raise SolverError(f"the {self.name or type(self).__name__} solver has no spikes")
 
     def close(self) -> None:  # noqa: B027  a solver without processes has nothing to release
         """Release processes, if there are any."""

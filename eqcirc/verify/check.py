@@ -10,7 +10,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.scaling import reciprocal_symmetry, symmetry_or_none
 from eqcirc.errors import SymmetryError
 from eqcirc.learning.rule import NOISE, Measurement, Rule, flat
-from eqcirc.solvers.base import Solver
+from eqcirc.solvers.base import OperatingPoints, Solver
 from eqcirc.solvers.free_phase import InitialState, Start
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.typing import Array, NodeArray, Parameters
@@ -82,7 +82,7 @@ def check(
     ideal = IdealSolver(circuit, start=start)
     parameters, (inputs, targets) = circuit.given(parameters), rule.asked(ideal, inputs, targets)
     measured = rule.measure(ideal, parameters, inputs, targets)
-    reference = measured.points.require()
+    reference = _at_rest(measured, ideal, parameters, inputs)
     adjoint = adjoint_gradient(circuit, parameters, inputs, targets, cost, reference.free)
     chosen = random_entries(parameters, entries, np.random.default_rng(seed))
     differences = finite_differences(ideal, parameters, inputs, targets, cost, chosen)
@@ -102,11 +102,16 @@ def check(
     judge("ideal", measured)
     for solver in solvers:
         measured = rule.measure(solver, parameters, inputs, targets)
-        points = measured.points.require()
+        points = _at_rest(measured, solver, parameters, inputs)
         difference = float(np.abs(points.voltages - reference.voltages).max())
         findings.append(Finding(f"{solver.name} against ideal voltages", difference, 1e-9, "V"))
         judge(solver.name, measured)
     return findings
+
+
+def _at_rest(measured: Measurement, solver: Solver, parameters: Parameters, inputs: Array) -> OperatingPoints:
+    """Return the operating points of a measurement, solved anew if it did without."""
+    return (measured.points if measured.at_rest else solver.solve(parameters, inputs)).require()
 
 
 def reciprocity(

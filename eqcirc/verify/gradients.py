@@ -68,7 +68,7 @@ def sent_back(
     lam = np.zeros_like(free)
     lam[:, nodes] = reduced[:, plan.unknown[nodes]] * plan.current[nodes]
     values = circuit.values(parameters)
-    found = {e.name: e.sensitivity(values[e.name], lam / len(free), free) for e in circuit.trainable}
+    found = circuit.summed(lambda e: e.sensitivity(values[e.name], lam / len(free), free))
     return circuit.chained(found, parameters)
 
 

@@ -12,7 +12,7 @@ from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import SquaredError
-from eqcirc.devices import BentLaw, Clipped, CubicDevice, DiodeLimited, Tanh
+from eqcirc.devices import BentLaw, Clipped, CubicDevice, DiodeLimited, Probit, Tanh
 from eqcirc.errors import CircuitError
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.solvers.equations import Equations
@@ -24,7 +24,9 @@ from tests.kirchhoff import derivative, leaving, residual
 from tests.predictive import bidirectional
 
 LAWS: list[BentLaw] = [
-    kind(2 * S, 3e-6, one_sided) for kind in (Tanh, Clipped, DiodeLimited) for one_sided in (False, True)
+    kind(2 * S, 3e-6, one_sided)
+    for kind in (Tanh, Clipped, DiodeLimited, Probit)
+    for one_sided in (False, True)
 ]
 
 

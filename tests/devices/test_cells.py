@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
-from eqcirc.devices import CellLaw, Clipped, CubicDevice, DiodeLimited, Law, SlopeLaw, Tangent, Tanh
+from eqcirc.devices import CellLaw, Clipped, CubicDevice, DiodeLimited, Law, Probit, SlopeLaw, Tangent, Tanh
 from eqcirc.errors import CircuitError
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
@@ -33,16 +35,32 @@ def test_the_slope_is_the_derivative_of_the_current_and_bounded(law: CellLaw) ->
 
 def test_odd_laws_are_odd_and_one_sided_ones_let_nothing_through_below_zero() -> None:
     far = np.array([50.0])
-    for law in (Tanh(), Clipped(), DiodeLimited()):
+    for law in (Tanh(), Clipped(), DiodeLimited(), Probit()):
         np.testing.assert_allclose(law.evaluate(-V)[0], -law.evaluate(V)[0], atol=1e-20)
-    for one_sided in (Tanh(one_sided=True), Clipped(one_sided=True), DiodeLimited(one_sided=True)):
+    for one_sided in (
+        Tanh(one_sided=True),
+        Clipped(one_sided=True),
+        DiodeLimited(one_sided=True),
+        Probit(one_sided=True),
+    ):
         assert float(one_sided.evaluate(-far)[0][0]) == pytest.approx(0.0, abs=1e-20)
         assert float(one_sided.evaluate(far)[0][0]) > 0.9e-6
-    for law in (Tanh(S, 2e-6), Clipped(S, 2e-6)):
+    for law in (Tanh(S, 2e-6), Clipped(S, 2e-6), Probit(S, 2e-6)):
         assert float(law.evaluate(far)[0][0]) == pytest.approx(2e-6)
     assert float(DiodeLimited(S, 1e-6).evaluate(far)[0][0]) == pytest.approx(
         1e-6 * np.log(2 * 50 / 0.1), rel=1e-5
     )
+
+
+def test_the_probit_law_is_the_normal_distribution_of_its_noise() -> None:
+    """Against the error function of the standard library; noise and slope are two ways to say one thing."""
+    for one_sided in (True, False):
+        law = Probit.of_noise(0.25, 2e-6, one_sided=one_sided)
+        assert law.noise == pytest.approx(0.25, rel=1e-14)
+        for v in (-0.6, 0.0, 0.1, 0.9):
+            fired = 0.5 * (1 + math.erf(v / 0.25 / math.sqrt(2)))
+            current = float(law.evaluate(np.array([v]))[0][0])
+            assert current == pytest.approx(2e-6 * (fired if one_sided else 2 * fired - 1), rel=1e-13)
 
 
 def through(law: CellLaw, volts: Array, engine: str) -> Array:

@@ -12,7 +12,7 @@ import pytest
 from eqcirc.circuit.layered import Layered
 from eqcirc.circuit.layers import Biases, Feedback, LayerCells, LayerDiodes
 from eqcirc.circuit.neuron import LayerNeurons
-from eqcirc.devices import ClampDiode, Clipped, CubicDevice, DiodeLimited, EsakiDiode, ShockleyDiode
+from eqcirc.devices import ClampDiode, Clipped, CubicDevice, DiodeLimited, EsakiDiode, Probit, ShockleyDiode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError
 from eqcirc.experiment.build import (
@@ -79,7 +79,8 @@ def test_neurons() -> None:
 def test_one_way_parts() -> None:
     assert plan(weights="one_way", cells={}).cells == LayerCells()
     assert plan(weights="one_way", feedback={}).feedback == Feedback()
-    for name, law in (("clipped", Clipped()), ("diode_limited", DiodeLimited())):
+    assert plan(weights="one_way", feedback={"kind": "tied"}).feedback == Feedback("tied")
+    for name, law in (("clipped", Clipped()), ("diode_limited", DiodeLimited()), ("probit", Probit())):
         cells = plan(weights="one_way", cells={"law": name}).cells
         assert cells is not None
         assert cells.law == law

@@ -11,13 +11,14 @@ import pytest
 
 from eqcirc.circuit.layered import Layered
 from eqcirc.circuit.layers import LayerCells
-from eqcirc.devices import Bounds
+from eqcirc.devices import Bounds, OneWayCrossbar
 from eqcirc.errors import CircuitError, ConfigError, SymmetryError
 from eqcirc.experiment.build import build_circuit, build_rule
 from eqcirc.experiment.load import parse
 from eqcirc.experiment.run import Run
 from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.dyadic import Dyadic
+from eqcirc.learning.stoch_ep import StochEP
 
 NETWORK: dict[str, Any] = {
     "hidden": [4],
@@ -119,3 +120,32 @@ def test_a_run_with_noise_resumes_to_the_same_values(tmp_path: Path) -> None:
         run.train()
         for name, value in run.trainer.parameters.items():
             np.testing.assert_array_equal(value, whole[name])
+
+
+def test_tied_weights_come_back_from_behind_the_cells_into_the_sums() -> None:
+    network = NETWORK | CELLS | {"hidden": [4, 3], "feedback": {"kind": "tied", "strength": 0.5}}
+    circuit = build_circuit(parse(experiment(network=network), "test"), 2, 2)
+    back = circuit.element("back2")
+    assert isinstance(back, OneWayCrossbar)
+    assert [circuit.node_names[k][:2] for k in (back.rows[0], back.columns[0])] == ["h1", "y2"]
+    moved = {"w2": 2 * circuit.element("w2").value}
+    np.testing.assert_array_equal(circuit.values(moved)["back2"], 0.5 * moved["w2"])
+    assert "back2" not in circuit.parameters
+
+
+def test_a_run_of_spikes_is_trained_and_resumed(tmp_path: Path) -> None:
+    """From the file to a run that says what it descends; a window is of this rule alone."""
+    cells = {"law": "probit", "one_sided": True, "siemens": 2e-5, "saturation": 1e-5}
+    network = NETWORK | {"cells": cells, "feedback": {"kind": "tied"}}
+    window = {"decisions": 10, "memory": 5.0, "begin": "rest"}
+    learning = LEARNING | {"rule": "stoch_ep", "window": window, "batch_size": 2}
+    asked = parse(experiment(network=network, learning=learning, audit={"every": 0}), "test")
+    with Run.start(asked, tmp_path / "run") as run:
+        assert isinstance(run.trainer.rule, StochEP)
+        assert run.trainer.rule.window.decisions == 10
+        run.train(stop=lambda: run.trainer.state.epoch == 1)
+    with Run.resume(tmp_path / "run") as run:
+        run.train()
+        assert "rates of the mean field" in run.finish()["rule_why"]
+    with pytest.raises(ConfigError, match=r"learning.window: does nothing with rule"):
+        parse(experiment(learning=LEARNING | {"window": window}), "test")

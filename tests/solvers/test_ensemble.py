@@ -93,6 +93,18 @@ def test_noise_is_a_function_of_the_seed_in_ngspice(spice: Callable[..., Ngspice
         assert np.abs(a[:, :, -n:] - b[:, :, -n:]).max() > 0.1
 
 
+def test_noise_of_an_odd_number_of_nodes_is_common_to_phases(spice: Callable[..., NgspiceSolver]) -> None:
+    """ngspice draws normal numbers in pairs: what one phase leaves must not be what another begins with."""
+    b = CircuitBuilder("one node")
+    x, o = b.input("x"), b.nodes("o")
+    b.conductance("g", x, o, SIEMENS)
+    b.capacitor("c", o, GROUND, 1e-9)
+    weak = Nudge(SquaredError(), np.array([[-0.5]]), 1e-12, (1.0, -1.0))
+    bath = Bath(WATTS, chains=1, length=5.0, step=0.05)
+    v = spice(b.build(readout=o)).ensemble(None, INPUTS, bath, weak).voltages
+    assert np.abs(v[1:] - v[0]).max() < 1e-3 < v[0].std()
+
+
 def test_quartic_circuit_has_the_boltzmann_law() -> None:
     """Against quadrature on a grid; the step's bias is below the noise."""
     circuit = two_nodes(quartic=3 * SIEMENS)

@@ -14,6 +14,7 @@ from eqcirc.circuit.reduced_system import ReducedSystem
 from eqcirc.circuit.reduction import Reduction
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
+from eqcirc.solvers.comparators import Spiking, rates
 from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
 from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
@@ -21,12 +22,14 @@ from eqcirc.solvers.ideal.ensemble import chains
 from eqcirc.solvers.ideal.formulation import Formulation
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
 from eqcirc.solvers.ideal.noise import noise
+from eqcirc.solvers.ideal.spiking import sampled
 from eqcirc.solvers.ideal.transient import follow
 from eqcirc.solvers.langevin import Chains, Langevin, ensemble
 from eqcirc.solvers.linear.base import LinearSolver
 from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import ULP, FreeState
 from eqcirc.solvers.response import Response
+from eqcirc.solvers.spiking import Rates, Window
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
 from eqcirc.threads import one_thread
@@ -205,6 +208,17 @@ class IdealSolver(Solver):
 
         with one_thread():
             return ensemble(self._plan, parameters, inputs, nudge, self.solve(parameters, inputs), follow)
+
+    def spikes(
+        self, parameters: Parameters | None, inputs: Array, window: Window, nudge: Nudge | None = None
+    ) -> Rates:
+        """See `Solver.spikes`."""
+
+        def follow(spiking: Spiking, some: Array, free: Array, pull: Nudge | None) -> Array:
+            return sampled(spiking, self._plan, parameters, some, free, pull, window)
+
+        with one_thread():
+            return rates(self, parameters, inputs, window, nudge, follow)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`."""

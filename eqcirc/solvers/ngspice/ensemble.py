@@ -84,9 +84,19 @@ def _sources(motion: Langevin, bath: Bath, step: float) -> list[str]:
         f"i_eq_noise_{k} 0 {names[node]} trrandom(2 {number(step)} 0 {number(size)} 0)"
         for k, (node, size) in enumerate(zip(roots, sigma.tolist(), strict=True))
     ]
+    lines += paired(len(roots), step)
     if not motion.dynamics.stores:
         lines += [f"c_eq_{k} {names[node]} 0 {number(EQUAL)}" for k, node in enumerate(roots)]
     return lines
+
+
+def paired(sources: int, step: float) -> list[str]:
+    """Return one more source of noise, which drives nothing, where there is an odd number of them.
+
+    ngspice draws normal numbers in pairs and keeps the second one, whatever is seeded in between: after an odd number
+    of them a run would begin with what is left of the run before.
+    """
+    return [f"v_eq_pair eq_pair 0 trrandom(2 {number(step)} 0 1 0)"] if sources % 2 else []
 
 
 def _seeds(bath: Bath, sample: int, chain: int, phases: int) -> list[int]:

@@ -18,6 +18,7 @@ from eqcirc.errors import ConfigError, nearest, whole_number
 from eqcirc.files import write_atomically
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
 from eqcirc.solvers.branch import judge_branches
+from eqcirc.solvers.comparators import Spiking, rates
 from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
@@ -43,12 +44,14 @@ from eqcirc.solvers.ngspice.noise import noise
 from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
 from eqcirc.solvers.ngspice.session import SweepResult, apart
 from eqcirc.solvers.ngspice.settling import plan_settling
+from eqcirc.solvers.ngspice.spiking import sampled
 from eqcirc.solvers.ngspice.transfer import transfer
 from eqcirc.solvers.ngspice.transient import follow
 from eqcirc.solvers.ngspice.workers import LocalWorkers, Workers
 from eqcirc.solvers.noise import Band, Noise
 from eqcirc.solvers.precision import UNCERTAIN, FreeState
 from eqcirc.solvers.response import Response
+from eqcirc.solvers.spiking import Rates, Window
 from eqcirc.solvers.stability import growth
 from eqcirc.solvers.status import Status
 from eqcirc.solvers.waveforms import Course, Waveforms
@@ -196,6 +199,16 @@ class NgspiceSolver(Solver):
             return chains(motion, parameters, some, pull, bath, self._pool)
 
         return ensemble(self._plan, parameters, inputs, nudge, self.solve(parameters, inputs), follow)
+
+    def spikes(
+        self, parameters: Parameters | None, inputs: Array, window: Window, nudge: Nudge | None = None
+    ) -> Rates:
+        """See `Solver.spikes`. It is the full netlist that is followed."""
+
+        def follow(spiking: Spiking, some: Array, free: Array, pull: Nudge | None) -> Array:
+            return sampled(spiking, parameters, some, free, pull, window, self._pool)
+
+        return rates(self, parameters, inputs, window, nudge, follow)
 
     def noise(self, parameters: Parameters | None, inputs: Array, free: Array, band: Band) -> Noise:
         """See `Solver.noise`. It is the full netlist that is asked."""
