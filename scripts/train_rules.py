@@ -64,7 +64,7 @@ S = 1e-5
 LEAK = 10 * S  # outweighs what comes back, so that there is one operating point
 NETWORKS = ("resistive", "asymmetry 0", "asymmetry 0.5", "asymmetry 1", "feedforward")
 RULES = ("exact gradient", "EqProp", "AsymEP", "Dyadic EP", "vector field")
-RATES = (1e-7, 3e-7, 1e-6, 3e-6)  # S, steps of Adam
+RATES = (1e-7, 3e-7, 1e-6, 3e-6)  # S, steps of Adam, where the data ask for no others
 PAIRS = [(kind, rule) for kind in NETWORKS for rule in RULES if rule != "EqProp" or kind == "resistive"]
 Job = tuple[str, str | None, str, str, float, int, str]
 TRIALS = (100, 101, 102)  # seeds of runs that rates are chosen by
@@ -73,7 +73,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "digits": {"hidden": 32, "epochs": 10, "batch_size": 32, "limit": None, "gain": 4.0, "validation": 0.1},
     "mnist": {"hidden": 64, "epochs": 2, "batch_size": 64, "limit": 6_000, "gain": 4.0, "validation": 0.03},
 }
-SIZES["fashion-mnist"] = SIZES["mnist"]
+SIZES["fashion-mnist"] = SIZES["mnist"] | {"rates": (3e-8, 1e-7, 3e-7, 1e-6)}
 STYLES = {  # those that follow one another lie on one curve
     "exact gradient": {"color": "0.75", "lw": 5},
     "EqProp": {"color": "#8250df", "lw": 3},
@@ -225,7 +225,7 @@ def main() -> None:
         tries = [
             (options.data, options.path, k, r, rate, seed, "ideal")
             for k, r in PAIRS
-            for rate in RATES
+            for rate in SIZES[options.data].get("rates", RATES)
             for seed in TRIALS[: options.trials]
         ]
         found = all_trained(tries, "choosing rates")
@@ -241,8 +241,9 @@ def main() -> None:
 
 def best_rate(found: list[dict[str, Any]]) -> float:
     """Return the rate whose trials have the least validation loss on average."""
-    loss = {rate: np.mean([f["validation loss"] for f in found if f["rate"] == rate]) for rate in RATES}
-    return min(RATES, key=loss.__getitem__)
+    rates = sorted({f["rate"] for f in found})
+    loss = {rate: np.mean([f["validation loss"] for f in found if f["rate"] == rate]) for rate in rates}
+    return min(rates, key=loss.__getitem__)
 
 
 def judge(data: str, engine: str, found: list[dict[str, Any]], rows: list[dict[str, Any]]) -> None:

@@ -180,6 +180,10 @@ def _phase_deck(opened: Opened, phase: str, samples: int, notes: list[str]) -> s
             f"--phase {phase} is of rule = {_RULES[phase]!r}, and beta = {learning.beta:g} of rule = {learning.rule!r} "
             "is no small nudge; take an experiment with another rule and its beta"
         )
+    if learning.rule == "stoch_ep":
+        raise ConfigError(
+            f"--phase {phase}: the learning phases of rule = 'stoch_ep' are windows in time, and no operating points"
+        )
     asked = learning.model_copy(update={"rule": _RULES[phase]})
     experiment = opened.experiment.model_copy(update={"learning": asked})
     rule = build_rule(experiment, opened.circuit).rule

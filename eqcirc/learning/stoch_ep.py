@@ -74,6 +74,12 @@ class StochEP(PhasedRule):
         weight = np.divide(1, t, out=np.zeros_like(t), where=t != 0)
         return Nudge(self.cost, targets, self.beta, PHASES[self.variant].factors, weight)
 
+    def output_errors(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array, free: Array
+    ) -> None:
+        """See `Rule.output_errors`: rates are random, and a bound would be one on their number."""
+        return
+
     def measure(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Spikes:
         """See `Rule.measure`: all phases, spiking. Another batch, or other values, get other noise."""
         inputs, targets = self.asked(solver, inputs, targets)

@@ -75,3 +75,11 @@ def test_a_beta_that_is_no_nudge_makes_no_deck(eqcirc: Command, tmp_path: Path) 
     result = eqcirc("netlist", path, "--phase", "nudged")
     assert result.code == 2
     assert "beta = 0.5 of rule = 'coupled' is no small nudge" in result.err
+
+
+def test_windows_of_spikes_make_no_deck(eqcirc: Command) -> None:
+    result = eqcirc(
+        "netlist", Path(__file__).parents[2] / "circuits/digits-spiking.toml", "--phase", "nudged"
+    )
+    assert result.code == 2
+    assert "are windows in time, and no operating points" in result.err
