@@ -138,7 +138,7 @@ class By(IdealSolver):
     def __init__(self, circuit: Circuit, linear: LinearSolver) -> None:
         """Take the linear solver."""
         super().__init__(circuit)
-        self._linear = linear
+        self._formulation.linear = linear
 
 
 class Dense:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eqcirc.devices import Amplifier, BidirectionalSource, LinearElement, RLMesh
+from eqcirc.circuit.circuit import Circuit
+from eqcirc.devices import Amplifier, BidirectionalSource, Element, LinearElement, RLMesh
 from tests.catalogue import NAMES, case
 from tests.kirchhoff import leaving
 
@@ -23,17 +24,22 @@ def test_sensitivity_is_the_derivative_of_kirchhoffs_law(name: str) -> None:
     for element in circuit.elements:
         if isinstance(element, Amplifier):
             continue
-        expected = np.zeros(element.value.shape)
+        expected, alone = np.zeros(element.value.shape), by_itself(circuit, element)
         for index in np.ndindex(element.value.shape):
             change = np.zeros(element.value.shape)
             # currents are linear in all values but resistances, and conductances that a source stands behind
             bent = isinstance(element, RLMesh | BidirectionalSource)
             change[index] = (1e-4 if bent else 0.5) * (element.value[index] or 1e-6)
             for k in range(3):
-                flows = [leaving(circuit, v[k], {element.name: element.value + m * change}) for m in (1, -1)]
+                flows = [leaving(alone, v[k], {element.name: element.value + m * change}) for m in (1, -1)]
                 expected[index] += lam[k] @ (flows[0] - flows[1]) / (2 * change[index])
         found = element.sensitivity(element.value, lam, v)
         np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
+
+
+def by_itself(circuit: Circuit, element: Element) -> Circuit:
+    """A circuit with one element only, whose values are its own."""
+    return replace(circuit, elements=(replace(element, share=None),))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,7 +53,7 @@ def test_branches_are_the_currents_that_leave_every_node(name: str) -> None:
             current = value * (v[cp] - v[cn])
             found = np.bincount(out_p, current, minlength=circuit.n_nodes)
             found -= np.bincount(out_n, current, minlength=circuit.n_nodes)
-            alone = leaving(replace(circuit, elements=(element,)), v)
+            alone = leaving(by_itself(circuit, element), v)
             np.testing.assert_allclose(found, alone, atol=1e-18)
             assert found.sum() == pytest.approx(0, abs=1e-15), "no charge is made"
 

@@ -66,6 +66,7 @@ def test_every_optional_key_is_valid_once_its_mark_is_removed() -> None:
         assert content["solver"].pop("cluster")
         one_way = {key: content["network"].pop(key) for key in ("feedback", "cells")}
         assert content["network"].pop("oscillators")  # of another kind of network
+        assert content["learning"].pop("window")  # of another rule
         full = parse(content, "template")
         assert full.data.limit
         assert full.data.path

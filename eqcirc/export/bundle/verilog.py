@@ -14,6 +14,7 @@ from eqcirc.export.bundle.structure import Block, Structure
 from eqcirc.text import ascii_line
 
 _VOLTAGE = re.compile(r"\bv\(([a-z0-9_]+)(?:,([a-z0-9_]+))?\)")
+_SIGN = re.compile(r"sgn\(((?:[^()]|\([^()]*\))*)\)")
 _POWER = re.compile(r"(max\((?:[^()]|\([^()]*\))*\))\*\*([0-9.e+-]+)")
 
 
@@ -47,6 +48,7 @@ def contribution(card: str) -> str:
     if not law:
         law, area = area.removeprefix("i="), "1.0"
     law = _POWER.sub(r"pow(\1,\2)", law).replace("uramp(", "max(0.0,")
+    law = _SIGN.sub(r"(\1>=0 ? 1.0 : -1.0)", law)
     said = _VOLTAGE.sub(lambda m: f"V({m[1]}, {m[2]})" if m[2] else f"V({m[1]})", law)
     return f"    I({a}, {b}) <+ {_real(area)} * ({said});"
 

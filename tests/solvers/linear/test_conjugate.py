@@ -58,7 +58,7 @@ def iterated(circuit: Circuit) -> tuple[ConjugateGradients, Counting]:
 
 def solve(example: Case, linear: LinearSolver, cost: Cost | None = None) -> OperatingPoints:
     solver = IdealSolver(example.circuit)
-    solver._linear = linear
+    solver._formulation.linear = linear
     return solver.solve(None, example.inputs, example.nudge(cost)).require()
 
 
@@ -132,7 +132,7 @@ def test_wide_networks_are_iterated_and_agree_with_the_direct_solver(
     direct = solver._linear.direct = Counting(solver._linear.direct)
     found = solver.solve(None, example.inputs, nudge).require().voltages
     assert direct.rows == []
-    solver._linear = direct
+    solver._formulation.linear = direct
     expected = solver.solve(None, example.inputs, nudge).require().voltages
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
