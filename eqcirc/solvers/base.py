@@ -26,8 +26,9 @@ from eqcirc.typing import Array, NodeArray, Parameters
 
 def check_beta(beta: float) -> None:
     """Raise `ConfigError` for a nudging strength that is none."""
-    if not (isinstance(beta, Real) and np.isfinite(beta) and beta > 0):
-        shown = f"{beta:g}" if isinstance(beta, Real) else repr(beta)
+    number = isinstance(beta, Real) and not isinstance(beta, bool)  # True would count as 1
+    if not (number and np.isfinite(beta) and beta > 0):
+        shown = f"{beta:g}" if number else repr(beta)
         raise ConfigError(
             f"beta = {shown}: expected a positive, finite nudging strength; without a nudge there is no contrast "
             "between the phases to learn from"

@@ -252,7 +252,7 @@ def test_a_skip_over_a_usual_amplifier_is_refused_and_over_a_transformer_is_not(
     EqProp(network(4.0), SquaredError(), 1e-7)
 
 
-@pytest.mark.parametrize("beta", [0.0, -1e-7, np.nan, np.inf])
+@pytest.mark.parametrize("beta", [0.0, -1e-7, np.nan, np.inf, True])
 def test_a_nudge_needs_a_strength(beta: float) -> None:
     for make in (
         lambda: EqProp(case("divider").circuit, SquaredError(), beta),
