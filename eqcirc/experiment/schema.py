@@ -25,8 +25,11 @@ from eqcirc.experiment.section import (
     Whole,
     from_folder,
 )
+from eqcirc.learning.choice import Name
+from eqcirc.learning.phases import Variant
 from eqcirc.learning.plan import ADAM_RATE
 from eqcirc.solvers.free_phase import InitialState, Start
+from eqcirc.solvers.spiking import Begin
 
 Share = Annotated[Finite, Field(ge=0, lt=1)]
 Cosine = Annotated[Finite, Field(ge=-1, le=1)]
@@ -135,7 +138,7 @@ class WindowSection(Section):
     decisions: Count = Field(500, description="of every comparator that are averaged")
     memory: Positive = Field(20.0, description="time constant of the rates, in decisions: N")
     settle: Positive = Field(5.0, description="time constants that pass before")
-    begin: Literal["mean_field", "rest"] = Field(
+    begin: Begin = Field(
         "mean_field", description="mean_field: solved first; rest: all at 0 V, as hardware does"
     )
     chains: Count = Field(1, description="independent courses of each sample")
@@ -165,17 +168,7 @@ class Learning(Section):
     sharpness: Positive = Field(10.0, description="1/V; cross_entropy is that of softmax(sharpness·output)")
     high: Finite = Field(0.1, description="V; squared_error: target of the right class")
     low: Finite = Field(-0.1, description="V; squared_error: target of the other classes")
-    rule: Literal[
-        "auto",
-        "eqprop",
-        "asym_ep",
-        "dyadic",
-        "vector_field",
-        "coupled",
-        "free_energy",
-        "free_energy_path",
-        "stoch_ep",
-    ] = Field(
+    rule: Name = Field(
         "auto",
         description="auto: eqprop where the circuit allows it, else asym_ep; dyadic: a second circuit, exact; "
         "vector_field: for comparison; coupled: an objective of its own; free_energy, free_energy_path: finite "
@@ -187,7 +180,7 @@ class Learning(Section):
         description="nudging strength: A for cross_entropy and phase_error, S for squared_error; coupled: part of the "
         "way, up to 1",
     )
-    variant: Literal["centred", "positive", "negative", "random", "richardson"] = Field(
+    variant: Variant = Field(
         "centred",
         description="phases to contrast: centred; positive, negative: one-sided; random: of either sign; richardson",
     )
