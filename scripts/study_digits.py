@@ -6,6 +6,9 @@ harsh     circuits/studies/digits.toml: 50 chips of 4 bits, 20 % mismatch; trans
 long      the first 8 of them, trained in situ as long as the ideal circuit, fine-tuned for 12 epochs
 wires     circuits/studies/digits-wires.toml: 50 chips of 6 bits, 5 % mismatch, line resistance; ngspice scores, too
 
+Training from other first values and in another order of the samples says what there is to win back: the ideal circuit
+that is transferred is one of many, and chips that are trained anew are others.
+
 Studies stay in FOLDER; stopped or killed, the same command goes on. Writes results/study_digits.json, and the page as
 results/study_digits.html and results/study_digits.pdf. An hour on two cores.
 """
@@ -17,10 +20,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from common import RESULTS, ROOT, Report
 
 import eqcirc as eq
+from eqcirc.experiment.build import build_circuit, build_rule, build_solver, build_trainer
+from eqcirc.experiment.opened import open_run
 from eqcirc.study.schema import FineTuning, InSitu
+
+OTHERS = 8
 
 
 class Lines:
@@ -52,6 +60,20 @@ def studies(folder: Path) -> dict[str, eq.Study]:
     return {"harsh": harsh, "long": long, "wires": wires.model_copy(update={"experiment": ideal})}
 
 
+def others(ideal: Path) -> list[float]:
+    """Return test accuracies of ideal circuits trained as that one, each with another seed; the images stay."""
+    opened, found = open_run(ideal), []
+    for seed in range(1, OTHERS + 1):
+        experiment = opened.experiment.model_copy(update={"seed": seed})
+        circuit = build_circuit(experiment, opened.known.n_features, opened.known.n_outputs)
+        with build_solver(experiment, circuit) as solver:
+            trainer = build_trainer(experiment, opened.data, build_rule(experiment, circuit), solver, None)
+            trainer.run()
+            found.append(trainer.score("test").accuracy)
+        print(f"ideal circuit of seed {seed}: {found[-1]:.2%}", flush=True)
+    return found
+
+
 def main() -> None:
     """Run what is not done, claim, and write the page."""
     folder = Path(sys.argv[1])
@@ -70,10 +92,17 @@ def main() -> None:
     apart = abs(found["wires"].ideal("ngspice") - found["wires"].ideal("ideal"))
     report.claim("accuracy of the ideal circuit, ngspice against ideal", apart, "<= 0.003")
     nominal = {name: arms(results) for name, results in found.items()}
+    others_ideal = others(folder / "harsh/ideal")
+    report.content["ideal circuits of other seeds"] = others_ideal
+    mean, lost = float(np.mean(others_ideal)), nominal["long"]["transfer"]["mean"]
     for name in ("in-situ", "fine-tuned"):
+        row = nominal["long"][name]
         report.claim(
-            f"long: part of what transfer loses that is won back, {name}",
-            nominal["long"][name]["recovered"],
+            f"long: part of what transfer loses that is won back, {name}", row["recovered"], ">= 0.8"
+        )
+        report.claim(
+            f"long: the same, of what transfer has less than ideal circuits of other seeds, {name}",
+            (row["mean"] - lost) / (mean - lost),
             ">= 0.8",
         )
     made = eq.write_report(*(folder / name for name in found), folder / "harsh/ideal", folder=folder / "page")

@@ -45,7 +45,7 @@ def evaluate(
     dataset = opened.part(part) if data is None else read_labelled(opened, data)
     cost = build_cost(experiment)
     with build_solver(experiment, opened.circuit, engine) as solver:
-        outputs, converged = outputs_of(solver, opened.parameters, dataset.inputs)
+        outputs, converged = outputs_of(solver, opened.parameters, dataset.inputs, opened.window)
     result = vars(score(outputs, converged, dataset, cost))
     where = {"part": part if data is None else str(data), "engine": solver.name}
     columns, rows = details(outputs, converged, dataset, opened.known, cost)

@@ -201,8 +201,19 @@ def build_rule(experiment: Experiment, circuit: Circuit) -> Choice:
         seed=experiment.seed,
         force=learning.force,
         bath=None if learning.bath is None else Bath(**learning.bath.model_dump()),
-        window=None if learning.window is None else Window(**learning.window.model_dump()),
+        window=_window(experiment),
     )
+
+
+def _window(experiment: Experiment) -> Window | None:
+    section = experiment.learning.window
+    return None if section is None else Window(**section.model_dump())
+
+
+def answering(experiment: Experiment) -> Window | None:
+    """Return the window whose average spikes are the circuit's answer; None: its operating points are."""
+    window = _window(experiment)
+    return None if window is None else window.answering
 
 
 def build_solver(

@@ -195,7 +195,7 @@ def _answers(opened: Opened, engine: str | None) -> tuple[Dataset, np.ndarray]:
     raw = raw_data(opened.experiment).test
     inputs = opened.scaler.apply(raw.inputs)
     with build_solver(opened.experiment, opened.circuit, engine) as solver:
-        outputs = outputs_of(solver, opened.parameters, inputs)[0]
+        outputs = outputs_of(solver, opened.parameters, inputs, opened.window)[0]
     return raw, outputs if raw.labels is None else build_cost(opened.experiment).preference(outputs)
 
 

@@ -19,7 +19,7 @@ from eqcirc.data import Dataset, Scaler, Splits
 from eqcirc.data.tables import read_samples
 from eqcirc.errors import CheckpointError, ConfigError, DataError
 from eqcirc.experiment import data_record
-from eqcirc.experiment.build import build_circuit, build_cost, build_data, build_solver
+from eqcirc.experiment.build import answering, build_circuit, build_cost, build_data, build_solver
 from eqcirc.experiment.data_record import Known
 from eqcirc.experiment.directory import RunDirectory
 from eqcirc.experiment.load import load_experiment
@@ -28,6 +28,7 @@ from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import Score, evaluate
 from eqcirc.learning.plausible import elsewhere, warn_of_volts
 from eqcirc.solvers.base import Solver
+from eqcirc.solvers.spiking import Window
 from eqcirc.typing import Array
 
 log = logging.getLogger("eqcirc")
@@ -80,6 +81,11 @@ class Opened:
             CheckpointError: the run does not say.
         """
         return data_record.recorded_scaler(self.path) if self.is_run else self._data[1]
+
+    @property
+    def window(self) -> Window | None:
+        """The window whose average spikes are the circuit's answer; None: its operating points are."""
+        return answering(self.experiment)
 
     def solver(self, engine: str | None = None) -> Solver:
         """Return the solver of the experiment, or "ngspice" or "ideal"; a context manager.
@@ -158,7 +164,9 @@ class Opened:
         values = np.atleast_2d(values)
         inputs = values if scaled else self.scaler.apply(values)
         with self.solver(engine) as solver:
-            return predict(solver, self.parameters, inputs, build_cost(self.experiment), self.known)
+            return predict(
+                solver, self.parameters, inputs, build_cost(self.experiment), self.known, self.window
+            )
 
     def _by_name(self, frame: Any) -> Array:
         """Return the columns of a data frame that are the features, in their order."""
@@ -179,7 +187,7 @@ class Opened:
         """Score the circuit on a part of its data."""
         dataset = self.part(part)
         with self.solver(engine) as solver:
-            return evaluate(solver, self.parameters, dataset, build_cost(self.experiment))
+            return evaluate(solver, self.parameters, dataset, build_cost(self.experiment), self.window)
 
 
 def first(part: Dataset, count: int) -> Dataset:

@@ -11,8 +11,9 @@ from scipy.special import softmax
 
 from eqcirc.costs import Cost, SoftmaxCrossEntropy
 from eqcirc.experiment.data_record import Known
-from eqcirc.learning.evaluate import CHUNK
+from eqcirc.learning.evaluate import CHUNK, answers
 from eqcirc.solvers.base import Solver
+from eqcirc.solvers.spiking import Window
 from eqcirc.typing import Array, Parameters
 
 if TYPE_CHECKING:
@@ -57,8 +58,18 @@ class Prediction:
         return pd.DataFrame(columns)
 
 
-def predict(solver: Solver, parameters: Parameters, inputs: Array, cost: Cost, known: Known) -> Prediction:
-    """Solve the free phase of inputs (n, n_features) and read the outputs; what is not finite is not solved."""
+def predict(
+    solver: Solver,
+    parameters: Parameters,
+    inputs: Array,
+    cost: Cost,
+    known: Known,
+    window: Window | None = None,
+) -> Prediction:
+    """Solve the free phase of inputs (n, n_features) and read the outputs; what is not finite is not solved.
+
+    With a window outputs are averages over it, of neurons that spike.
+    """
     finite = np.isfinite(inputs).all(axis=1)
     problems = dict.fromkeys(
         np.flatnonzero(~finite).tolist(), "a value that is not finite, or overflows when scaled"
@@ -67,7 +78,7 @@ def predict(solver: Solver, parameters: Parameters, inputs: Array, cost: Cost, k
     good = np.flatnonzero(finite)
     for begin in range(0, len(good), CHUNK):
         rows = good[begin : begin + CHUNK]
-        points = solver.solve(parameters, inputs[rows])
+        points = answers(solver, parameters, inputs[rows], window)
         outputs[rows] = np.where(points.converged[:, None], solver.circuit.readout.read(points.free), np.nan)
         problems |= {int(rows[k]): why for k, why in points.problems.items()}
     return meaning(outputs, cost, known, problems)

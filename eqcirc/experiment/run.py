@@ -192,7 +192,7 @@ class Run:
         """Score the trained circuit on the test part; write netlist, picture and summary; return the summary."""
         trainer, solver = self.trainer, self.solver
         parameters = trainer.parameters
-        test = evaluate(solver, parameters, self.data.test, trainer.rule.cost)
+        test = evaluate(solver, parameters, self.data.test, trainer.rule.cost, trainer.rule.answers_in)
         summary: dict[str, Any] = {
             "engine": solver.name,
             "rule": trainer.rule.name,

@@ -9,7 +9,8 @@ import numpy as np
 from eqcirc.costs import Cost
 from eqcirc.data import Dataset
 from eqcirc.errors import UnmeasuredError
-from eqcirc.solvers.base import Solver
+from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.solvers.spiking import Window
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array, Parameters
 
@@ -42,15 +43,30 @@ def targets_of(dataset: Dataset, cost: Cost) -> Array:
     return cost.targets(dataset.labels, dataset.n_outputs)
 
 
-def outputs_of(solver: Solver, parameters: Parameters, inputs: Array) -> tuple[Array, np.ndarray]:
+def answers(
+    solver: Solver, parameters: Parameters, inputs: Array, window: Window | None = None
+) -> OperatingPoints:
+    """Return the operating points of inputs, or what neurons that spike do on average over a window."""
+    return (
+        solver.solve(parameters, inputs)
+        if window is None
+        else solver.spikes(parameters, inputs, window).points
+    )
+
+
+def outputs_of(
+    solver: Solver, parameters: Parameters, inputs: Array, window: Window | None = None
+) -> tuple[Array, np.ndarray]:
     """Return outputs (n, n_outputs), NaN where the solver failed, and (n,) whether each sample converged.
+
+    With a window they are averages over it, of neurons that spike.
 
     Raises:
         UnmeasuredError: the simulator died of some samples, twice. They are neither right nor wrong.
     """
     outputs, converged, died, said = [], [], 0, ""
     for first in range(0, len(inputs), CHUNK):
-        points = solver.solve(parameters, inputs[first : first + CHUNK])
+        points = answers(solver, parameters, inputs[first : first + CHUNK], window)
         lost = points.status == Status.ENGINE_DIED
         died += int(lost.sum())
         if lost.any():
@@ -67,14 +83,16 @@ def outputs_of(solver: Solver, parameters: Parameters, inputs: Array) -> tuple[A
     return np.concatenate(outputs), np.concatenate(converged)
 
 
-def evaluate(solver: Solver, parameters: Parameters, dataset: Dataset, cost: Cost) -> Score:
-    """Score a circuit on a data set, in the free phase.
+def evaluate(
+    solver: Solver, parameters: Parameters, dataset: Dataset, cost: Cost, window: Window | None = None
+) -> Score:
+    """Score a circuit on a data set, in the free phase; with a window by its spikes.
 
     Raises:
         UnmeasuredError: see `outputs_of`.
     """
     try:
-        outputs, converged = outputs_of(solver, parameters, dataset.inputs)
+        outputs, converged = outputs_of(solver, parameters, dataset.inputs, window)
     except UnmeasuredError as error:
         raise UnmeasuredError(f"{dataset.name}: {error}") from error
     return score(outputs, converged, dataset, cost)

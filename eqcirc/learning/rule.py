@@ -21,6 +21,7 @@ from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError, exp
 from eqcirc.learning.phases import PHASES, Variant
 from eqcirc.learning.reading import Reading
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver, check_beta
+from eqcirc.solvers.spiking import Window
 from eqcirc.typing import Array, Parameters
 
 NOISE = 1e-10
@@ -114,6 +115,11 @@ class Rule(ABC):
     def unit(self) -> str:
         """Of beta."""
         return "S" if isinstance(self.cost, SquaredError) else "A"
+
+    @property
+    def answers_in(self) -> Window | None:
+        """The window whose average spikes are the circuit's answer; None: its operating points are."""
+        return None
 
     def phase(self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array) -> Phase:
         """Return what is solved after the free phase, for netlists; arguments as those of `measure`.

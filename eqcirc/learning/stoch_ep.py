@@ -68,6 +68,11 @@ class StochEP(PhasedRule):
         Spiking.of(circuit)
         self.window, self.pairing = window, pairing(circuit)
 
+    @property
+    def answers_in(self) -> Window | None:
+        """See `Rule.answers_in`: spikes, where a mean field is never solved."""
+        return self.window.answering
+
     def nudge(self, targets: Array) -> Nudge:
         """Return the nudge towards targets (batch, n_outputs)."""
         t = self.pairing.factor[self.circuit.readout.nodes]

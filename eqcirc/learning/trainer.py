@@ -220,7 +220,7 @@ class Trainer:
         dataset = getattr(self.data, part)
         if dataset is None:
             raise ConfigError(f"there is no {part} part; give data.{part} a share above 0")
-        return evaluate(self.solver, self.parameters, dataset, self.rule.cost)
+        return evaluate(self.solver, self.parameters, dataset, self.rule.cost, self.rule.answers_in)
 
     def _step(self, rows: np.ndarray) -> None:
         """Do one update on the training samples `rows`; an error leaves the state as it was."""
@@ -329,7 +329,9 @@ class Trainer:
     def _validate(self, validation: Dataset) -> Score:
         """Return the score of the validation part; without numbers if it could not be measured."""
         try:
-            return evaluate(self.solver, self.state.parameters, validation, self.rule.cost)
+            return evaluate(
+                self.solver, self.state.parameters, validation, self.rule.cost, self.rule.answers_in
+            )
         except UnmeasuredError as error:
             log.warning("epoch %d: %s", self.state.epoch + 1, error)
             return Score(math.nan, math.nan, validation.n_samples, validation.n_samples)

@@ -61,6 +61,11 @@ class Window:
                 raise ConfigError(f"window: {name} = {value!r}: expected a positive, finite number of {unit}")
 
     @property
+    def answering(self) -> Window | None:
+        """What the circuit answers in: this window, where rates begin at rest; None where the mean field is solved."""
+        return self if self.begin == "rest" else None
+
+    @property
     def before(self) -> int:
         """Decisions before the window."""
         return int(np.ceil(self.settle * self.memory))

@@ -15,6 +15,7 @@ from eqcirc.devices import Bounds, OneWayCrossbar
 from eqcirc.errors import CircuitError, ConfigError, SymmetryError
 from eqcirc.experiment.build import build_circuit, build_rule
 from eqcirc.experiment.load import parse
+from eqcirc.experiment.opened import open_run
 from eqcirc.experiment.run import Run
 from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.dyadic import Dyadic
@@ -146,6 +147,16 @@ def test_a_run_of_spikes_is_trained_and_resumed(tmp_path: Path) -> None:
         run.train(stop=lambda: run.trainer.state.epoch == 1)
     with Run.resume(tmp_path / "run") as run:
         run.train()
-        assert "rates of the mean field" in run.finish()["rule_why"]
+        summary = run.finish()
+        assert "rates of the mean field" in summary["rule_why"]
+        rates = run.solver.spikes(run.trainer.parameters, run.data.test.inputs, run.trainer.rule.window)
+    outputs = run.circuit.readout.read(rates.mean[0])
+    labels = run.data.test.labels
+    assert summary["test_accuracy"] == (outputs.argmax(axis=1) == labels).mean(), "it answers by spikes"
+    opened = open_run(tmp_path / "run")
+    assert opened.score().accuracy == summary["test_accuracy"]
+    np.testing.assert_array_equal(opened.predict(run.data.test.inputs).outputs, outputs)
+    mean_field = opened.solver().solve(opened.parameters, run.data.test.inputs).free
+    assert (run.circuit.readout.read(mean_field) != outputs).any(), "few decisions are not the mean field"
     with pytest.raises(ConfigError, match=r"learning.window: does nothing with rule"):
         parse(experiment(learning=LEARNING | {"window": window}), "test")

@@ -178,7 +178,7 @@ def _regions(evidence: Evidence, part: Dataset) -> Picture:
     lines = [np.linspace(low[k] - margin[k], high[k] + margin[k], MESH) for k in range(2)]
     mesh = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, 2)
     with IdealSolver(opened.circuit, start=opened.experiment.solver.begins) as solver:
-        outputs, good = outputs_of(solver, opened.parameters, mesh)
+        outputs, good = outputs_of(solver, opened.parameters, mesh, opened.window)
     winner = np.ma.masked_less(_winner(evidence, outputs, good).reshape(MESH, MESH), 0)
     factor = np.where(scaler.factor != 0, scaler.factor, 1.0)
     raw = [line / factor[k] + scaler.offset[k] for k, line in enumerate(lines)]

@@ -18,7 +18,7 @@ from eqcirc.experiment.build import build_circuit, build_cost, build_rule, build
 from eqcirc.experiment.compare import progress_of
 from eqcirc.experiment.listing import RunFacts, Summary, read_summary, run_facts
 from eqcirc.experiment.opened import Opened, open_run
-from eqcirc.learning.evaluate import CHUNK, targets_of
+from eqcirc.learning.evaluate import CHUNK, answers, targets_of
 from eqcirc.learning.rule import Measurement, Rule, flat
 from eqcirc.solvers.base import Solver
 from eqcirc.text import one_line
@@ -210,7 +210,8 @@ def _ask(evidence: Evidence, solvers: dict[str, Solver], engine: str, inputs: Ar
     solver = solvers.get(engine) or solvers["ideal"]
     outputs, kept, enough = [], [], 0
     for begin in range(0, len(inputs), CHUNK):
-        points = solver.solve(evidence.opened.parameters, inputs[begin : begin + CHUNK])
+        opened = evidence.opened
+        points = answers(solver, opened.parameters, inputs[begin : begin + CHUNK], opened.window)
         read = solver.circuit.readout.read(points.free)
         read[~points.converged] = np.nan
         outputs.append(read)
