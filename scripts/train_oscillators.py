@@ -1,13 +1,14 @@
 """Train an oscillator Ising machine of the ideal solver on images, and see what coarse values and phases cost.
 
-    OPENBLAS_NUM_THREADS=1 python scripts/train_oscillators.py mnist runs/mnist-oscillators [--path FOLDER] [--epochs 6]
+    OPENBLAS_NUM_THREADS=1 python scripts/train_oscillators.py mnist runs/mnist-phases [--path FOLDER] [--epochs 20]
 
 The run is an ordinary one (`circuits/mnist-oscillators.toml`, or digits-oscillators for digits): stopped, it goes on
 where it was when the script is started again, or by `eqcirc resume`. Then it answers the test part with
 
 - all trained values rounded to so many bits over their bounds,
-- phases read with so many bits over a turn, and
-- phases read with noise of a standard deviation in radians.
+- phases read with so many bits over a turn,
+- phases read with noise of a standard deviation in radians, and
+- phases that drift in white noise, d(phi) = -dE/dphi·dt + sqrt(2·T)·dW (some test samples, read every now and then).
 
 Rounding and noise are those of an answer, not of training. Writes results/train_oscillators_<data>.json.
 """
@@ -27,9 +28,12 @@ from eqcirc.experiment.load import load_experiment
 from eqcirc.experiment.run import Run
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import outputs_of
+from eqcirc.solvers.ensemble import Bath
 
 BITS = (3, 4, 5, 6, 8, 10, 12)
 NOISE = (0.03, 0.1, 0.2, 0.3, 0.5, 0.8)  # rad
+BATHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # W
+BATHED = {"digits": 359, "mnist": 200, "fashion-mnist": 200}  # samples
 ENOUGH = 1000  # test samples, of which 0.3 % can be told from chance
 WANTED = {"mnist": ">= 0.972", "fashion-mnist": ">= 0.88", "digits": ">= 0.9"}
 
@@ -65,6 +69,20 @@ def rounded(run: Run, bits: int) -> dict[str, np.ndarray]:
     return found
 
 
+def drifting(run: Run, data: str) -> dict[float, float]:
+    """Return the share of right answers of single looks at phases in white noise, by its temperature in watts."""
+    some, found = run.data.test.take(np.arange(BATHED[data])), {}
+    assert some.labels is not None
+    with IdealSolver(run.circuit, start=run.experiment.solver.begins) as solver:
+        for watts in BATHS:
+            bath = Bath(watts, chains=1, length=4.0, draws=2)
+            states = solver.ensemble(run.trainer.parameters, some.inputs, bath)
+            seen = np.cos(run.circuit.readout.read(states.voltages[0, :, 0]))
+            found[watts] = float((seen.argmax(axis=-1) == some.labels[:, None]).mean())
+            print(f"in noise of {watts} W: {found[watts]:.4f}", flush=True)
+    return found
+
+
 def measure(report: Report, run: Run, data: str) -> None:
     """Score the machine on the test part, as it is, and coarser."""
     labels, rng = run.data.test.labels, np.random.default_rng(0)
@@ -95,6 +113,7 @@ def measure(report: Report, run: Run, data: str) -> None:
         "accuracy_by_bits_of_values": values,
         "accuracy_by_bits_of_phases": read,
         "accuracy_by_noise_of_phases_rad": noisy,
+        "accuracy_in_white_noise_by_watts": drifting(run, data),
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar, Protocol
 
 from eqcirc.circuit.circuit import Circuit
-from eqcirc.devices import Element, LinearElement, Programming
+from eqcirc.devices import Element, LinearElement, Programming, SignedDevice
 from eqcirc.errors import CircuitError
 from eqcirc.reality.draws import Draws
 
@@ -27,9 +27,9 @@ class Kind(Protocol):
 
 
 def is_synapse(element: Element) -> bool:
-    """Whether an element is programmed: trained conductances and weights, each by its magnitude."""
+    """Whether an element is programmed: trained conductances, weights and phase couplings, each by its magnitude."""
     linear = isinstance(element, LinearElement) and element.unit == "S"
-    return linear and element.trainable and element.share is None
+    return (linear or isinstance(element, SignedDevice)) and element.trainable and element.share is None
 
 
 def reprogrammed(
@@ -47,7 +47,7 @@ def reprogrammed(
         before = element.programming or Programming.exact(element.value)
         return [replace(element, programming=change(element, before))]
 
-    concerned(circuit, kind, is_synapse, "trained conductances or weights")
+    concerned(circuit, kind, is_synapse, "trained conductances, weights or couplings")
     return with_elements(circuit, changed)
 
 

@@ -2,7 +2,7 @@
 
     g = the level nearest to what is asked for, kept within lowest … highest
 
-Levels of a weight that has a sign are those of its magnitude.
+Levels of a weight that has a sign are those of its magnitude. Those of couplings between phases are in amperes.
 """
 
 from __future__ import annotations

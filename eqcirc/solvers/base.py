@@ -192,7 +192,7 @@ class Solver(ABC):
     def on(self, circuit: Circuit) -> Solver:
         """Return a solver of this kind for another circuit, with the same tolerances and in the same processes.
 
-        It is made once for a circuit, starts the free phase as it sees fit, and closes with this one.
+        It is made once for a circuit, starts the free phase as this one does where that can be, and closes with it.
         """
         if circuit not in self._others:
             self._others[circuit] = self._on(circuit)

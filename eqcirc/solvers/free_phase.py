@@ -103,6 +103,15 @@ class InitialState:
         return np.where(np.isnan(u), self.everywhere / plan.voltage[plan.root], u)
 
 
+def carried(start: Start | InitialState, circuit: Circuit) -> Start | InitialState:
+    """Return the start for another circuit: the same one, or "auto" where what it writes into is not there."""
+    if not isinstance(start, InitialState):
+        return start
+    free = {circuit.node_names[node] for node in circuit.free_nodes}
+    pulse = start.pulse is None or len(start.pulse) == circuit.inputs.n_features
+    return start if pulse and free.issuperset(start.voltages) else "auto"
+
+
 def wrapped(volts: Array, turn: float) -> Array:
     """Return phases as they are within a turn, from −1/4 of it; a circuit of phases cannot tell them from the others.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from eqcirc.export.pyspice import to_pyspice
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.rule import flat
 from eqcirc.solvers.base import Solver
-from eqcirc.solvers.free_phase import InitialState
+from eqcirc.solvers.free_phase import InitialState, carried
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.decks import export_deck
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
@@ -75,6 +76,29 @@ def test_charges_and_pulses_choose_the_state(engine: Make, start: InitialState, 
     outputs = CIRCUIT.readout.read(points.free)
     assert (np.sign(outputs) == signs).all()
     assert (np.abs(outputs) > 0.5).all()
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_another_circuit_starts_from_the_same_state(engine: Make, start: InitialState) -> None:
+    """A chip of the circuit, say: the state is asked for once, and not forgotten."""
+    load = replace(CIRCUIT.element("load"), value=np.array([1.1e-4, 1.9e-4]))
+    other = replace(CIRCUIT, elements=tuple(load if e.name == "load" else e for e in CIRCUIT.elements))
+    there = engine(CIRCUIT, start=start).on(other).solve(None, INPUTS).require()
+    assert there.evidence == Evidence.WRITTEN
+    np.testing.assert_allclose(
+        there.free, engine(other, start=start).solve(None, INPUTS).require().free, atol=1e-12
+    )
+
+
+def test_a_state_of_nodes_that_are_not_there_is_not_carried() -> None:
+    b = CircuitBuilder("divider")
+    x, y = b.input("x"), b.nodes("y")
+    b.conductance("g", np.concatenate([x, y]), np.concatenate([y, [GROUND]]), 1e-6)
+    divider = b.build(y)
+    for start in (*STARTS[:2], InitialState(pulse=[1.0, 2.0])):
+        assert carried(start, divider) == "auto"
+    assert carried(STARTS[0], CIRCUIT) is STARTS[0]
+    assert carried("cold", divider) == "cold"
 
 
 @pytest.mark.parametrize("start", STARTS)

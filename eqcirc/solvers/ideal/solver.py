@@ -17,7 +17,7 @@ from eqcirc.solvers.branch import judge_branches
 from eqcirc.solvers.comparators import Spiking, rates
 from eqcirc.solvers.ensemble import Bath, Ensemble
 from eqcirc.solvers.equations import Equations
-from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, check_start
+from eqcirc.solvers.free_phase import FreePhase, InitialState, Start, carried, check_start
 from eqcirc.solvers.ideal.ensemble import chains
 from eqcirc.solvers.ideal.formulation import Formulation
 from eqcirc.solvers.ideal.newton import EXACT, Solved, newton
@@ -65,7 +65,7 @@ class IdealSolver(Solver):
         return self._formulation.linear
 
     def _on(self, circuit: Circuit) -> IdealSolver:
-        return IdealSolver(circuit)
+        return IdealSolver(circuit, start=carried(self._start, circuit))
 
     def solve(
         self,

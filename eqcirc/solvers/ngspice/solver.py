@@ -28,6 +28,7 @@ from eqcirc.solvers.free_phase import (
     FreePhase,
     InitialState,
     Start,
+    carried,
     check_start,
     near,
 )
@@ -124,7 +125,7 @@ class NgspiceSolver(Solver):
 
     def _on(self, circuit: Circuit) -> NgspiceSolver:
         other = copy.copy(self)
-        other._others, other._start = {}, "auto"
+        other._others, other._start = {}, carried(self._start, circuit)
         other._bind(circuit)
         return other
 
