@@ -137,19 +137,22 @@ def anywhere(
     return by, missed
 
 
+REASONS = (
+    (("corners.csv", "mc_results.csv", "scores.csv"), "", "scores are of data that a bundle does not have"),
+    (("mc_samples.csv",), "", "a draw a little off is another draw"),
+    ((), "sensitivity", "slopes of the loss are of data that a bundle does not have"),
+    (("golden.csv",), "", "less than the tolerance"),
+    (("limits.csv",), "", "what blocks bear follows from their laws, which are not computed anew"),
+    ((), "=pwl(v(eq_vector)", "between vectors, where nothing is compared; at all of them it was simulated"),
+    ((), ".options", "how to run, not what: tolerances, seeds"),
+    ((), ".tran", "how to run, not what: times"),
+)
+"""Files, or what is said of a change, and why nobody can tell that the number is another one."""
+
+
 def explained(path: str, what: str) -> str:
     """Return why nobody can tell that a number is another one; nothing if somebody could."""
-    if path in ("corners.csv", "mc_results.csv", "scores.csv"):
-        return "scores are of data that a bundle does not have; README.txt has those of scores.csv"
-    if path == "mc_samples.csv":
-        return "a draw a little off is another draw"
-    if "sensitivity" in what:
-        return "slopes of the loss are of data that a bundle does not have"
-    if path == "golden.csv":
-        return "less than the tolerance"
-    if path == "limits.csv":
-        return "what blocks bear follows from their laws, which are not computed anew"
-    return "how to run, not what: tolerances, seeds, times" if ".options" in what or ".tran" in what else ""
+    return next((why for paths, words, why in REASONS if path in paths or (words and words in what)), "")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 from importlib.resources import files
 from pathlib import Path
@@ -25,13 +26,14 @@ _FACTORS = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 
 SHOWN_VALUE = 1e-5  # of other values, by their six digits
 _UNITS = {"r": "ohm", "c": "F", "l": "H"}
 _SHOWN = 5
+_CODE = re.compile(r'\(net \(code "(\w+)"\)')
 
 
 def read_back(bundle: Bundle) -> Outcome:
     """Build the board of board.net in KiCad, save and load it, and compare its pads with dut.sp."""
     bundle.need("dut.sp", "board/board.net", "board/parts.csv")
     listed = _listed(bundle)
-    problems = _against_circuit(bundle, listed)
+    problems = [*_against_circuit(bundle, listed), *_numbered(bundle)]
     python, libraries = _kicad()
     script = files("eqcirc.signoff").joinpath("kicad.py").read_bytes()
     given = {"kicad.py": script, "board.net": bundle.text("board/board.net").encode()}
@@ -59,6 +61,13 @@ def read_back(bundle: Bundle) -> Outcome:
     words = f"{len(listed)} footprints, {pads} pads of the board against dut.sp, resistors to {ROUNDING:.2%}"
     made = {name: done.files[name] for name in wanted[1:] if name in done.files}
     return Outcome(problems, words, f"KiCad {content['version']}", files=made)
+
+
+def _numbered(bundle: Bundle) -> list[str]:
+    """Say where nets are not numbered one after the other; KiCad goes by their names, other tools may not."""
+    codes = _CODE.findall(bundle.text("board/board.net"))
+    wrong = next((code for k, code in enumerate(codes, start=1) if code != str(k)), None)
+    return [] if wrong is None else [f"board.net: net {wrong} stands where another number was expected"]
 
 
 def _kicad() -> tuple[str, str]:

@@ -42,7 +42,7 @@ def same(bundle: Bundle) -> Outcome:
         "mc_samples.csv": lambda rows: mismatch.samples(rows, bundle),
         "mc_results.csv": lambda rows: mismatch.results(rows, bundle),
         "layout/layers.csv": _layers,
-        "board/bom.csv": lambda rows: _bom(rows, found["board/parts.csv"]),
+        "board/bom.csv": lambda rows: _bom(rows, found["board/parts.csv"], found.get("limits.csv", [])),
     }
     problems: list[str] = []
     for name in (name for name in checks if name in found):
@@ -86,9 +86,9 @@ def _layers(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{name} is {one_line(there.get(name), 80)}, in crossbars.gds {one_line(wanted, 80)}"
 
 
-def _bom(bom: Sequence[Row], parts: Sequence[Row]) -> Iterator[str]:
-    """Yield where what is bought is not what the list of parts says."""
-    wanted = {row["designator"]: row for row in parts}
+def _bom(bom: Sequence[Row], parts: Sequence[Row], limits: Sequence[Row]) -> Iterator[str]:
+    """Yield where what is bought is not what the list of parts says, or is said to bear other loads than it does."""
+    wanted, loads_of = {row["designator"]: row for row in parts}, {row["device"]: row for row in limits}
     for row in bom:
         names = row["Designator"].split(",")
         if row["Qty"] != str(len(names)):
@@ -103,10 +103,19 @@ def _bom(bom: Sequence[Row], parts: Sequence[Row]) -> Iterator[str]:
                     f"{part['value']} in {part['footprint']}",
                 )
                 yield f"{name} is {one_line(bought, 80)}, in parts.csv {one_line(listed, 80)}"
+            elif row["Power"].startswith("bears") and row["Power"] != _borne(loads_of.get(part["device"])):
+                yield f"{name} {one_line(row['Power'], 60)}, by limits.csv it {_borne(loads_of.get(part['device']))}"
             elif row["Comment"] != row["Value"] or not _ordered(row):
                 yield f"{name} is {row['Value']}, ordered is {one_line(' '.join(row.values()), 120)}"
     if wanted:
         yield f"lacks {one_line(', '.join(wanted), 80)}"
+
+
+def _borne(load: Row | None) -> str:
+    """Say what a part bears, by its row of limits.csv."""
+    if load is None:
+        return "is not there"
+    return f"bears {float(load['p_max_W']):.3g} W and {float(load['v_max_V']):.3g} V"
 
 
 def _ordered(row: Row) -> bool:

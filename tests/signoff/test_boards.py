@@ -72,6 +72,7 @@ def swap(text: str, a: str, b: str) -> bytes:
     [
         ("board/board.net", '(ref "D1") (pin "1")', '(ref "D1") (pin "2")', "pads of D1 are at"),
         ("board/board.net", '(ref "R1") (pin "2")', '(ref "R2") (pin "2")', "pads of R1 are at"),
+        ("board/board.net", '(code "1")', '(code "2")', "net 2 stands where"),
         ("board/parts.csv", "x_0 h1_0\n", "x_0 h1_1\n", "R1 is at"),
         ("dut.sp", "r_0_0 r0 c0 ", "r_1_1 r1 c1 ", "R1 is"),
     ],

@@ -282,3 +282,20 @@ def test_another_resistance_of_a_coil_is_found(cells: Path, tmp_path: Path, a: s
     assert a in text
     folder = copy_with(cells, tmp_path / "changed", {"weights.csv": text.replace(a, b, 1).encode()})
     assert any("rl[" in problem for problem in problems(folder, "tables"))
+
+
+def test_a_resistor_that_bears_another_load_is_found(tmp_path: Path) -> None:
+    b = eq.CircuitBuilder("hot")
+    x, out = b.input("x", 2, gain=20.0), b.nodes("o", 2)
+    b.crossbar("w", x, out, np.full((2, 2), 1e-3))
+    b.conductance("leak", out, [eq.GROUND] * 2, 1e-3)
+    folder = eq.export_bundle(
+        b.build(out), tmp_path / "hot", inputs=np.array([[1.0, -1.0], [1.0, 1.0]]), target="board"
+    )
+    assert problems(folder, "tables") == []
+    text = (folder / "board/bom.csv").read_text()
+    said = re.search(r"bears ([0-9.]+) W", text)
+    assert said is not None
+    other = text.replace(said[0], f"bears {1.01 * float(said[1]):.4g} W", 1)
+    found = problems(copy_with(folder, tmp_path / "other", {"board/bom.csv": other.encode()}), "tables")
+    assert any("by limits.csv it bears" in problem for problem in found), found
