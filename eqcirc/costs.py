@@ -53,6 +53,11 @@ class Cost(ABC):
     def spice(self, outputs: list[str], targets: list[str]) -> tuple[list[str], list[str]]:
         """Return helper lines and one B-source expression of dC/doutput for each output."""
 
+    def helpers(self, outputs: Array) -> dict[str, float]:
+        """Return the voltages of the helper nodes of `spice`, by name, for one sample's outputs (n_outputs,)."""
+        del outputs
+        return {}
+
     def preference(self, outputs: Array) -> Array:
         """Return what is largest for the class that outputs (n, n_outputs) name: the outputs themselves for most."""
         return outputs
@@ -222,6 +227,12 @@ class SoftmaxCrossEntropy(Cost):
                 largest = f"max({o},{largest})"
             helpers += _helper(LARGEST_NODE, largest)
         return helpers, [f"({e}/v({SUM_NODE})-{y})" for e, y in zip(terms, targets, strict=True)]
+
+    def helpers(self, outputs: Array) -> dict[str, float]:
+        """See `Cost.helpers`."""
+        largest = float(outputs.max()) if len(outputs) > 2 else float(outputs[0])
+        total = float(np.exp(np.minimum(self.sharpness * (outputs - largest), SATURATED)).sum())
+        return {SUM_NODE: total, LARGEST_NODE: largest} if len(outputs) > 2 else {SUM_NODE: total}
 
     def hint(self, outputs: Array) -> str:
         """Name the sharpness where it makes steps out of the softmax; NaN is left out."""

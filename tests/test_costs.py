@@ -158,3 +158,19 @@ def test_the_phase_nearest_to_zero_names_the_class() -> None:
     assert cost.preference(phases).argmax(axis=1).tolist() == [1, 0, 2]
     assert cost.targets(np.array([2]), 3).tolist() == [[-1.0, -1.0, 1.0]]
     assert cost.gradient(np.array([[0.0, math.pi]]), np.array([[-1.0, 1.0]])) == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("cost", COSTS, ids=str)
+@pytest.mark.parametrize("n", [2, 3])
+def test_helper_nodes_are_begun_where_their_sources_put_them(cost: Cost, n: int) -> None:
+    outputs = np.array([-0.1, 0.35, 0.2])[:n]
+    helpers = cost.helpers(outputs)
+    lines = cost.spice([f"v({k})" for k in range(n)], ["0"] * n)[0]
+    sources = {line.split()[2]: line.partition(" i=")[2] for line in lines if line.startswith("b_")}
+    assert sources.keys() == helpers.keys()
+    volts: dict[Any, float] = dict(enumerate(outputs.tolist())) | helpers
+    words = {"v": volts.__getitem__, "exp": math.exp, "min": min, "max": max} | {
+        name: name for name in helpers
+    }
+    for name, expression in sources.items():
+        assert helpers[name] == pytest.approx(eval(expression, words), rel=1e-14)

@@ -20,7 +20,7 @@ from eqcirc.solvers.dynamics import EQUAL
 from eqcirc.solvers.ensemble import Bath
 from eqcirc.solvers.langevin import Chains, Langevin
 from eqcirc.solvers.ngspice.cards import PHASE
-from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, charged, full_netlist
+from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, charged, charged_helpers, full_netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool, in_session
 from eqcirc.solvers.ngspice.session import Session
 from eqcirc.typing import Array, Parameters
@@ -65,6 +65,7 @@ def chains(
         pull = None if nudge is None else nudge.take(slice(k, k + 1))
         netlist = full_netlist(circuit, parameters, fixed[k : k + 1], pull, LOOSE)
         lines = charged([*netlist.lines, *sources, UNHURRIED], netlist.saved, (), start[k, nodes])
+        lines += charged_helpers(pull, circuit.readout.read(start[k]))
         netlist = replace(netlist, lines=lines)
         for chain in range(bath.chains):
             jobs.append((netlist, _seeds(bath, k, chain, motion.phases), step, interval, draws))

@@ -195,6 +195,15 @@ def charged(lines: list[str], nodes: Sequence[str], inductors: Sequence[str], st
     return begun + [f".ic v({name})={number(v)}" for name, v in zip(nodes, volts.tolist(), strict=True)]
 
 
+def charged_helpers(nudge: Nudge | None, outputs: Array) -> list[str]:
+    """Return lines that begin transients with the nudge's helper nodes where outputs (n_outputs,) put them.
+
+    They store nothing, but at 0 V the first iteration would divide by nothing.
+    """
+    volts = {} if nudge is None else nudge.cost.helpers(outputs)
+    return [f".ic v({name})={number(v)}" for name, v in volts.items()]
+
+
 def full_netlist(
     circuit: Circuit,
     parameters: Parameters | None,

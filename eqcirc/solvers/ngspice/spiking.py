@@ -24,7 +24,7 @@ from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.comparators import Spiking
 from eqcirc.solvers.ngspice.cards import PHASE
 from eqcirc.solvers.ngspice.ensemble import paired
-from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, charged, full_netlist
+from eqcirc.solvers.ngspice.netlist import Netlist, Tolerances, charged, charged_helpers, full_netlist
 from eqcirc.solvers.ngspice.pool import Limits, Pool, in_session
 from eqcirc.solvers.ngspice.session import Session
 from eqcirc.solvers.spiking import Window
@@ -55,7 +55,9 @@ def sampled(
     for k in range(len(fixed)):
         pull = None if nudge is None else nudge.take(slice(k, k + 1))
         netlist = spiking_netlist(spiking, parameters, fixed[k : k + 1], pull, window)
-        netlist = replace(netlist, lines=charged(netlist.lines, netlist.saved, (), free[k, nodes]))
+        lines = charged(netlist.lines, netlist.saved, (), free[k, nodes])
+        lines += charged_helpers(pull, circuit.readout.read(free[k]))
+        netlist = replace(netlist, lines=lines)
         jobs += [(netlist, _seeds(window, k, chain, phases), window) for chain in range(window.chains)]
     found = np.stack(pool.calls(_each, jobs), axis=1)  # (phase, batch·chain, free node)
     voltages = np.empty((phases, len(fixed), window.chains, circuit.n_nodes))
