@@ -1,6 +1,6 @@
 """Train spiking neurons on images by the contrast of their rates, and score the network as it spikes.
 
-    OPENBLAS_NUM_THREADS=1 python scripts/train_spiking.py digits runs/digits-spiking [--epochs 15]
+    OPENBLAS_NUM_THREADS=1 python scripts/train_spiking.py digits runs/digits-spiking [--epochs 20]
     OPENBLAS_NUM_THREADS=1 python scripts/train_spiking.py mnist runs/mnist-spiking [--path FOLDER]
     OPENBLAS_NUM_THREADS=1 python scripts/train_spiking.py ngspice runs/few-spiking
 
@@ -50,9 +50,7 @@ def experiment(given: argparse.Namespace) -> Experiment:
         change["data"] = ready.data.model_copy(update={"limit": 64, "validation": 0.0, "test": 0.375})
         change["solver"] = ready.solver.model_copy(update={"engine": "ngspice", "workers": 1})
         rates = {"w1": 1e-6, "w2": 5e-7, "b1": 3e-7, "b2": 3e-7}
-        learning = learning.model_copy(
-            update={"batch_size": 4, "epochs": 15, "beta": 4e-6, "learning_rate": rates}
-        )
+        learning = learning.model_copy(update={"batch_size": 4, "epochs": 10, "learning_rate": rates})
     if given.epochs:
         learning = learning.model_copy(update={"epochs": given.epochs})
     change |= {"learning": learning, "name": f"{given.what}-spiking"}
