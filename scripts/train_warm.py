@@ -22,12 +22,12 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from common import ROOT, Report
-from eqcirc.experiment.opened import first
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.data import Splits
 from eqcirc.experiment.build import build_circuit, build_data, build_rule, build_solver, build_trainer
 from eqcirc.experiment.load import load_experiment
+from eqcirc.experiment.opened import first
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate, targets_of
 from eqcirc.learning.free_energy import Thermal
