@@ -4,7 +4,7 @@
     OPENBLAS_NUM_THREADS=1 python scripts/train_warm.py ngspice
 
 fashion-mnist  trains circuits/fashion-warm.toml by the ideal integrator (contrast of averages, one short chain for each
-               sample, noise of the two phases independent), and for one epoch with its beta and with a hundredth of it;
+               sample, noise of the two phases independent), and for one epoch of fewer images with its beta and with a hundredth of it;
                scores operating points on the 10,000 test images, and measures the signal-to-noise ratio of the update
                over beta, at the first values and at the trained ones. A quarter of an hour on one core.
 ngspice        the same rule on 64 of the handwritten digits and 12 hidden nodes, through transients of ngspice with a
@@ -38,6 +38,8 @@ from eqcirc.typing import Array
 WARM = ROOT / "circuits" / "fashion-warm.toml"
 TIMES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 REPEATS = 8
+FEW = 15_000
+"""Images for the weak nudge: what it learns is noise, and as that grows, operating points become hard to find."""
 
 
 class Setting(NamedTuple):
@@ -111,11 +113,12 @@ def fashion(report: Report) -> None:
     """Train with a strong nudge and with a weak one, and measure what tells them apart."""
     setting = Setting.of(load_experiment(WARM))
     learning = setting.experiment.learning.model_copy(update={"epochs": 1})
-    short = setting._replace(experiment=setting.experiment.model_copy(update={"learning": learning}))
+    data = setting.experiment.data.model_copy(update={"limit": FEW})
+    short = Setting.of(setting.experiment.model_copy(update={"learning": learning, "data": data}))
     once, _ = trained(short, 1.0)
     weak, _ = trained(short, 0.01)
-    beta, what = once["beta"], "Fashion-MNIST, one epoch"
-    report.claim(f"{what}, beta = {beta:.2g} A: test accuracy", once["accuracy"], ">= 0.6")
+    beta, what = once["beta"], f"Fashion-MNIST, one epoch of {FEW} images"
+    report.claim(f"{what}, beta = {beta:.2g} A: test accuracy", once["accuracy"], ">= 0.5")
     report.claim(f"{what}, beta = {weak['beta']:.2g} A: test accuracy", weak["accuracy"], "<= 0.4")
     strong, values = trained(setting, 1.0)
     report.claim(f"Fashion-MNIST, beta = {beta:.2g} A: test accuracy", strong["accuracy"], ">= 0.8")
