@@ -4,9 +4,9 @@
     OPENBLAS_NUM_THREADS=1 python scripts/train_warm.py ngspice
 
 fashion-mnist  trains circuits/fashion-warm.toml by the ideal integrator (contrast of averages, one short chain for each
-               sample, noise of the two phases independent), and for one epoch of fewer images with its beta and with a hundredth of it;
-               scores operating points on the 10,000 test images, and measures the signal-to-noise ratio of the update
-               over beta, at the first values and at the trained ones. A quarter of an hour on one core.
+               sample, noise of the two phases independent), and for one epoch of fewer images with its beta and with a
+               hundredth of it; scores operating points on the 10,000 test images, and measures the signal-to-noise
+               ratio of the update over beta, at the first values and at the trained ones. A quarter of an hour.
 ngspice        the same rule on 64 of the handwritten digits and 12 hidden nodes, through transients of ngspice with a
                noise source at every node.
 
