@@ -124,7 +124,7 @@ class Curve(Printer):
         """Take the epoch's errors and times; scoring the test part does not count."""
         self.curves["epoch_seconds"].append(time.process_time() - self.cpu_began)
         super().on_epoch(trainer, row)
-        score = evaluate(trainer.solver, trainer.state.parameters, trainer.data.test, trainer.rule.cost)
+        score = evaluate(trainer.solver, trainer.state.parameters, trainer.data.test, trainer.rule.cost, None)
         self.curves["test_error_by_epoch"].append(100 * (1 - score.accuracy))
         print(f"test {self.curves['test_error_by_epoch'][-1]:.2f} %", flush=True)
         self.report.content |= self.curves

@@ -99,10 +99,11 @@ def measure(report: Report, run: Run, data: str) -> None:
         return float((np.cos(np.nan_to_num(phases, nan=math.pi)).argmax(axis=1) == labels).mean())
 
     with IdealSolver(run.circuit, start=run.experiment.solver.begins) as solver:
-        phases, converged = outputs_of(solver, run.trainer.parameters, run.data.test.inputs)
+        phases, converged = outputs_of(solver, run.trainer.parameters, run.data.test.inputs, None)
         full = score(phases)
         values = {
-            bits: score(outputs_of(solver, rounded(run, bits), run.data.test.inputs)[0]) for bits in BITS
+            bits: score(outputs_of(solver, rounded(run, bits), run.data.test.inputs, None)[0])
+            for bits in BITS
         }
     turn = 2 * math.pi
     read = {bits: score(turn / 2**bits * np.round(phases / turn * 2**bits)) for bits in BITS}

@@ -66,7 +66,7 @@ def trained(setting: Setting, times: float) -> tuple[dict[str, float], dict[str,
         trainer.run(lambda row: print({k: row[k] for k in list(row)[:3]}, flush=True))
         values = trainer.parameters
     with IdealSolver(setting.circuit) as ideal:
-        score = evaluate(ideal, values, setting.data.test, choice.rule.cost)
+        score = evaluate(ideal, values, setting.data.test, choice.rule.cost, None)
     seconds = time.process_time() - began
     return {"beta": choice.rule.beta, "accuracy": score.accuracy, "seconds": seconds}, values
 

@@ -90,7 +90,9 @@ def predict(
     inputs = opened.samples(samples, 0, scaled=scaled)
     experiment = on(opened.experiment, workers, cluster)
     with build_solver(experiment, opened.circuit, engine) as solver:
-        found = predicted(solver, opened.parameters, inputs, build_cost(experiment), opened.known)
+        found = predicted(
+            solver, opened.parameters, inputs, build_cost(experiment), opened.known, opened.window
+        )
     table = found.frame()
     if out is not None:
         write_text(out, table.to_csv(index=False))

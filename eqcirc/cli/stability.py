@@ -140,6 +140,6 @@ def _words(unique: bool, attracting: bool) -> str:
     if unique:
         return (
             "certified: whatever the inputs, there is one operating point; that the circuit comes to rest there is not "
-            "certified, samples are relaxed in time from rest"
+            "certified, samples are relaxed in time from where they begin"
         )
-    return "not certified: there may be several operating points; samples are relaxed in time from rest"
+    return "not certified: there may be several operating points; samples are relaxed in time from where they begin"

@@ -14,7 +14,7 @@ from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.lumped import lumped
 from eqcirc.data import Dataset
 from eqcirc.errors import ConfigError
-from eqcirc.experiment.build import build_cost, build_ideal, build_solver
+from eqcirc.experiment.build import answering, build_cost, build_ideal, build_solver
 from eqcirc.experiment.load import load_experiment
 from eqcirc.experiment.opened import Opened
 from eqcirc.experiment.reality import Reality, build_reality
@@ -73,7 +73,7 @@ def score_chips(
             circuit, asked = chip.circuit, chip.parameters
             if solver.name == "ideal":
                 circuit, asked = as_solved(circuit, asked)
-            yield chip, evaluate(solver.on(circuit), asked, data, cost)
+            yield chip, evaluate(solver.on(circuit), asked, data, cost, answering(experiment))
 
 
 def as_solved(circuit: Circuit, asked: Mapping[str, Array]) -> tuple[Circuit, dict[str, Array]]:

@@ -64,7 +64,7 @@ def predict(
     inputs: Array,
     cost: Cost,
     known: Known,
-    window: Window | None = None,
+    window: Window | None,
 ) -> Prediction:
     """Solve the free phase of inputs (n, n_features) and read the outputs; what is not finite is not solved.
 

@@ -43,9 +43,7 @@ def targets_of(dataset: Dataset, cost: Cost) -> Array:
     return cost.targets(dataset.labels, dataset.n_outputs)
 
 
-def answers(
-    solver: Solver, parameters: Parameters, inputs: Array, window: Window | None = None
-) -> OperatingPoints:
+def answers(solver: Solver, parameters: Parameters, inputs: Array, window: Window | None) -> OperatingPoints:
     """Return the operating points of inputs, or what neurons that spike do on average over a window."""
     return (
         solver.solve(parameters, inputs)
@@ -55,11 +53,11 @@ def answers(
 
 
 def outputs_of(
-    solver: Solver, parameters: Parameters, inputs: Array, window: Window | None = None
+    solver: Solver, parameters: Parameters, inputs: Array, window: Window | None
 ) -> tuple[Array, np.ndarray]:
     """Return outputs (n, n_outputs), NaN where the solver failed, and (n,) whether each sample converged.
 
-    With a window they are averages over it, of neurons that spike.
+    With a window they are averages over it, of neurons that spike; with None those of operating points.
 
     Raises:
         UnmeasuredError: the simulator died of some samples, twice. They are neither right nor wrong.
@@ -84,7 +82,7 @@ def outputs_of(
 
 
 def evaluate(
-    solver: Solver, parameters: Parameters, dataset: Dataset, cost: Cost, window: Window | None = None
+    solver: Solver, parameters: Parameters, dataset: Dataset, cost: Cost, window: Window | None
 ) -> Score:
     """Score a circuit on a data set, in the free phase; with a window by its spikes.
 

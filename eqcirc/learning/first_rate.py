@@ -17,7 +17,7 @@ from eqcirc.devices import Element
 from eqcirc.errors import ConfigError
 from eqcirc.learning.plan import LARGE_STEP
 from eqcirc.learning.rule import Rule
-from eqcirc.solvers.ideal.solver import IdealSolver
+from eqcirc.solvers.base import Solver
 from eqcirc.typing import Array, Parameters
 
 log = logging.getLogger("eqcirc")
@@ -26,11 +26,12 @@ MOVE = 0.01  # of the range of an element, in one step
 SMALL_STEP = 1e-6  # of the range; so small a step teaches nothing in any number of steps that anyone would do
 
 
-def demand(rule: Rule, inputs: Array, targets: Array, momentum: float) -> ConfigError:
+def demand(rule: Rule, solver: Solver, inputs: Array, targets: Array, momentum: float) -> ConfigError:
     """Return the error that asks for the rates of gradient descent, and proposes some.
 
     Args:
-        rule: that measures the gradient, at the circuit's first values, in the ideal circuit.
+        rule: that measures the gradient, at the circuit's first values.
+        solver: of the circuit.
         inputs: (batch, n_features), as in a step.
         targets: (batch, n_outputs).
         momentum: which makes steps 1/(1 − momentum) times as long.
@@ -39,7 +40,7 @@ def demand(rule: Rule, inputs: Array, targets: Array, momentum: float) -> Config
         SolverError: these samples have no gradient.
     """
     circuit = rule.circuit
-    measured = rule.measure(IdealSolver(circuit), circuit.parameters, inputs, targets)
+    measured = rule.measure(solver, circuit.parameters, inputs, targets)
     measured.points.require()
     rates = _rates(measured.gradient(), circuit.trainable, 1 - momentum)
     table = ", ".join(f"{name} = " + (f"{rate:.2g}" if rate else "…") for name, rate in rates.items())

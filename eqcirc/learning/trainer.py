@@ -384,7 +384,11 @@ class Trainer:
         if self.plan.learning_rate is None and isinstance(self.optimizer, SGD):
             rows = self._order(0)[: self.plan.batch_size]
             raise demand(
-                self.rule, self.data.train.inputs[rows], self._targets[rows], self.optimizer.momentum
+                self.rule,
+                self.solver,
+                self.data.train.inputs[rows],
+                self._targets[rows],
+                self.optimizer.momentum,
             )
 
     def _check_targets(self) -> None:

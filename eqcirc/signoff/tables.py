@@ -21,6 +21,7 @@ TABLES = (
     *("mc_results.csv", "scores.csv", "corners.csv", "layout/layers.csv", "board/bom.csv", "board/parts.csv"),
 )
 _SHOWN = 5
+BEARS_WATTS, BEARS_VOLTS = 0.1, 75.0  # Yageo RC0603, data sheet "RC_L"
 
 T = TypeVar("T")
 
@@ -103,19 +104,25 @@ def _bom(bom: Sequence[Row], parts: Sequence[Row], limits: Sequence[Row]) -> Ite
                     f"{part['value']} in {part['footprint']}",
                 )
                 yield f"{name} is {one_line(bought, 80)}, in parts.csv {one_line(listed, 80)}"
-            elif row["Power"].startswith("bears") and row["Power"] != _borne(loads_of.get(part["device"])):
-                yield f"{name} {one_line(row['Power'], 60)}, by limits.csv it {_borne(loads_of.get(part['device']))}"
+            elif (asked := _asked(name, loads_of.get(part["device"]))) and (row["Power"], row["MPN"]) != (
+                asked,
+                "",
+            ):
+                yield f"{name} is to bear {one_line(row['Power'], 40)!r}, by limits.csv it {asked}: no part to order"
+            elif not asked and row["Power"].lower().startswith("bears"):
+                yield f"{name} {one_line(row['Power'], 60)}, which limits.csv does not say"
             elif row["Comment"] != row["Value"] or not _ordered(row):
                 yield f"{name} is {row['Value']}, ordered is {one_line(' '.join(row.values()), 120)}"
     if wanted:
         yield f"lacks {one_line(', '.join(wanted), 80)}"
 
 
-def _borne(load: Row | None) -> str:
-    """Say what a part bears, by its row of limits.csv."""
-    if load is None:
-        return "is not there"
-    return f"bears {float(load['p_max_W']):.3g} W and {float(load['v_max_V']):.3g} V"
+def _asked(name: str, load: Row | None) -> str:
+    """Say what a resistor bears, by its row of limits.csv, if that is more than the part that is ordered by default."""
+    if load is None or not name.startswith("R"):
+        return ""
+    volts, watts = float(load["v_max_V"]), float(load["p_max_W"])
+    return f"bears {watts:.3g} W and {volts:.3g} V" if watts > BEARS_WATTS or volts > BEARS_VOLTS else ""
 
 
 def _ordered(row: Row) -> bool:

@@ -15,7 +15,7 @@ answers say what they rest on (`Evidence`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -103,13 +103,26 @@ class InitialState:
         return np.where(np.isnan(u), self.everywhere / plan.voltage[plan.root], u)
 
 
-def carried(start: Start | InitialState, circuit: Circuit) -> Start | InitialState:
-    """Return the start for another circuit: the same one, or "auto" where what it writes into is not there."""
+def carried(start: Start | InitialState, plan: Reduction, circuit: Circuit) -> Start | InitialState:
+    """Return the start of the circuit of a plan for another circuit that was made of it.
+
+    A state is written into the same nodes; where an amplifier holds one, into that which it follows, since the other
+    circuit may have other amplifiers. Nodes that sources hold there need no charge. "cold" is a promise about one
+    circuit, "auto" finds out anew.
+
+    Raises:
+        CircuitError: the state cannot be written into the first circuit.
+    """
     if not isinstance(start, InitialState):
-        return start
-    free = {circuit.node_names[node] for node in circuit.free_nodes}
-    pulse = start.pulse is None or len(start.pulse) == circuit.inputs.n_features
-    return start if pulse and free.issuperset(start.voltages) else "auto"
+        return "auto"
+    u, names, voltages = start.unknowns(plan), plan.circuit.node_names, {}
+    held = {circuit.node_names[node] for node in circuit.fixed_nodes}
+    for name in start.voltages:
+        k = plan.unknown[names.index(name)]
+        root = int(plan.root[k])
+        if names[root] not in held:
+            voltages[names[root]] = float(u[k] * plan.voltage[root])
+    return replace(start, voltages=voltages)
 
 
 def wrapped(volts: Array, turn: float) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.data import Dataset, Splits
 from eqcirc.experiment import reality as tables
-from eqcirc.experiment.build import build_cost, build_rule, build_solver, build_trainer
+from eqcirc.experiment.build import answering, build_cost, build_rule, build_solver, build_trainer
 from eqcirc.experiment.chips import as_solved
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import evaluate
@@ -129,7 +129,7 @@ def scores(bench: Bench, unit: Unit, asked: dict[str, Array]) -> Iterator[dict[s
             for corner in corners:
                 circuit, values = as_solved(circuit_of(bench, unit, corner), asked)
                 solver = build_solver(bench.experiment, circuit, engine) if solver is None else solver
-                found = evaluate(solver.on(circuit), values, bench.part, cost)
+                found = evaluate(solver.on(circuit), values, bench.part, cost, answering(bench.experiment))
                 score = {k: None if _is_nan(v) else v for k, v in asdict(found).items()}
                 yield asdict(unit) | corner.model_dump() | {"engine": engine} | score
         finally:

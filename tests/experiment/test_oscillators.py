@@ -60,7 +60,7 @@ def test_answers_are_cosines(run: Path) -> None:
     part = opened.part("test")
     with IdealSolver(opened.circuit, start=opened.experiment.solver.begins) as solver:
         phases = opened.circuit.readout.read(solver.solve(opened.parameters, part.inputs).free)
-        score = evaluate(solver, opened.parameters, part, PhaseError())
+        score = evaluate(solver, opened.parameters, part, PhaseError(), None)
     assert score.accuracy == pytest.approx(np.mean(np.cos(phases).argmax(axis=1) == part.labels))
 
 

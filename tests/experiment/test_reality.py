@@ -173,7 +173,7 @@ def test_circuits_and_data_of_python_are_trained_on_chips(tmp_path: Path) -> Non
     assert fingerprint(opened.circuit) == fingerprint(chip.circuit)
     with IdealSolver(chip.circuit) as solver, Run.resume(tmp_path / "run") as run:
         cost = run.trainer.rule.cost
-        expected = evaluate(solver, opened.parameters, opened.part("test"), cost)
+        expected = evaluate(solver, opened.parameters, opened.part("test"), cost, None)
         assert opened.score("test") == expected
 
 

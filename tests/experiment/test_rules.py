@@ -11,15 +11,18 @@ import pytest
 
 from eqcirc.circuit.layered import Layered
 from eqcirc.circuit.layers import LayerCells
+from eqcirc.cli.scores import predict
 from eqcirc.devices import Bounds, OneWayCrossbar
 from eqcirc.errors import CircuitError, ConfigError, SymmetryError
 from eqcirc.experiment.build import build_circuit, build_rule
+from eqcirc.experiment.chips import score_chips
 from eqcirc.experiment.load import parse
 from eqcirc.experiment.opened import open_run
 from eqcirc.experiment.run import Run
 from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.dyadic import Dyadic
 from eqcirc.learning.stoch_ep import StochEP
+from eqcirc.reality import Reality
 
 NETWORK: dict[str, Any] = {
     "hidden": [4],
@@ -156,6 +159,16 @@ def test_a_run_of_spikes_is_trained_and_resumed(tmp_path: Path) -> None:
     opened = open_run(tmp_path / "run")
     assert opened.score().accuracy == summary["test_accuracy"]
     np.testing.assert_array_equal(opened.predict(run.data.test.inputs).outputs, outputs)
+    np.savetxt(
+        tmp_path / "asked.csv", run.data.test.inputs, delimiter=",", header="a,b", comments="", fmt="%.17g"
+    )
+    predict(tmp_path / "run", tmp_path / "asked.csv", tmp_path / "out.csv", scaled=True)
+    written = np.loadtxt(tmp_path / "out.csv", delimiter=",", skiprows=1)
+    assert (np.abs(written[:, -outputs.shape[1] :] - outputs) < 1e-12).all(), "on the command line, too"
+    chips = score_chips(
+        opened, opened.experiment, [Reality().chip(opened.circuit, opened.parameters)], run.data.test
+    )
+    assert next(iter(chips))[1].accuracy == summary["test_accuracy"]
     mean_field = opened.solver().solve(opened.parameters, run.data.test.inputs).free
     assert (run.circuit.readout.read(mean_field) != outputs).any(), "few decisions are not the mean field"
     with pytest.raises(ConfigError, match=r"learning.window: does nothing with rule"):

@@ -35,7 +35,7 @@ def test_a_regression_has_no_accuracy() -> None:
 
 def test_without_any_solution_there_is_no_loss() -> None:
     data = Dataset("lost", np.zeros((2, 1)), labels=np.array([0, 1]), n_classes=2)
-    result = score(np.full((2, 2), math.nan), np.zeros(2, bool), data, SoftmaxCrossEntropy())
+    result = score(np.full((2, 2), math.nan), np.zeros(2, bool), data, SoftmaxCrossEntropy(), None)
     assert math.isnan(result.loss)
     assert (result.accuracy, result.failed) == (0, 2)
 
@@ -52,12 +52,12 @@ def test_targets_are_those_of_the_data_or_made_from_labels() -> None:
 
 def test_large_sets_are_solved_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     data, circuit = blobs().train, small_network()
-    whole = evaluate(IdealSolver(circuit), circuit.parameters, data, SoftmaxCrossEntropy())
+    whole = evaluate(IdealSolver(circuit), circuit.parameters, data, SoftmaxCrossEntropy(), None)
     monkeypatch.setattr(module, "CHUNK", 7)
-    outputs, converged = outputs_of(IdealSolver(circuit), circuit.parameters, data.inputs)
+    outputs, converged = outputs_of(IdealSolver(circuit), circuit.parameters, data.inputs, None)
     assert outputs.shape == (24, 2)
     assert converged.all()
-    pieces = evaluate(IdealSolver(circuit), circuit.parameters, data, SoftmaxCrossEntropy())
+    pieces = evaluate(IdealSolver(circuit), circuit.parameters, data, SoftmaxCrossEntropy(), None)
     assert pieces.loss == pytest.approx(whole.loss, rel=1e-12)
     assert pieces.accuracy == whole.accuracy
 
@@ -78,4 +78,4 @@ def test_samples_whose_simulator_died_are_no_part_of_a_score(monkeypatch: pytest
         UnmeasuredError,
         match="no score, since 2 of 24 samples could not be measured: the ngspice process died; with",
     ):
-        evaluate(solver, circuit.parameters, data, SoftmaxCrossEntropy())
+        evaluate(solver, circuit.parameters, data, SoftmaxCrossEntropy(), None)

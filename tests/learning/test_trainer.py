@@ -122,7 +122,7 @@ def test_the_first_row_of_metrics_is_the_score_of_the_free_phase() -> None:
     assert row["train_loss"] == pytest.approx(before.loss, rel=1e-12)
     assert row["train_accuracy"] == before.accuracy
     assert (row["epoch"], row["failed"], row["retried"]) == (1, 0, 0)
-    after_training = evaluate(t.solver, t.parameters, t.data.validation, t.rule.cost)  # type: ignore[arg-type]
+    after_training = evaluate(t.solver, t.parameters, t.data.validation, t.rule.cost, None)  # type: ignore[arg-type]
     assert (row["validation_loss"], row["validation_accuracy"]) == (
         after_training.loss,
         after_training.accuracy,

@@ -296,6 +296,17 @@ def test_a_resistor_that_bears_another_load_is_found(tmp_path: Path) -> None:
     text = (folder / "board/bom.csv").read_text()
     said = re.search(r"bears ([0-9.]+) W", text)
     assert said is not None
-    other = text.replace(said[0], f"bears {1.01 * float(said[1]):.4g} W", 1)
-    found = problems(copy_with(folder, tmp_path / "other", {"board/bom.csv": other.encode()}), "tables")
-    assert any("by limits.csv it bears" in problem for problem in found), found
+    line = next(line for line in text.splitlines() if said[0] in line)
+    load = re.search(r"bears [^,]*", line)
+    assert load is not None
+    ordered = line.replace(",,,1k,", ",RC0603FR-071KL,Yageo,1k,").replace(load[0], "0.1 W")
+    assert "Yageo" in ordered
+    others = (
+        text.replace(said[0], f"bears {1.01 * float(said[1]):.4g} W", 1),
+        text.replace(said[0], "Bears 9 W", 1),
+        text.replace(line, line.replace(load[0], ""), 1),
+        text.replace(line, ordered, 1),
+    )
+    for k, other in enumerate(others):
+        found = problems(copy_with(folder, tmp_path / str(k), {"board/bom.csv": other.encode()}), "tables")
+        assert any("by limits.csv it bears" in problem for problem in found), found

@@ -11,6 +11,7 @@ import pytest
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.reduction import Reduction
 from eqcirc.costs import SquaredError
 from eqcirc.devices import CubicDevice
 from eqcirc.errors import CircuitError, ConfigError, DataError, SolverError
@@ -18,6 +19,7 @@ from eqcirc.experiment.load import parse
 from eqcirc.export.pyspice import to_pyspice
 from eqcirc.learning.eqprop import EqProp
 from eqcirc.learning.rule import flat
+from eqcirc.reality import AmplifierErrors, Reality
 from eqcirc.solvers.base import Solver
 from eqcirc.solvers.free_phase import InitialState, carried
 from eqcirc.solvers.ideal.solver import IdealSolver
@@ -90,15 +92,33 @@ def test_another_circuit_starts_from_the_same_state(engine: Make, start: Initial
     )
 
 
-def test_a_state_of_nodes_that_are_not_there_is_not_carried() -> None:
+def test_a_state_of_nodes_that_are_not_there_is_refused() -> None:
     b = CircuitBuilder("divider")
     x, y = b.input("x"), b.nodes("y")
     b.conductance("g", np.concatenate([x, y]), np.concatenate([y, [GROUND]]), 1e-6)
     divider = b.build(y)
-    for start in (*STARTS[:2], InitialState(pulse=[1.0, 2.0])):
-        assert carried(start, divider) == "auto"
-    assert carried(STARTS[0], CIRCUIT) is STARTS[0]
-    assert carried("cold", divider) == "cold"
+    plan = Reduction(CIRCUIT)
+    assert carried("cold", plan, divider) == "auto"
+    with pytest.raises(CircuitError, match="there is no node 'p'"):
+        IdealSolver(divider, start=carried(STARTS[0], plan, divider)).solve(None, INPUTS)
+    with pytest.raises(CircuitError, match="there is no node 'pp'"):
+        IdealSolver(CIRCUIT, start=InitialState({"pp": 1.0})).on(divider)
+    assert carried(STARTS[0], plan, CIRCUIT) == STARTS[0]
+
+
+def test_a_state_behind_an_amplifier_is_that_of_what_it_follows(engine: Make) -> None:
+    """Of chips, too, whose amplifiers have other gains, and an output resistor before their outputs."""
+    start = STARTS[1]
+    for reality in (
+        Reality(amplifiers=AmplifierErrors(output_ohms=100.0)),
+        Reality(amplifiers=AmplifierErrors(0.02)),
+    ):
+        chip = reality.chip(CIRCUIT, number=1)
+        for written in (start, InitialState({"p": 1.5, "q": -1.5, "r": 3.0})):
+            there = engine(CIRCUIT, start=written).on(chip.circuit).solve(chip.parameters, INPUTS).require()
+            outputs = chip.circuit.readout.read(there.free)
+            assert (np.sign(outputs) == SIGNS[1]).all()
+            assert there.evidence == Evidence.WRITTEN
 
 
 @pytest.mark.parametrize("start", STARTS)

@@ -51,14 +51,14 @@ class Scorer:
         return cls(circuit, values, design.cost, data, IdealSolver(circuit, start=design.start))
 
     def score(self, values: Mapping[str, Array] | None = None, circuit: Circuit | None = None) -> Score:
-        """Return the score with other values, or of another circuit."""
+        """Return the score with other values, or of another circuit; of what spikes, by its mean field."""
         asked = dict(self.values) | dict(values or {})
         if circuit is None:
-            return evaluate(self.solver, asked, self.data, self.cost)
+            return evaluate(self.solver, asked, self.data, self.cost, None)
         asked = {e.name: asked[e.name] for e in circuit.trainable if e.name in asked}
         small = lumped(circuit, asked)
         asked = {e.name: asked[e.name] for e in small.trainable if e.name in asked}
-        return evaluate(self.solver.on(small), asked, self.data, self.cost)
+        return evaluate(self.solver.on(small), asked, self.data, self.cost, None)
 
     def gradient(self) -> dict[str, Array]:
         """Return d(loss)/d(value) of every trained value, by the adjoint."""

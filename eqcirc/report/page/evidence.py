@@ -239,7 +239,11 @@ def _measure(
         evidence.missing["gradients"] = one_line(error, 400)
         evidence.missing.setdefault("agreement", one_line(error, 400))
         return {}
-    if len(points) == 2:
+    if any(not found.at_rest for found in measured.values()):
+        evidence.missing["agreement"] = (
+            "the network spikes from rest, so the two solvers differ by their noise"
+        )
+    elif len(points) == 2:
         both = points["ngspice"].converged & points["ideal"].converged
         free = opened.circuit.free_nodes
         if both.any():

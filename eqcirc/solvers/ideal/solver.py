@@ -65,7 +65,7 @@ class IdealSolver(Solver):
         return self._formulation.linear
 
     def _on(self, circuit: Circuit) -> IdealSolver:
-        return IdealSolver(circuit, start=carried(self._start, circuit))
+        return IdealSolver(circuit, start=carried(self._start, self._plan, circuit))
 
     def solve(
         self,

@@ -125,7 +125,7 @@ class NgspiceSolver(Solver):
 
     def _on(self, circuit: Circuit) -> NgspiceSolver:
         other = copy.copy(self)
-        other._others, other._start = {}, carried(self._start, circuit)
+        other._others, other._start = {}, carried(self._start, self._plan, circuit)
         other._bind(circuit)
         return other
 
