@@ -92,12 +92,12 @@ def few_digits() -> Experiment:
     """Return the experiment, for 64 digits through ngspice."""
     ready = load_experiment(WARM)
     data = {"name": "digits", "limit": 64, "validation": 0.0, "test": 0.375, "scaling": "unit"}
-    network = {"hidden": (12,), "input_gain": 2.0, "initial": (-1e-4, 1e-4)}
+    network = {"hidden": (12,), "initial": (-5e-5, 5e-5)}
     assert ready.learning.bath is not None
     assert isinstance(ready.learning.learning_rate, dict)
-    rates = {name: 20 * rate for name, rate in ready.learning.learning_rate.items()}
+    rates = {name: 10 * rate for name, rate in ready.learning.learning_rate.items()}
     bath = ready.learning.bath.model_copy(update={"step": 0.1})
-    learning = {"epochs": 8, "batch_size": 16, "learning_rate": rates, "bath": bath}
+    learning = {"epochs": 6, "batch_size": 4, "learning_rate": rates, "bath": bath}
     return ready.model_copy(
         update={
             "name": "digits-warm",
