@@ -85,7 +85,11 @@ def test_scores_of_rounded_values_are_those_of_the_circuit_with_them(xor: Path) 
         values[name][tuple(map(int, rest.rstrip("]").split(",")))] = 1 / float(row["e24_ohm"])
     with opened.solver("ideal") as solver:
         score = evaluate(
-            solver, values, opened.part("test"), eq.SoftmaxCrossEntropy(opened.experiment.learning.sharpness)
+            solver,
+            values,
+            opened.part("test"),
+            eq.SoftmaxCrossEntropy(opened.experiment.learning.sharpness),
+            None,
         )
     said = next(row for row in rows(xor / "scores.csv") if row["case"] == "resistors of E24")
     assert float(said["loss"]) == pytest.approx(score.loss, rel=1e-9)

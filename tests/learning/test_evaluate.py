@@ -35,7 +35,7 @@ def test_a_regression_has_no_accuracy() -> None:
 
 def test_without_any_solution_there_is_no_loss() -> None:
     data = Dataset("lost", np.zeros((2, 1)), labels=np.array([0, 1]), n_classes=2)
-    result = score(np.full((2, 2), math.nan), np.zeros(2, bool), data, SoftmaxCrossEntropy(), None)
+    result = score(np.full((2, 2), math.nan), np.zeros(2, bool), data, SoftmaxCrossEntropy())
     assert math.isnan(result.loss)
     assert (result.accuracy, result.failed) == (0, 2)
 
