@@ -36,7 +36,7 @@ from eqcirc.solvers.ensemble import Bath
 BITS = (3, 4, 5, 6, 8, 10, 12)
 NOISE = (0.03, 0.1, 0.2, 0.3, 0.5, 0.8)  # rad
 BATHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # W
-BATHED = {"digits": 359, "ngspice": 359, "mnist": 100, "fashion-mnist": 100}  # samples
+BATHED = {"digits": 359, "ngspice": 359, "mnist": 30, "fashion-mnist": 30}  # samples
 ENOUGH = 1000  # test samples, of which 0.3 % can be told from chance
 WANTED = {"mnist": ">= 0.972", "fashion-mnist": ">= 0.88", "digits": ">= 0.9", "ngspice": ">= 0.7"}
 
