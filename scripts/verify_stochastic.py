@@ -231,7 +231,7 @@ def cosines(report: Report) -> dict[str, Array]:
         found = []
         for decisions in counts:
             window = Window(decisions, memory=50, settle=3, common=common)
-            measured = StochEP(opened.circuit, rule.cost, 8e-6, window).measure(
+            measured = StochEP(opened.circuit, rule.cost, rule.beta, window).measure(
                 solver, None, part.inputs, targets
             )
             gradient = measured.gradient()
