@@ -10,7 +10,7 @@ fashion-mnist  trains circuits/fashion-warm.toml by the ideal integrator (contra
 ngspice        the same rule on 64 of the handwritten digits and 12 hidden nodes, through transients of ngspice with a
                noise source at every node.
 
-Writes results/train_warm_<what>.json.
+Seconds are processor time of this process, without ngspice's. Writes results/train_warm_<what>.json.
 """
 
 from __future__ import annotations

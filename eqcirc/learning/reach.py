@@ -12,6 +12,8 @@ import numpy as np
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.circuit.reduction import Reduction
+from eqcirc.costs import Cost, SoftmaxCrossEntropy, SquaredError
+from eqcirc.data import Dataset
 from eqcirc.devices import (
     Amplifier,
     CurrentSource,
@@ -61,7 +63,20 @@ def _bounded(element: Element) -> bool:
     return element.reciprocal and not isinstance(element, CurrentSource | InputCurrent)
 
 
-def check_targets(circuit: Circuit, inputs: Array, targets: Array) -> None:
+def check_targets(circuit: Circuit, cost: Cost, data: Dataset, targets: Array) -> None:
+    """Raise `ConfigError` for voltages out of reach, and for targets of a cross-entropy that are no probabilities."""
+    if isinstance(cost, SquaredError):
+        check_reach(circuit, data.inputs, targets)
+    elif isinstance(cost, SoftmaxCrossEntropy) and (
+        targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-6
+    ):
+        raise ConfigError(
+            f"data {data.name!r} has targets that are no probabilities, which the cross-entropy needs; train with "
+            'cost = "squared_error"'
+        )
+
+
+def check_reach(circuit: Circuit, inputs: Array, targets: Array) -> None:
     """Raise `ConfigError` if a target lies beyond what any conductances could make of these inputs."""
     bound, wanted = reach(circuit, inputs), float(np.abs(targets).max())
     if wanted > bound:

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eqcirc.costs import SoftmaxCrossEntropy, SquaredError
 from eqcirc.data import Dataset, Splits
 from eqcirc.errors import ConfigError, SolverError, UnmeasuredError, expect, nearest
 from eqcirc.learning.audit import Audit
@@ -139,7 +138,7 @@ class Trainer:
         self._rates = base_rates(self.plan, self.circuit.trainable, self.optimizer)
         self._check_fit()
         self._targets = targets_of(data.train, rule.cost)
-        self._check_targets()
+        check_targets(self.circuit, self.rule.cost, self.data.train, self._targets)
         self._check_rate()
         warn_of_volts(self.circuit, data.train.inputs)
         self.optimizer.take()
@@ -389,17 +388,4 @@ class Trainer:
                 self.data.train.inputs[rows],
                 self._targets[rows],
                 self.optimizer.momentum,
-            )
-
-    def _check_targets(self) -> None:
-        """Voltages must be within reach, and the cross-entropy needs probabilities."""
-        cost, targets = self.rule.cost, self._targets
-        if isinstance(cost, SquaredError):
-            check_targets(self.circuit, self.data.train.inputs, targets)
-        elif isinstance(cost, SoftmaxCrossEntropy) and (
-            targets.min() < 0 or np.abs(targets.sum(axis=1) - 1).max() > 1e-6
-        ):
-            raise ConfigError(
-                f"data {self.data.train.name!r} has targets that are no probabilities, which the cross-entropy "
-                'needs; train with cost = "squared_error"'
             )

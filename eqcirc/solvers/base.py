@@ -192,7 +192,10 @@ class Solver(ABC):
     def on(self, circuit: Circuit) -> Solver:
         """Return a solver of this kind for another circuit, with the same tolerances and in the same processes.
 
-        It is made once for a circuit, starts the free phase as this one does where that can be, and closes with it.
+        It is made once for a circuit, begins from the state that this one writes, if it writes one, and closes with it.
+
+        Raises:
+            CircuitError: that state cannot be written into this one's circuit.
         """
         if circuit not in self._others:
             self._others[circuit] = self._on(circuit)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.layered import Weights
 from eqcirc.errors import ConfigError
-from eqcirc.learning.reach import check_targets, reach
+from eqcirc.learning.reach import check_reach, reach
 from eqcirc.solvers.ideal.solver import IdealSolver
 from tests.catalogue import NAMES, case
 from tests.learning.networks import random_problem
@@ -61,7 +61,7 @@ def test_bounds_by_hand() -> None:
 def test_there_is_no_bound_where_the_principle_does_not_hold(name: str) -> None:
     some = case(name)
     assert reach(some.circuit, some.inputs) == np.inf
-    check_targets(some.circuit, some.inputs, np.array([[1e9]]))
+    check_reach(some.circuit, some.inputs, np.array([[1e9]]))
 
 
 def test_a_transformer_in_a_loop_does_exceed_its_sources() -> None:
@@ -81,9 +81,9 @@ def test_a_transformer_in_a_loop_does_exceed_its_sources() -> None:
 
 def test_a_target_beyond_reach_is_refused() -> None:
     circuit, inputs = case("divider").circuit, np.array([[0.5]])
-    check_targets(circuit, inputs, np.array([[0.5], [-0.4]]))
+    check_reach(circuit, inputs, np.array([[0.5], [-0.4]]))
     with pytest.raises(
         ConfigError,
         match=r"target 0.51 V is out of reach: with these inputs, rails and gains no output exceeds 0.5 V in magnitude",
     ):
-        check_targets(circuit, inputs, np.array([[-0.51]]))
+        check_reach(circuit, inputs, np.array([[-0.51]]))

@@ -16,6 +16,7 @@ from eqcirc.errors import EngineError, EngineLeftError
 from eqcirc.solvers.ngspice.netlist import Netlist
 from eqcirc.solvers.ngspice.session import Session, SweepResult
 from eqcirc.solvers.ngspice.workers import Workers
+from eqcirc.solvers.status import Status
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,28 @@ class Pool:
             if isinstance(result, str):  # alone, so that one bad netlist cannot take others down again
                 results[k] = self._attempt([netlist])[0]
         return results
+
+    def sweep(self, netlists: Iterable[Netlist]) -> tuple[SweepResult, np.ndarray]:
+        """Return the results of all netlists as one, numbered by sample of all of them, and the status.
+
+        Raises:
+            EngineError: ngspice refuses a netlist.
+        """
+        voltages, settled, status, first = [], [], [], 0
+        messages: dict[int, str] = {}
+        rungs: dict[int, str] = {}
+        for netlist, result in self.run(netlists):
+            state = Status.CONVERGED
+            if isinstance(result, str):
+                state, result = Status.ENGINE_DIED, missing(netlist, result)  # noqa: PLW2901  its stand-in
+            voltages.append(result.voltages)
+            settled += [] if result.settled is None else [result.settled]
+            status.append(np.full(netlist.samples, state, np.int8))
+            messages |= {first + k: said for k, said in result.messages.items()}
+            rungs |= {first + k: won for k, won in result.rungs.items()}
+            first += netlist.samples
+        ended = np.concatenate(settled) if settled else None
+        return SweepResult(np.concatenate(voltages, axis=1), messages, rungs, ended), np.concatenate(status)
 
     def call(self, job: Callable[..., T], *arguments: Any) -> T:
         """Return job(*arguments, limits), called on one worker, once.

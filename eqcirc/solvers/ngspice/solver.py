@@ -42,7 +42,7 @@ from eqcirc.solvers.ngspice.netlist import (
     reduced_netlist,
 )
 from eqcirc.solvers.ngspice.noise import noise
-from eqcirc.solvers.ngspice.pool import Limits, Pool, missing
+from eqcirc.solvers.ngspice.pool import Limits, Pool
 from eqcirc.solvers.ngspice.session import SweepResult, apart
 from eqcirc.solvers.ngspice.settling import plan_settling
 from eqcirc.solvers.ngspice.spiking import sampled
@@ -158,7 +158,9 @@ class NgspiceSolver(Solver):
             u, status, swept = self._relax(phase.dynamics, system, fixed, nudge, begin)
         else:
             netlists = self._netlists(system, fixed, nudge)
-            swept, status = self._run(netlists if begin is None else self._held(netlists, equations, begin))
+            swept, status = self._pool.sweep(
+                netlists if begin is None else self._held(netlists, equations, begin)
+            )
             u = self._unknowns(swept.voltages, self._full)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # failures are reported as status
             nonlinearity, noise = self._judge(u, status, swept.messages, equations, nudge)
@@ -261,7 +263,7 @@ class NgspiceSolver(Solver):
                     strict=True,
                 )
             )
-            swept, state = self._run(netlists)
+            swept, state = self._pool.sweep(netlists)
             assert swept.settled is not None
             volts, currents = np.split(swept.settled, [len(self.circuit.free_nodes)], axis=1)
             found, (ended,) = (self._unknowns(x, True) for x in (swept.voltages, volts[None]))
@@ -332,24 +334,6 @@ class NgspiceSolver(Solver):
                 yield full_netlist(self.circuit, system.given, fixed[part], pull, self._tolerances)
             else:
                 yield reduced_netlist(system, fixed[part], pull, self._tolerances)
-
-    def _run(self, netlists: Iterable[Netlist]) -> tuple[SweepResult, np.ndarray]:
-        """Return the results of all netlists as one, numbered by sample of the batch, and the status."""
-        voltages, settled, status, first = [], [], [], 0
-        messages: dict[int, str] = {}
-        rungs: dict[int, str] = {}
-        for netlist, result in self._pool.run(netlists):
-            state = Status.CONVERGED
-            if isinstance(result, str):
-                state, result = Status.ENGINE_DIED, missing(netlist, result)  # noqa: PLW2901  its stand-in
-            voltages.append(result.voltages)
-            settled += [] if result.settled is None else [result.settled]
-            status.append(np.full(netlist.samples, state, np.int8))
-            messages |= {first + k: said for k, said in result.messages.items()}
-            rungs |= {first + k: won for k, won in result.rungs.items()}
-            first += netlist.samples
-        ended = np.concatenate(settled) if settled else None
-        return SweepResult(np.concatenate(voltages, axis=1), messages, rungs, ended), np.concatenate(status)
 
     def _unknowns(self, saved: Array, full: bool) -> Array:
         """Return scaled unknowns (phase, batch, n) from what the netlist saved."""
