@@ -117,17 +117,18 @@ class SquaredError(Cost):
 class PhaseError(Cost):
     """C = ½·Σ (cos o − y)² of outputs that are phases, 1 V for 1 rad.
 
-    Outputs at 0 or π feel no nudge, right or wrong: the cost is flat there.
+    Outputs at 0 or π feel no nudge, right or wrong: the cost is flat there. Targets of ±1 lead to where learning ends;
+    at ±0.5 outputs still pull at the hidden phases, which then are smooth functions of their fields.
 
     Attributes:
         high: target cosine of the right class.
         low: target cosine of the others.
 
-    Source: Gower 2025 (arXiv 2505.02103).
+    Source: Gower 2025 (arXiv 2505.02103), with targets of ±1.
     """
 
-    high: float = 1.0
-    low: float = -1.0
+    high: float = 0.5
+    low: float = -0.5
 
     unit = "1"
 

@@ -156,7 +156,7 @@ def test_the_phase_nearest_to_zero_names_the_class() -> None:
     cost = PhaseError()
     phases = np.array([[3.0, 0.2, 1.5], [-0.1, 0.5, 2.0], [1.0, 3.0, 2 * math.pi]])
     assert cost.preference(phases).argmax(axis=1).tolist() == [1, 0, 2]
-    assert cost.targets(np.array([2]), 3).tolist() == [[-1.0, -1.0, 1.0]]
+    assert cost.targets(np.array([2]), 3).tolist() == [[-0.5, -0.5, 0.5]]
     assert cost.gradient(np.array([[0.0, math.pi]]), np.array([[-1.0, 1.0]])) == pytest.approx(0, abs=1e-15)
 
 

@@ -31,9 +31,10 @@ from eqcirc.devices import (
 from eqcirc.devices.presets import find_diode
 from eqcirc.devices.tunnel_diode import TunnelDiode
 from eqcirc.errors import ConfigError, EqcircError
+from eqcirc.experiment.learning import Learning
 from eqcirc.experiment.network import Cells, Diodes, Network, Neurons, OscillatorTable
 from eqcirc.experiment.reality import imperfect
-from eqcirc.experiment.schema import Experiment, Learning
+from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.audit import Audit, AuditLimits
 from eqcirc.learning.choice import Choice, choose_rule
 from eqcirc.learning.optimizers import SGD, Adam, Optimizer
@@ -177,7 +178,7 @@ def build_cost(experiment: Experiment) -> Cost:
     if learning.cost == "squared_error":
         return SquaredError(learning.high, learning.low)
     if learning.cost == "phase_error":
-        return PhaseError()
+        return PhaseError(learning.target_cosine, -learning.target_cosine)
     return SoftmaxCrossEntropy(learning.sharpness)
 
 

@@ -57,7 +57,7 @@ def test_matrix_form_and_both_netlists_agree(
         found = found - 2 * math.pi * np.round(
             (found - wanted) / (2 * math.pi)
         )  # the general form counts turns
-        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-11)
         np.testing.assert_allclose(flat(other.gradient()), flat(first.gradient()), rtol=0, atol=1e-7)
 
 

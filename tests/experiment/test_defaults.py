@@ -86,9 +86,12 @@ def test_one_way_parts() -> None:
         assert cells.law == law
 
 
-@pytest.mark.parametrize("cost", ["cross_entropy", "squared_error"])
-def test_costs(cost: str) -> None:
-    built = build_cost(parse({"learning": {"cost": cost}}, "x"))
+@pytest.mark.parametrize(
+    ("cost", "kind"),
+    [("cross_entropy", "layered"), ("squared_error", "layered"), ("phase_error", "oscillators")],
+)
+def test_costs(cost: str, kind: str) -> None:
+    built = build_cost(parse({"network": {"kind": kind}, "learning": {"cost": cost}}, "x"))
     assert built == type(built)()
 
 

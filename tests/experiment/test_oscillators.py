@@ -12,6 +12,7 @@ import pytest
 
 from eqcirc.costs import PhaseError
 from eqcirc.errors import CircuitError, ConfigError
+from eqcirc.experiment.build import build_cost
 from eqcirc.experiment.load import load_experiment, parse
 from eqcirc.experiment.opened import open_run
 from eqcirc.experiment.run import Run
@@ -52,6 +53,14 @@ def test_a_run_knows_where_its_phases_started(run: Path) -> None:
     assert "everywhere = 1.57" in (run / "config.toml").read_text("utf-8")
     deck = (run / "netlist.sp").read_text("ascii")
     assert re.search(r"sin\(v\(h1_0\)\)", deck)
+
+
+def test_targets_are_cosines_of_either_sign() -> None:
+    cost = build_cost(parse(changed(learning={"target_cosine": 0.9}), "file"))
+    assert cost.targets(np.array([1]), 3).tolist() == [[-0.9, 0.9, -0.9]]
+    for wrong in (0.0, -0.5, 1.1):
+        with pytest.raises(ConfigError, match=r"learning\.target_cosine"):
+            parse(changed(learning={"target_cosine": wrong}), "file")
 
 
 def test_answers_are_cosines(run: Path) -> None:

@@ -24,6 +24,7 @@ SHIPPED = sorted(Path(__file__).parents[2].glob("circuits/*.toml"))
         ("learning", {"decay": 0.9}, "decay", 'schedule = "cosine"'),
         ("learning", {"high": 0.2}, "high", 'cost = "cross_entropy"'),
         ("learning", {"low": -0.2}, "low", 'cost = "cross_entropy"'),
+        ("learning", {"target_cosine": 0.9}, "target_cosine", 'cost = "cross_entropy"'),
         (
             "learning",
             {"cost": "squared_error", "sharpness": 5.0},
