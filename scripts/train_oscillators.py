@@ -11,7 +11,7 @@ it was when the script is started again, or by `eqcirc resume`. Then it answers 
 - all trained values rounded to so many bits over their bounds,
 - phases read with so many bits over a turn,
 - phases read with noise of a standard deviation in radians, and
-- phases that drift in white noise, d(phi) = -dE/dphi·dt + sqrt(2·T)·dW (some test samples, read every now and then).
+- phases that drift in white noise, d(phi) = -dE/dphi·dt + sqrt(2·T)·dW (single looks).
 
 Rounding and noise are those of an answer, not of training. Writes results/train_oscillators_<data>.json.
 """
@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,12 @@ from eqcirc.experiment.load import load_experiment
 from eqcirc.experiment.run import Run
 from eqcirc.experiment.schema import Experiment
 from eqcirc.learning.evaluate import outputs_of
-from eqcirc.solvers.ensemble import Bath
+from eqcirc.solvers.ensemble import glance
+from eqcirc.typing import Array
 
 BITS = (3, 4, 5, 6, 8, 10, 12)
 NOISE = (0.03, 0.1, 0.2, 0.3, 0.5, 0.8)  # rad
 BATHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # W
-BATHED = {"digits": 359, "ngspice": 359, "mnist": 30, "fashion-mnist": 30}  # samples
 ENOUGH = 1000  # test samples, of which 0.3 % can be told from chance
 WANTED = {"mnist": ">= 0.972", "fashion-mnist": ">= 0.88", "digits": ">= 0.9", "ngspice": ">= 0.7"}
 
@@ -76,16 +77,13 @@ def rounded(run: Run, bits: int) -> dict[str, np.ndarray]:
     return found
 
 
-def drifting(run: Run, data: str) -> dict[float, float]:
+def drifting(run: Run, score: Callable[[Array], float]) -> dict[float, float]:
     """Return the share of right answers of single looks at phases in white noise, by its temperature in watts."""
-    some, found = run.data.test.take(np.arange(BATHED[data])), {}
-    assert some.labels is not None
+    found = {}
     with IdealSolver(run.circuit, start=run.experiment.solver.begins) as solver:
         for watts in BATHS:
-            bath = Bath(watts, chains=1, length=4.0, draws=2)
-            states = solver.ensemble(run.trainer.parameters, some.inputs, bath)
-            seen = np.cos(run.circuit.readout.read(states.voltages[0, :, 0]))
-            found[watts] = float((seen.argmax(axis=-1) == some.labels[:, None]).mean())
+            phases, _ = outputs_of(solver, run.trainer.parameters, run.data.test.inputs, glance(watts))
+            found[watts] = score(phases)
             print(f"in noise of {watts} W: {found[watts]:.4f}", flush=True)
     return found
 
@@ -95,7 +93,7 @@ def measure(report: Report, run: Run, data: str) -> None:
     labels, rng = run.data.test.labels, np.random.default_rng(0)
     assert labels is not None
 
-    def score(phases: np.ndarray) -> float:
+    def score(phases: Array) -> float:
         return float((np.cos(np.nan_to_num(phases, nan=math.pi)).argmax(axis=1) == labels).mean())
 
     with IdealSolver(run.circuit, start=run.experiment.solver.begins) as solver:
@@ -121,7 +119,7 @@ def measure(report: Report, run: Run, data: str) -> None:
         "accuracy_by_bits_of_values": values,
         "accuracy_by_bits_of_phases": read,
         "accuracy_by_noise_of_phases_rad": noisy,
-        "accuracy_in_white_noise_by_watts": drifting(run, data),
+        "accuracy_in_white_noise_by_watts": drifting(run, score),
     }
 
 

@@ -3,9 +3,10 @@
     OPENBLAS_NUM_THREADS=1 python scripts/verify_oscillators.py [--networks 20] [--tanks 3 4 5 6 8]
 
 The reference is written down here once more, in terms of energies: φ' = −dE/dφ by scipy's LSODA, Newton's method on
-dE/dφ from where that ends, gradients by the adjoint of d²E/dφ².
+dE/dφ from where that ends, gradients by the adjoint of d²E/dφ². Phases that drift in white noise are held against the
+law of von Mises: in a row of phases of which the first feels a field, cos φ_k is on average Π I1/I0(J/T).
 
-Writes results/verify_oscillators.json and .png. About five minutes on two cores.
+Writes results/verify_oscillators.json and .png. About six minutes on two cores.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ import numpy as np
 from common import Report
 from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
+from scipy.special import i0e, i1e
 
 from eqcirc import GROUND, Circuit, CircuitBuilder, EqProp, IdealSolver, InitialState, NgspiceSolver
 from eqcirc.analysis.tanks import Phases, run_tanks, tuned
 from eqcirc.circuit.oscillators import quadrature
 from eqcirc.circuit.tanks import Tanks
 from eqcirc.costs import PhaseError
+from eqcirc.solvers.ensemble import Bath, average
 
 BETAS = 10.0 ** np.arange(-4.0, 0.0)
 SAMPLES = 2
@@ -226,6 +229,36 @@ def _random_tanks(rng: np.random.Generator, n: int) -> tuple[Tanks, np.ndarray, 
             return tanks, start, wanted
 
 
+def noisy_phases(report: Report) -> None:
+    """Hold averages over a row of three phases in white noise, by both engines, against their formula."""
+    pulls, watts = np.array([0.7, 1.1, 0.9]), 0.5
+    b = CircuitBuilder("row")
+    b.input("x", gain=1.0)
+    nodes = b.nodes("p", 3)
+    b.phase_device("field", nodes[0], pulls[0], trainable=True)
+    for k in (1, 2):
+        b.phase_device(f"coupling{k}", nodes[k - 1], pulls[k], to=nodes[k])
+    b.capacitor("c", nodes, GROUND, 1.0)
+    circuit, exact = b.build(nodes), np.cumprod(i1e(pulls / watts) / i0e(pulls / watts))
+    spice, ideal = NgspiceSolver(circuit, start=quadrature()), IdealSolver(circuit, start=quadrature())
+    with spice, ideal:
+        for solver, chains in ((ideal, 2000), (spice, 40)):
+            bath = Bath(watts, chains=chains, length=100.0, draws=2)
+            states = solver.ensemble(None, np.ones((1, 1)), bath).voltages[0, 0]
+            found = [average(np.cos(states[:, :, node])) for node in nodes]
+            scores = [(mean - wanted) / error for (mean, error), wanted in zip(found, exact, strict=True)]
+            report.claim(
+                f"mean cosines in white noise by {solver.name}, against von Mises, largest |z|",
+                float(np.abs(scores).max()),
+                "<= 3",
+            )
+            report.claim(
+                f"their standard errors by {solver.name}, largest",
+                max(error for _, error in found),
+                "<= 0.03",
+            )
+
+
 def picture(report: Report, drawn: list[dict[str, Any]]) -> None:
     """Draw the errors of EqProp over beta, and phases of tanks that lock."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
@@ -264,6 +297,7 @@ def main() -> None:
     given = arguments.parse_args()
     report = Report(__file__)
     phase_circuits(report, given.networks)
+    noisy_phases(report)
     picture(report, tank_claims(report, given.tanks))
     report.write()
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from eqcirc.cli.runs import Cluster, Json, RunFolder, Workers, on
+from eqcirc.errors import ConfigError
 
 Engine = Annotated[
     Literal["ngspice", "ideal"] | None, typer.Option(help="Solver; that of the run by default.")
@@ -18,6 +19,14 @@ Labelled = Annotated[
         help="CSV file of new samples with their classes or targets, instead of a part of the data."
     ),
 ]
+Temperature = Annotated[
+    float | None,
+    typer.Option(
+        help="W; score a single look at each sample's circuit in white noise that gives states the law "
+        "exp(-energy/temperature), not the operating point.",
+        show_default=False,
+    ),
+]
 SHOWN = 20  # predictions on a terminal
 
 
@@ -25,6 +34,7 @@ def evaluate(
     folder: RunFolder,
     part: Annotated[Literal["train", "validation", "test"], typer.Option(help="Part of the data.")] = "test",
     data: Labelled = None,
+    temperature: Temperature = None,
     engine: Engine = None,
     workers: Workers = None,
     cluster: Cluster = None,
@@ -39,15 +49,21 @@ def evaluate(
     from eqcirc.experiment.opened import open_run
     from eqcirc.experiment.scores import details, read_labelled
     from eqcirc.learning.evaluate import outputs_of, score
+    from eqcirc.solvers.ensemble import glance
 
+    look = None if temperature is None else glance(temperature)
     opened = open_run(folder)
+    if look is not None and opened.window is not None:
+        raise ConfigError("--temperature: this run answers by its spikes, which have noise of their own")
     experiment = on(opened.experiment, workers, cluster)
     dataset = opened.part(part) if data is None else read_labelled(opened, data)
     cost = build_cost(experiment)
     with build_solver(experiment, opened.circuit, engine) as solver:
-        outputs, converged = outputs_of(solver, opened.parameters, dataset.inputs, opened.window)
+        outputs, converged = outputs_of(solver, opened.parameters, dataset.inputs, look or opened.window)
     result = vars(score(outputs, converged, dataset, cost))
-    where = {"part": part if data is None else str(data), "engine": solver.name}
+    where: dict[str, Any] = {"part": part if data is None else str(data), "engine": solver.name}
+    if temperature is not None:
+        where["temperature"] = temperature if as_json else f"{temperature:g} W"
     columns, rows = details(outputs, converged, dataset, opened.known, cost)
     if as_json:
         print_json(where | result | {"columns": columns, "rows": rows})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,11 +10,15 @@ from eqcirc.costs import Cost
 from eqcirc.data import Dataset
 from eqcirc.errors import UnmeasuredError
 from eqcirc.solvers.base import OperatingPoints, Solver
+from eqcirc.solvers.ensemble import Bath
 from eqcirc.solvers.spiking import Window
 from eqcirc.solvers.status import Status
 from eqcirc.typing import Array, Parameters
 
 CHUNK = 256  # samples for one call of the solver
+
+Look = Window | Bath | None
+"""How outputs are seen: averages of neurons that spike, a single state in a bath, or the operating point."""
 
 
 @dataclass(frozen=True)
@@ -43,28 +47,25 @@ def targets_of(dataset: Dataset, cost: Cost) -> Array:
     return cost.targets(dataset.labels, dataset.n_outputs)
 
 
-def answers(solver: Solver, parameters: Parameters, inputs: Array, window: Window | None) -> OperatingPoints:
-    """Return the operating points of inputs, or what neurons that spike do on average over a window."""
-    return (
-        solver.solve(parameters, inputs)
-        if window is None
-        else solver.spikes(parameters, inputs, window).points
-    )
+def answers(solver: Solver, parameters: Parameters, inputs: Array, look: Look) -> OperatingPoints:
+    """Return operating points of inputs, or what is seen in their place."""
+    if look is None:
+        return solver.solve(parameters, inputs)
+    if isinstance(look, Bath):
+        return solver.ensemble(parameters, inputs, look).last
+    return solver.spikes(parameters, inputs, look).points
 
 
-def outputs_of(
-    solver: Solver, parameters: Parameters, inputs: Array, window: Window | None
-) -> tuple[Array, np.ndarray]:
+def outputs_of(solver: Solver, parameters: Parameters, inputs: Array, look: Look) -> tuple[Array, np.ndarray]:
     """Return outputs (n, n_outputs), NaN where the solver failed, and (n,) whether each sample converged.
-
-    With a window they are averages over it, of neurons that spike; with None those of operating points.
 
     Raises:
         UnmeasuredError: the simulator died of some samples, twice. They are neither right nor wrong.
     """
     outputs, converged, died, said = [], [], 0, ""
     for first in range(0, len(inputs), CHUNK):
-        points = answers(solver, parameters, inputs[first : first + CHUNK], window)
+        own = replace(look, seed=look.seed + first) if isinstance(look, Bath) else look
+        points = answers(solver, parameters, inputs[first : first + CHUNK], own)
         lost = points.status == Status.ENGINE_DIED
         died += int(lost.sum())
         if lost.any():
@@ -81,16 +82,14 @@ def outputs_of(
     return np.concatenate(outputs), np.concatenate(converged)
 
 
-def evaluate(
-    solver: Solver, parameters: Parameters, dataset: Dataset, cost: Cost, window: Window | None
-) -> Score:
-    """Score a circuit on a data set, in the free phase; with a window by its spikes.
+def evaluate(solver: Solver, parameters: Parameters, dataset: Dataset, cost: Cost, look: Look) -> Score:
+    """Score a circuit on a data set, in the free phase.
 
     Raises:
         UnmeasuredError: see `outputs_of`.
     """
     try:
-        outputs, converged = outputs_of(solver, parameters, dataset.inputs, window)
+        outputs, converged = outputs_of(solver, parameters, dataset.inputs, look)
     except UnmeasuredError as error:
         raise UnmeasuredError(f"{dataset.name}: {error}") from error
     return score(outputs, converged, dataset, cost)

@@ -18,7 +18,7 @@ White 1997, Simulation 69, 323 (burn-in); Goodman & Weare 2010 and emcee (autoco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +70,11 @@ class Bath:
             )
 
 
+def glance(temperature: float) -> Bath:
+    """Return the bath of a single look at each sample: four slowest time constants after its operating point."""
+    return Bath(temperature, chains=1, length=4.0, draws=2)
+
+
 def _positive(name: str, value: object, unit: str) -> None:
     if not (isinstance(value, int | float) and np.isfinite(value) and value > 0):
         raise ConfigError(f"bath: {name} = {value!r}: expected a positive, finite number of {unit}")
@@ -94,6 +99,11 @@ class Ensemble:
     burned: int
     step: float
     seconds: float = 0.0
+
+    @property
+    def last(self) -> OperatingPoints:
+        """What the first chain of the free phase was at in the end, in place of the operating points."""
+        return replace(self.points, voltages=self.voltages[:1, :, 0, -1])
 
     @property
     def mean(self) -> Array:

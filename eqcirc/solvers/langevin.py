@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eqcirc.circuit.reduced_system import ReducedSystem
-from eqcirc.circuit.reduction import Reduction
 from eqcirc.circuit.scaling import symmetry
 from eqcirc.errors import CircuitError, SolverError
 from eqcirc.solvers.base import Nudge, OperatingPoints
@@ -17,6 +17,9 @@ from eqcirc.solvers.dynamics import Dynamics
 from eqcirc.solvers.ensemble import Ensemble, burn_in
 from eqcirc.solvers.equations import Equations
 from eqcirc.typing import Array, Parameters
+
+if TYPE_CHECKING:
+    from eqcirc.solvers.ideal.formulation import Formulation
 
 LOOKED_AT = 16
 """Rows whose time constants are found: the others are samples of the same circuit."""
@@ -26,7 +29,7 @@ Chains = tuple[Array, float, float]
 
 
 def ensemble(
-    plan: Reduction,
+    formulation: Formulation,
     parameters: Parameters | None,
     inputs: Array,
     nudge: Nudge | None,
@@ -36,23 +39,28 @@ def ensemble(
     """Return the ensemble of the samples that have a free operating point; the others are NaN.
 
     Args:
-        plan: of the circuit.
+        formulation: of the circuit's equations.
         parameters: values by element name.
         inputs: (batch, n_features).
         nudge: phases to add.
         points: of the free phase.
         chains: an engine's way to follow the good samples from there.
     """
-    began, good = time.perf_counter(), points.converged
+    began, good, plan = time.perf_counter(), points.converged, formulation.plan
     points.take(good).require()
     if not good.any():
         points.require()
     if nudge is not None:
         nudge.check(len(inputs), plan.circuit.readout.n_outputs)
         nudge = nudge.take(good)
-    motion = Langevin(plan, parameters, inputs[good], points.free[good], nudge)
+    fixed = plan.circuit.fixed_voltages(inputs[good])
+    equations = formulation.equations(ReducedSystem(plan, parameters), fixed)
+    motion = Langevin(equations, parameters, points.free[good], nudge)
     found, interval, step = chains(motion, inputs[good], nudge)
     moved = found - points.free[good][None, :, None, None]
+    if turn := formulation.turn:  # angles drift by whole turns, which are the same state
+        whole = turn * np.round(moved / turn)
+        moved, found = moved - whole, found - whole
     left_out = burn_in((moved**2).sum(axis=4).mean(axis=(1, 2)).T)
     voltages = np.full((len(found), len(good), *found[:, :, :, left_out:].shape[2:]), np.nan)
     voltages[:, good] = found[:, :, :, left_out:]
@@ -70,7 +78,7 @@ class Langevin:
     """
 
     def __init__(
-        self, plan: Reduction, parameters: Parameters | None, inputs: Array, free: Array, nudge: Nudge | None
+        self, single: Equations, parameters: Parameters | None, free: Array, nudge: Nudge | None
     ) -> None:
         """Collect what both engines need.
 
@@ -78,10 +86,8 @@ class Langevin:
             CircuitError: a part, or a node, that no such bath exists for.
             SymmetryError: the circuit has no scaling s.
         """
-        self.plan, fixed = plan, plan.circuit.fixed_voltages(inputs)
-        system = ReducedSystem(plan, parameters)
-        single = Equations(system, fixed)
-        self.phases, self.batch = 1, len(fixed)
+        self.plan = plan = single.plan
+        self.phases, self.batch = 1, len(free)
         self.equations = single
         if nudge is not None:
             factors = (0.0, *nudge.factors)
@@ -140,18 +146,21 @@ class Langevin:
     def times(self, storage: Array) -> tuple[float, float]:
         """Return the fastest and the slowest time constant in seconds, of capacitances (n,) or (row, n).
 
+        The slowest is that of the free phase: a strong nudge may drive the circuit away from where it starts.
+
         Raises:
-            SolverError: a start is not a stable operating point.
+            SolverError: a start is not a stable operating point of the free phase.
         """
         side = np.sqrt(self.tilt * (storage if storage.ndim == 1 else storage[self._looked]))
         hessian = self.tilt[:, None] * self._jacobian  # symmetric
         rates = np.linalg.eigvalsh(hessian / side[..., :, None] / side[..., None, :])
-        if not rates.min() > 0:
+        free = rates[self._looked < self.batch]
+        if not free.min() > 0:
             raise SolverError(
                 f"ensemble of {self.plan.circuit.name!r}: its operating point is not a stable one, so there is no time "
                 "constant to measure the chains by"
             )
-        return 1 / float(rates.max()), 1 / float(rates.min())
+        return 1 / float(rates.max()), 1 / float(free.min())
 
     def density(self, temperature: float, storage: Array) -> Array:
         """Return S (n,) of the currents into the roots of the unknowns, in A²/Hz, of capacitances (n,)."""

@@ -88,6 +88,26 @@ def test_a_new_labelled_file_is_scored(eqcirc: Command, run: str) -> None:
     assert result.code == 3 and "expected a column 'thin' in the header" in result.err
 
 
+def test_a_single_look_in_white_noise_is_scored(eqcirc: Command, run: str) -> None:
+    """Little noise changes nothing, much makes a guess of it; the same noise each time."""
+    blobs("new.csv", first=3)
+    exact = eqcirc("evaluate", run, "--data", "new.csv", "--json").json
+    said = [
+        eqcirc("evaluate", run, "--data", "new.csv", "--temperature", watts, "--json").json
+        for watts in ("1e-15", "1e-5", "1e-5")
+    ]
+    assert said[0]["temperature"] == 1e-15
+    assert said[0]["accuracy"] == exact["accuracy"] == 1.0
+    assert said[0]["loss"] != exact["loss"]
+    assert said[1]["accuracy"] < 0.9
+    assert said[1] == said[2]
+    shown = eqcirc("evaluate", run, "--data", "new.csv", "--temperature", "1e-15").out
+    assert "temperature  1e-15 W" in shown
+    wrong = eqcirc("evaluate", run, "--data", "new.csv", "--temperature", "0")
+    assert wrong.code == 2
+    assert "temperature = 0.0: expected a positive, finite number of watts" in wrong.err
+
+
 def test_a_run_goes_on_with_other_audits_and_more_epochs(eqcirc: Command, run: str) -> None:
     blobs("mine.csv")
     result = eqcirc("resume", run, "--set", "learning.epochs=14", "--set", "audit.every=5", "--json")

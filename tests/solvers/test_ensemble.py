@@ -6,15 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.special import i0e, i1e
 
 from eqcirc.circuit.builder import GROUND, CircuitBuilder
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.oscillators import quadrature
 from eqcirc.circuit.scaling import symmetry
-from eqcirc.costs import SquaredError
+from eqcirc.costs import PhaseError, SquaredError
 from eqcirc.devices import PolynomialDevice
 from eqcirc.errors import CircuitError, ConfigError, SolverError
 from eqcirc.solvers.base import Nudge
-from eqcirc.solvers.ensemble import Bath, average, burn_in, correlation
+from eqcirc.solvers.ensemble import Bath, average, burn_in, correlation, glance
+from eqcirc.solvers.ideal.formulation import Phases
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 
@@ -119,6 +122,57 @@ def test_quartic_circuit_has_the_boltzmann_law() -> None:
             mean, error = average(states.voltages[0, 0, :, :, node] ** power)
             assert abs(mean - wanted) < 4 * error + 2e-3 * wanted
             assert error < 0.01
+
+
+def two_phases(field: float, coupling: float, nudge_to: float | None = None) -> tuple[Circuit, Nudge | None]:
+    """A phase h in a field, and an output o that is coupled to it; perhaps a strong nudge to a cosine."""
+    b = CircuitBuilder("two phases")
+    h, o = b.nodes("h")[0], b.nodes("o")[0]
+    b.input("x", gain=1.0)
+    b.phase_device("field", h, field, trainable=True)
+    b.phase_device("coupling", h, coupling, to=o)
+    b.capacitor("c", [h, o], GROUND, 1.0)
+    target = None if nudge_to is None else Nudge(PhaseError(), np.array([[nudge_to]]), 3.0, (0.0, 1.0))
+    return b.build(readout=o), target
+
+
+def test_phases_have_the_law_of_von_mises() -> None:
+    """⟨cos o⟩ = I1/I0(field/T)·I1/I0(J/T), in the matrix form that oscillators have in the ideal solver."""
+    field, coupling, watts = 0.7, 1.1, 0.5
+    circuit, _ = two_phases(field, coupling)
+    bath = Bath(watts, chains=400, length=60.0, draws=2)
+    solver = IdealSolver(circuit, start=quadrature())
+    assert isinstance(solver._formulation, Phases)
+    h, o = np.moveaxis(np.cos(solver.ensemble(None, INPUTS, bath).voltages[0, 0, :, :, 1:][..., :2]), -1, 0)
+    alone = i1e(field / watts) / i0e(field / watts)
+    for series, exact in ((h, alone), (o, alone * i1e(coupling / watts) / i0e(coupling / watts))):
+        mean, error = average(series)
+        assert error < 0.01
+        assert abs(mean - exact) < 4 * error
+
+
+def test_a_nudge_that_drives_phases_away_from_their_start_has_a_law_too() -> None:
+    """Three times as strong as the circuit, the nudge makes the free state a maximum of the energy."""
+    field, coupling, watts, target = 0.7, 1.1, 0.5, -0.5
+    circuit, nudge = two_phases(field, coupling, target)
+    grid = np.linspace(-np.pi, np.pi, 400, endpoint=False)
+    h, o = np.meshgrid(grid, grid, indexing="ij")
+    energy = -field * np.cos(h) - coupling * np.cos(h - o) + 1.5 * (np.cos(o) - target) ** 2
+    weight = np.exp(-energy / watts)
+    states = IdealSolver(circuit, start=quadrature()).ensemble(
+        None, INPUTS, Bath(watts, chains=400, length=60.0, draws=2), nudge
+    )
+    mean, error = average(np.cos(states.voltages[-1, 0, :, :, circuit.readout.nodes[0]]))
+    assert error < 0.01
+    assert abs(mean - (np.cos(o) * weight).sum() / weight.sum()) < 4 * error
+
+
+def test_the_last_state_is_one_look() -> None:
+    solver = IdealSolver(two_nodes())
+    states = solver.ensemble(None, np.array([[1.0], [0.5]]), glance(WATTS))
+    np.testing.assert_array_equal(states.last.free, states.voltages[0, :, 0, -1])
+    assert states.last.converged.all()
+    assert (states.last.free != states.points.free).any()
 
 
 def test_autocorrelation_of_a_known_process() -> None:

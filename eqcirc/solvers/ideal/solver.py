@@ -207,7 +207,8 @@ class IdealSolver(Solver):
             return chains(motion, some, bath)
 
         with one_thread():
-            return ensemble(self._plan, parameters, inputs, nudge, self.solve(parameters, inputs), follow)
+            points = self.solve(parameters, inputs)
+            return ensemble(self._formulation, parameters, inputs, nudge, points, follow)
 
     def spikes(
         self, parameters: Parameters | None, inputs: Array, window: Window, nudge: Nudge | None = None

@@ -201,7 +201,8 @@ class NgspiceSolver(Solver):
         def follow(motion: Langevin, some: Array, pull: Nudge | None) -> Chains:
             return chains(motion, parameters, some, pull, bath, self._pool)
 
-        return ensemble(self._plan, parameters, inputs, nudge, self.solve(parameters, inputs), follow)
+        points = self.solve(parameters, inputs)
+        return ensemble(self._formulation, parameters, inputs, nudge, points, follow)
 
     def spikes(
         self, parameters: Parameters | None, inputs: Array, window: Window, nudge: Nudge | None = None
