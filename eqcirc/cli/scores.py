@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from eqcirc.cli.runs import Cluster, Json, RunFolder, Workers, on
-from eqcirc.errors import ConfigError
 
 Engine = Annotated[
     Literal["ngspice", "ideal"] | None, typer.Option(help="Solver; that of the run by default.")
@@ -51,15 +50,14 @@ def evaluate(
     from eqcirc.learning.evaluate import outputs_of, score
     from eqcirc.solvers.ensemble import glance
 
-    look = None if temperature is None else glance(temperature)
+    bath = None if temperature is None else glance(temperature)
     opened = open_run(folder)
-    if look is not None and opened.window is not None:
-        raise ConfigError("--temperature: this run answers by its spikes, which have noise of their own")
+    look = opened.look(bath)
     experiment = on(opened.experiment, workers, cluster)
     dataset = opened.part(part) if data is None else read_labelled(opened, data)
     cost = build_cost(experiment)
     with build_solver(experiment, opened.circuit, engine) as solver:
-        outputs, converged = outputs_of(solver, opened.parameters, dataset.inputs, look or opened.window)
+        outputs, converged = outputs_of(solver, opened.parameters, dataset.inputs, look)
     result = vars(score(outputs, converged, dataset, cost))
     where: dict[str, Any] = {"part": part if data is None else str(data), "engine": solver.name}
     if temperature is not None:

@@ -97,7 +97,8 @@ class BidirectionalSource(Element):
 
     def contrast(self, value: Array, scaling: Array, plus: Array, minus: Array) -> Array:
         """Return the sum over the batch of s·½·(v_out² − E²) at `plus` less that at `minus`, shape (n,)."""
-        s = np.where(scaling[self.driven] != 0, scaling[self.driven], scaling[self.source])
+        at_driven, at_source = scaling[..., self.driven], scaling[..., self.source]
+        s = np.where(at_driven != 0, at_driven, at_source)
         (e_plus, e_minus) = (self.law.evaluate(v[:, self.source])[0] / value for v in (plus, minus))
         (o_plus, o_minus) = (v[:, self.driven] for v in (plus, minus))
         outputs, inner = (o_plus - o_minus) * (o_plus + o_minus), (e_plus - e_minus) * (e_plus + e_minus)

@@ -113,10 +113,17 @@ class PhaseCoupling(SignedDevice):
         middle, half = 0.5 * (plus + minus), 0.5 * (plus - minus)
         (smr, cmr), (smc, cmc) = _sine_cosine(middle[:, r]), _sine_cosine(middle[:, c])
         (sdr, cdr), (sdc, cdc) = _sine_cosine(half[:, r]), _sine_cosine(half[:, c])
-        rows = np.concatenate([smr * sdr, -smr * cdr, -cmr * sdr, cmr * cdr])
-        columns = np.concatenate([cmc * cdc, cmc * sdc, smc * cdc, smc * sdc])
-        s = np.where(scaling[r][:, None] != 0, scaling[r][:, None], scaling[c])
-        return np.asarray(2 * s * (rows.T @ columns))
+        rows = np.stack([smr * sdr, -smr * cdr, -cmr * sdr, cmr * cdr])
+        columns = np.stack([cmc * cdc, cmc * sdc, smc * cdc, smc * sdc])
+        at_r, at_c = scaling[..., r], scaling[..., c]
+        by_row, by_column = 2 * at_r * rows, 2 * at_c * columns
+        held = ~np.atleast_2d(at_r != 0).any(
+            axis=0
+        )  # the scaling is the same at both ends, but where one is held
+        result = np.einsum("qbr,qbc->rc", by_row, columns, optimize=True)
+        if held.any():
+            result[held] = np.einsum("qbr,qbc->rc", rows[..., held], by_column, optimize=True)
+        return np.asarray(result)
 
     def cards(self, value: Array, node: Sequence[str]) -> list[str]:
         """Return one line for each coupling."""
@@ -165,7 +172,8 @@ class PhaseInput(SignedDevice):
     def contrast(self, value: Array, scaling: Array, plus: Array, minus: Array) -> Array:
         """Return the sum over the batch of x·s·(co-content at `plus` − at `minus`), (rows, columns)."""
         a, c, half = self.anode, self.cathode, 0.5 * self.law.frequency
-        s = np.where(scaling[a] != 0, scaling[a], scaling[c])
+        at_a, at_c = scaling[..., a], scaling[..., c]
+        s = np.where(at_a != 0, at_a, at_c)
         after, before = plus[:, a] - plus[:, c], minus[:, a] - minus[:, c]
         work = np.sin(half * (after + before)) * np.sin(
             half * (after - before)

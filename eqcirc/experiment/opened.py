@@ -25,9 +25,10 @@ from eqcirc.experiment.directory import RunDirectory
 from eqcirc.experiment.load import load_experiment
 from eqcirc.experiment.predict import Prediction, predict
 from eqcirc.experiment.schema import Experiment
-from eqcirc.learning.evaluate import Score, evaluate
+from eqcirc.learning.evaluate import Look, Score, evaluate
 from eqcirc.learning.plausible import elsewhere, warn_of_volts
 from eqcirc.solvers.base import Solver
+from eqcirc.solvers.ensemble import Bath
 from eqcirc.solvers.spiking import Window
 from eqcirc.typing import Array
 
@@ -86,6 +87,21 @@ class Opened:
     def window(self) -> Window | None:
         """The window whose average spikes are the circuit's answer; None: its operating points are."""
         return answering(self.experiment)
+
+    def look(self, bath: Bath | None) -> Look:
+        """Return how answers are seen: in a bath, if there is one, or as the circuit was trained to give them.
+
+        Raises:
+            ConfigError: a bath, and a circuit that answers by its spikes.
+        """
+        if bath is None:
+            return self.window
+        if self.window is not None:
+            raise ConfigError(
+                f"{self.path}: answers are averages of spikes, which have noise of their own; expected no temperature "
+                "of a bath"
+            )
+        return bath
 
     def solver(self, engine: str | None = None) -> Solver:
         """Return the solver of the experiment, or "ngspice" or "ideal"; a context manager.
@@ -183,11 +199,21 @@ class Opened:
         """Show what was opened."""
         return f"<{'run' if self.is_run else 'experiment'} {self.path}: {self.circuit!r}>"
 
-    def score(self, part: str = "test", engine: str | None = None) -> Score:
-        """Score the circuit on a part of its data."""
-        dataset = self.part(part)
+    def score(self, part: str = "test", engine: str | None = None, bath: Bath | None = None) -> Score:
+        """Score the circuit on a part of its data.
+
+        Args:
+            part: "train", "validation" or "test".
+            engine: "ngspice" or "ideal"; that of the experiment by default.
+            bath: of white noise, in which each sample is looked at once, when the first chain ends; None scores what
+                the circuit answers otherwise.
+
+        Raises:
+            ConfigError: a bath, and a circuit that answers by its spikes.
+        """
+        look, dataset, cost = self.look(bath), self.part(part), build_cost(self.experiment)
         with self.solver(engine) as solver:
-            return evaluate(solver, self.parameters, dataset, build_cost(self.experiment), self.window)
+            return evaluate(solver, self.parameters, dataset, cost, look)
 
 
 def first(part: Dataset, count: int) -> Dataset:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from eqcirc.circuit.circuit import Circuit
+from eqcirc.circuit.scaling import symmetry
 from eqcirc.devices import Amplifier, BidirectionalSource, Element, LinearElement, RLMesh
 from tests.catalogue import NAMES, case
 from tests.kirchhoff import leaving
@@ -35,6 +36,24 @@ def test_sensitivity_is_the_derivative_of_kirchhoffs_law(name: str) -> None:
                 expected[index] += lam[k] @ (flows[0] - flows[1]) / (2 * change[index])
         found = element.sensitivity(element.value, lam, v)
         np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_count_in_a_contrast_as_much_as_their_scaling_says(name: str) -> None:
+    """A contrast of a batch with a scaling for each sample is the sum of contrasts of single samples."""
+    rng = np.random.default_rng(0)
+    made = case(name)
+    circuit, s = made.circuit, symmetry(made.circuit) if made.symmetric else np.ones(made.circuit.n_nodes)
+    plus, minus = rng.normal(0, 0.2, (2, 3, circuit.n_nodes))
+    plus[:, 0] = minus[:, 0] = 0  # ground
+    each = s * np.array([[1.0], [-2.0], [0.3]])
+    for element in circuit.elements:
+        if isinstance(element, Amplifier):
+            continue
+        found = element.contrast(element.value, each, plus, minus)
+        parts = [element.contrast(element.value, each[k], plus[[k]], minus[[k]]) for k in range(3)]
+        size = np.abs(parts).max(initial=0.0)
+        np.testing.assert_allclose(found, np.sum(parts, axis=0), rtol=1e-10, atol=1e-12 * size)
 
 
 def by_itself(circuit: Circuit, element: Element) -> Circuit:

@@ -56,6 +56,24 @@ def test_contrasts_are_those_of_the_energy(name: str, apart: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["input", "couple", "bias", "second", "beside"])
+@pytest.mark.parametrize("held", [False, True])
+def test_samples_count_in_a_contrast_as_much_as_their_scaling_says(name: str, held: bool) -> None:
+    """The same as sample by sample, and where the rows are held by a source, too."""
+    rng = np.random.default_rng(3)
+    plus, minus = rng.uniform(-3, 3, (2, 4, 8))
+    plus[:, 0] = minus[:, 0] = 0.0
+    scaling = np.array([0, 0, 0, *([0.0, 1] if held else [1.0, 1]), 1, 1, 1])
+    each = scaling * np.array([[1.0], [-2.0], [0.3], [0.0]])
+    element = circuit().element(name)
+    found = element.contrast(element.value, each, plus, minus)
+    parts = [element.contrast(element.value, each[k], plus[[k]], minus[[k]]) for k in range(4)]
+    np.testing.assert_allclose(found, np.sum(parts, axis=0), rtol=1e-12, atol=1e-13)
+    whole = element.contrast(element.value, scaling, plus, minus)
+    once = [element.contrast(element.value, scaling, plus[[k]], minus[[k]]) for k in range(4)]
+    np.testing.assert_allclose(whole, np.sum(once, axis=0), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["input", "couple", "bias", "second", "beside"])
 def test_sensitivities_are_contrasts_of_little_steps(name: str) -> None:
     rng = np.random.default_rng(2)
     v, lam = rng.uniform(-3, 3, (4, 8)), rng.normal(size=(4, 8))

@@ -17,6 +17,7 @@ from eqcirc.experiment.load import load_experiment, parse
 from eqcirc.experiment.opened import open_run
 from eqcirc.experiment.run import Run
 from eqcirc.learning.evaluate import evaluate
+from eqcirc.solvers.ensemble import Bath
 from eqcirc.solvers.ideal.solver import IdealSolver
 
 FILE: dict[str, Any] = {
@@ -71,6 +72,33 @@ def test_answers_are_cosines(run: Path) -> None:
         phases = opened.circuit.readout.read(solver.solve(opened.parameters, part.inputs).free)
         score = evaluate(solver, opened.parameters, part, PhaseError(), None)
     assert score.accuracy == pytest.approx(np.mean(np.cos(phases).argmax(axis=1) == part.labels))
+
+
+def test_noise_makes_answers_worse(run: Path) -> None:
+    """And one that is hardly there changes no answer."""
+    opened = open_run(run)
+    quiet, *noisy = (
+        opened.score(bath=None if watts is None else Bath(watts, chains=1, length=4.0))
+        for watts in (None, 1e-9, 10.0)
+    )
+    assert noisy[0].accuracy == quiet.accuracy
+    assert noisy[0].loss == pytest.approx(quiet.loss, rel=1e-2)
+    assert noisy[0].loss != quiet.loss
+    assert noisy[1].accuracy < 0.6 < quiet.accuracy
+
+
+@pytest.mark.parametrize("rule", ["free_energy", "free_energy_path"])
+def test_oscillators_learn_in_white_noise(rule: str, tmp_path: Path) -> None:
+    """Contrasts of averages, with phases that drift all the while; a checkpoint is enough to go on."""
+    bath = {"temperature": 0.03, "chains": 1, "length": 6.0, "draws": 2}
+    learning = {"rule": rule, "bath": bath, "beta": 0.05, "epochs": 8}
+    asked = parse(changed(learning=learning), "file")
+    with Run.start(asked, tmp_path / "run") as run:
+        run.train(stop=lambda: run.trainer.state.epoch == 4)
+    with Run.resume(tmp_path / "run") as run:
+        run.train()
+        assert run.trainer.score("test").accuracy > 0.8
+        assert run.trainer.score("train").accuracy > 0.8
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from eqcirc.learning.asym_ep import AsymEP
 from eqcirc.learning.dyadic import Dyadic
 from eqcirc.learning.stoch_ep import StochEP
 from eqcirc.reality import Reality
+from eqcirc.solvers.ensemble import Bath
 
 NETWORK: dict[str, Any] = {
     "hidden": [4],
@@ -158,6 +159,8 @@ def test_a_run_of_spikes_is_trained_and_resumed(tmp_path: Path) -> None:
     assert summary["test_accuracy"] == (outputs.argmax(axis=1) == labels).mean(), "it answers by spikes"
     opened = open_run(tmp_path / "run")
     assert opened.score().accuracy == summary["test_accuracy"]
+    with pytest.raises(ConfigError, match="averages of spikes, which have noise of their own"):
+        opened.score(bath=Bath(1e-9))
     np.testing.assert_array_equal(opened.predict(run.data.test.inputs).outputs, outputs)
     np.savetxt(
         tmp_path / "asked.csv", run.data.test.inputs, delimiter=",", header="a,b", comments="", fmt="%.17g"
