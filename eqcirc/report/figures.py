@@ -56,7 +56,7 @@ def learning_figure(
     loss = _series(metrics, "loss")
     at = axes[bool(error)]
     _curves(at, loss, f"cost ({cost_unit})")
-    _mark_test(at, metrics, np.nan if test is None else test.loss, f"{{:.2g}} {cost_unit}")
+    _mark_test(at, metrics, np.nan if test is None else test.loss, f"{{:.2g}} {cost_unit}".removesuffix(" 1"))
     if any(value > 0 for values in loss.values() for value in values):
         at.set_yscale("log")
     if pairs is not None:

@@ -34,9 +34,9 @@ def answers(evidence: Evidence) -> Section:
     good = np.asarray(np.isfinite(found.outputs).all(axis=1))
     scored = score(found.outputs, good, part, build_cost(evidence.opened.experiment))
     what = "" if math.isnan(scored.accuracy) else f"{scored.accuracy:.2%} right, "
+    cost = f"{scored.loss:.4g} {evidence.cost_unit}".removesuffix(" 1")
     section.text.append(
-        f"{part.n_samples:,} samples by the {found.engine} solver: {what}mean cost "
-        f"{scored.loss:.4g} {evidence.cost_unit}, "
+        f"{part.n_samples:,} samples by the {found.engine} solver: {what}mean cost {cost}, "
         f"{scored.failed} without an operating point."
     )
     if part.labels is not None:
