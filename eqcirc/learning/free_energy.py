@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,10 +27,27 @@ from eqcirc.costs import Cost
 from eqcirc.errors import expect
 from eqcirc.learning.rule import Measurement, Rule, check_arguments
 from eqcirc.solvers.base import Nudge, OperatingPoints, Solver
-from eqcirc.solvers.ensemble import Bath, Ensemble
+from eqcirc.solvers.ensemble import Bath, Ensemble, standard_errors
 from eqcirc.typing import Array, Parameters
 
+MANY = 8  # chains, whose spread says how sure an average is
 OBJECTIVE = "J = [A(beta) − A(0)]/beta, the difference of free energies"
+
+
+class Path(NamedTuple):
+    """Nudged phases.
+
+    Attributes:
+        factors: of beta, of each.
+        weights: that they have in a sum over them.
+    """
+
+    factors: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+WHOLE = Path((1.0,), (1.0,))
+"""Beta itself."""
 
 
 class Thermal(Rule):
@@ -37,11 +55,9 @@ class Thermal(Rule):
 
     Attributes:
         bath: that the circuit is in.
-        factors: of beta, of the nudged phases.
     """
 
     objective = OBJECTIVE
-    factors: tuple[float, ...]
 
     def __init__(self, circuit: Circuit, cost: Cost, beta: float, bath: Bath) -> None:
         """Check that there is a scaling s.
@@ -79,14 +95,26 @@ class Thermal(Rule):
         s = symmetry(self.circuit, parameters)
         at = s[self.circuit.readout.nodes]
         weight = np.divide(1, at, out=np.zeros_like(at), where=at != 0)
-        nudge = Nudge(self.cost, targets, self.beta, self.factors, weight)
         seed = int(self.draws(parameters, inputs).integers(2**31))
-        states = solver.ensemble(parameters, inputs, replace(self.bath, seed=self.bath.seed + seed), nudge)
-        return Averages(self, parameters, states, targets, s)
+        bath = replace(self.bath, seed=self.bath.seed + seed)
+        path = self.path(solver, parameters, inputs, targets, bath)
+        nudge = Nudge(self.cost, targets, self.beta, path.factors, weight)
+        return Averages(self, parameters, solver.ensemble(parameters, inputs, bath, nudge), targets, s, path)
 
     @abstractmethod
-    def rates(self, averages: Averages) -> dict[str, Array]:
-        """Return the derivatives of the objective by the values that are there, averaged over the samples."""
+    def path(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array, bath: Bath
+    ) -> Path:
+        """Return the nudged phases of a batch."""
+
+    @abstractmethod
+    def rates(self, averages: Averages, among: Averages) -> dict[str, Array]:
+        """Return the derivatives of the objective by the values that are there, averaged over the samples.
+
+        Args:
+            averages: states that count.
+            among: all states, of which means are taken; the same, or more draws and chains.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +127,7 @@ class Averages(Measurement):
         states: the ensemble.
         targets: (batch, n_outputs).
         scaling: s (node,).
+        path: the nudged phases.
     """
 
     rule: Thermal
@@ -106,6 +135,7 @@ class Averages(Measurement):
     states: Ensemble
     targets: Array
     scaling: Array
+    path: Path
 
     @property
     def points(self) -> OperatingPoints:  # type: ignore[override]
@@ -141,29 +171,44 @@ class Averages(Measurement):
 
     def gradient(self) -> dict[str, Array]:
         """See `Measurement.gradient`."""
-        return self.rule.circuit.chained(self.rule.rates(self.good()), self.parameters)
+        good = self.good()
+        return self.rule.circuit.chained(self.rule.rates(good, good), self.parameters)
 
     def errors(self) -> dict[str, Array]:
-        """Return standard errors of the gradient, from how far the independent chains are apart."""
-        chains = self.states.voltages.shape[2]
-        each = [self.chain(k).gradient() for k in range(chains)]
+        """Return standard errors of the gradient by the noise of the bath.
+
+        Where there are `MANY` chains, from how far these are apart; else from the course of the gradient from state to
+        state, its autocorrelation allowed for.
+        """
+        known = self.good()
+        _, _, chains, draws, _ = known.states.voltages.shape
+        if chains >= MANY:
+            each = [known.chain(k).gradient() for k in range(chains)]
+            return {
+                name: np.std([one[name] for one in each], axis=0, ddof=1) / chains**0.5 for name in each[0]
+            }
+        course = [[known._at(k, draw) for draw in range(draws)] for k in range(chains)]
         return {
-            name: np.std([one[name] for one in each], axis=0, ddof=1) / np.sqrt(chains) for name in each[0]
+            name: standard_errors(np.array([[at[name] for at in chain] for chain in course]))
+            for name in course[0][0]
         }
 
-    def summed(self, phase: int, other: int | None, weights: Array | float) -> dict[str, Array]:
+    def _at(self, chain: int, draw: int) -> dict[str, Array]:
+        """Return the gradient by a single state of every sample; means are those of all states."""
+        voltages = self.states.voltages[:, :, chain : chain + 1, draw : draw + 1]
+        part = replace(self, states=replace(self.states, voltages=voltages))
+        return self.rule.circuit.chained(self.rule.rates(part, self), self.parameters)
+
+    def summed(self, phase: int, less: Array, weights: Array | float) -> dict[str, Array]:
         """Return the sum over states of weight·[dE/dvalue in a phase − dE/dvalue], by element name.
 
         Args:
             phase: of the states.
-            other: phase whose states are taken away; None takes away the mean state of the phase.
+            less: voltages of the states that are taken away, of that shape or one for all draws or chains.
             weights: a number, or (batch, chain, draw).
         """
-        v, circuit = self.states.voltages, self.rule.circuit
-        plus = v[phase]
-        minus = (
-            np.broadcast_to(plus.mean(axis=(1, 2), keepdims=True), plus.shape) if other is None else v[other]
-        )
+        plus, circuit = self.states.voltages[phase], self.rule.circuit
+        minus = np.broadcast_to(less, plus.shape)
         scaling = self.scaling * np.reshape(weights, (-1, 1)) if np.ndim(weights) else self.scaling * weights
         rows = (-1, circuit.n_nodes)
         values = circuit.values(self.parameters)
@@ -176,9 +221,17 @@ class FreeEnergy(Thermal):
     """The contrast of averages with and without the nudge."""
 
     name = "finite nudge"
-    factors = (1.0,)
 
-    def rates(self, averages: Averages) -> dict[str, Array]:
-        """See `Thermal.rates`."""
-        count = averages.states.voltages[0, ..., 0].size
-        return averages.summed(1, 0, 1 / (self.beta * max(1, count)))
+    def path(
+        self, solver: Solver, parameters: Parameters | None, inputs: Array, targets: Array, bath: Bath
+    ) -> Path:
+        """See `Thermal.path`: the whole nudge."""
+        del solver, parameters, inputs, targets, bath
+        return WHOLE
+
+    def rates(self, averages: Averages, among: Averages) -> dict[str, Array]:
+        """See `Thermal.rates`; a contrast needs no mean."""
+        del among
+        voltages = averages.states.voltages
+        count = voltages[0, ..., 0].size
+        return averages.summed(1, voltages[0], 1 / (self.beta * max(1, count)))

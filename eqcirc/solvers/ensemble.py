@@ -122,6 +122,12 @@ def average(series: Array) -> tuple[float, float]:
     return float(series.mean()), float(np.sqrt(series.var() * min(tau, count) / count))
 
 
+def standard_errors(series: Array) -> Array:
+    """Return standard errors of the means of quantities (chain, draw, …), autocorrelation allowed for."""
+    flat = series.reshape(*series.shape[:2], -1)
+    return np.array([average(flat[:, :, k])[1] for k in range(flat.shape[2])]).reshape(series.shape[2:])
+
+
 def correlation(series: Array) -> float:
     """Return the integrated autocorrelation time of a quantity (chain, draw), in draws; 1 for independent ones."""
     if series.shape[1] < 4 or not np.ptp(series) > 0:

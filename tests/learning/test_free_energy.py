@@ -12,7 +12,7 @@ from eqcirc.costs import SquaredError
 from eqcirc.errors import ConfigError
 from eqcirc.learning.choice import choose_rule
 from eqcirc.learning.free_energy import FreeEnergy
-from eqcirc.learning.free_energy_path import FreeEnergyPath
+from eqcirc.learning.free_energy_path import FreeEnergyPath, spaced
 from eqcirc.learning.reading import Reading
 from eqcirc.learning.rule import flat
 from eqcirc.solvers.ensemble import Bath
@@ -52,7 +52,7 @@ def reference(circuit: Circuit, beta: float) -> Array:
 
 
 @pytest.mark.parametrize("rule", [FreeEnergy, FreeEnergyPath])
-@pytest.mark.parametrize("beta", [0.1 * SIEMENS, 3 * SIEMENS])
+@pytest.mark.parametrize("beta", [0.1 * SIEMENS, 3 * SIEMENS, 100 * SIEMENS])
 def test_gradient_is_that_of_the_free_energy(
     rule: type[FreeEnergy] | type[FreeEnergyPath], beta: float
 ) -> None:
@@ -76,6 +76,27 @@ def test_gradient_through_ngspice(spice: Callable[..., NgspiceSolver]) -> None:
     gradient, errors, wanted = flat(found.gradient()), flat(found.errors()), reference(circuit, beta)
     assert (np.abs(gradient - wanted) < 5 * errors + 0.02 * np.abs(wanted)).all()
     assert np.linalg.norm((gradient - wanted)[2:]) < 0.25 * np.linalg.norm(wanted[2:])
+
+
+@pytest.mark.parametrize("rule", [FreeEnergy, FreeEnergyPath])
+def test_one_chain_knows_how_sure_it_is(rule: type[FreeEnergy] | type[FreeEnergyPath]) -> None:
+    """Errors by autocorrelation are those that the spread of many single chains has."""
+    circuit, beta = two_nodes(quartic=3 * SIEMENS), 3 * SIEMENS
+    single = rule(circuit, COST, beta, Bath(WATTS, chains=1, length=400, draws=2))
+    many = rule(circuit, COST, beta, Bath(WATTS, chains=64, length=400, draws=2))
+    solver = IdealSolver(circuit)
+    said = flat(single.measure(solver, None, INPUTS, TARGETS).errors())
+    seen = 8 * flat(many.measure(solver, None, INPUTS, TARGETS).errors())
+    assert (said > 0.4 * seen).all() and (said < 2.5 * seen).all()
+
+
+@pytest.mark.parametrize("kappa", [0.0, 1.0, 100.0])
+def test_nudges_are_spaced_by_how_stiff_they_are(kappa: float) -> None:
+    """The sum of 1/(1 + kappa·b/beta)² is 1/(1 + kappa), to 1e-6 with six nudges."""
+    path = spaced(kappa, 6)
+    b = np.array(path.factors)
+    assert (np.diff(b) > 0).all() and b[0] > 0 and b[-1] < 1
+    assert np.dot(path.weights, 1 / (1 + kappa * b) ** 2) == pytest.approx(1 / (1 + kappa), rel=1e-4)
 
 
 def test_common_noise_makes_contrasts_precise() -> None:
