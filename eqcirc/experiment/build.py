@@ -102,7 +102,7 @@ def raw_data(experiment: Experiment) -> Splits:
 
 def _no_targets_of_classes(learning: Learning) -> None:
     """Refuse keys that do nothing in a regression."""
-    for key in ("high", "low"):
+    for key in ("high", "low", "target_cosine"):
         if getattr(learning, key) != Learning.model_fields[key].default:
             raise ConfigError(
                 f"learning.{key}: does nothing in a regression, whose targets are those of the data; leave it out"

@@ -135,20 +135,20 @@ def correlation(series: Array) -> float:
     return max(1.0, float(integrated_time(series.T[:, :, None], quiet=True, tol=0)[0]))
 
 
-def burn_in(series: Array) -> int:
+def burn_in(series: Array, strict: bool = True) -> int:
     """Return how many draws to leave out at the beginning of series (draw, quantity): White's marginal standard error.
 
     It is smallest where what is left is long and alike.
 
     Raises:
-        SolverError: it still falls in the middle: the series drifts.
+        SolverError: it still falls in the middle: the series drifts. Only if `strict`.
     """
     draws = len(series)
     scaled = (series - series.mean(axis=0)) / np.maximum(series.std(axis=0), 1e-300)
     most = int(MOST_BURN_IN * draws)
     errors = [scaled[k:].var(axis=0).sum() / (draws - k) for k in range(most + 1)]
     best = int(np.argmin(errors))
-    if best == most and draws >= 40:
+    if strict and best == most and draws >= 40:
         raise SolverError(
             f"ensemble: after {draws} draws a chain still drifts; make it longer (length), or look whether the circuit "
             "has states that it hardly ever leaves"

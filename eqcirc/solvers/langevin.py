@@ -47,12 +47,13 @@ def ensemble(
         chains: an engine's way to follow the good samples from there.
     """
     began, good, plan = time.perf_counter(), points.converged, formulation.plan
-    points.take(good).require()
-    if not good.any():
-        points.require()
     if nudge is not None:
         nudge.check(len(inputs), plan.circuit.readout.n_outputs)
         nudge = nudge.take(good)
+    if not good.any():
+        phases = 1 if nudge is None else 1 + len(nudge.factors)
+        nothing = np.full((phases, len(inputs), 1, 1, plan.circuit.n_nodes), np.nan)
+        return Ensemble(nothing, points, np.nan, 0, np.nan, points.seconds)
     fixed = plan.circuit.fixed_voltages(inputs[good])
     equations = formulation.equations(ReducedSystem(plan, parameters), fixed)
     motion = Langevin(equations, parameters, points.free[good], nudge)
@@ -61,10 +62,26 @@ def ensemble(
     if turn := formulation.turn:  # angles drift by whole turns, which are the same state
         whole = turn * np.round(moved / turn)
         moved, found = moved - whole, found - whole
-    left_out = burn_in((moved**2).sum(axis=4).mean(axis=(1, 2)).T)
+    left_out = _burned(moved)
     voltages = np.full((len(found), len(good), *found[:, :, :, left_out:].shape[2:]), np.nan)
     voltages[:, good] = found[:, :, :, left_out:]
     return Ensemble(voltages, points, interval, left_out, step, points.seconds + time.perf_counter() - began)
+
+
+def _burned(moved: Array) -> int:
+    """Return how many draws to leave out at first of chains that moved so far (phase, batch, chain, draw, node).
+
+    Nudged phases must have gone away from the free one, too: where the nudge is weak, the noise that all have in common
+    would hide that they are still on their way. But they may go on drifting apart where a circuit has several valleys.
+    """
+
+    def squared(way: Array) -> Array:
+        return np.concatenate((way**2).sum(axis=4).mean(axis=2), axis=0).T  # (draw, phase·sample)
+
+    left_out = burn_in(squared(moved))
+    return (
+        left_out if len(moved) == 1 else max(left_out, burn_in(squared(moved[1:] - moved[:1]), strict=False))
+    )
 
 
 class Langevin:
@@ -136,12 +153,25 @@ class Langevin:
     @cached_property
     def steep(self) -> Array:
         """Diagonal (row, n) of dF/du at the start; the largest of all phases of a sample, so that they stay alike."""
-        at, _ = self.equations.linearise(self.start)
-        own = self.equations.system.diagonal + at.diagonal
+        return self._alike(self._diagonal(self.start, self.equations))
+
+    def steepest(self, states: Array, chains: int) -> Array:
+        """Return the same of states (draw, row·chain, n), the largest that any chain of a sample has seen."""
+        rows = self.equations.take(np.repeat(np.arange(len(self.start)), chains))
+        seen = np.full(states.shape[1:], -np.inf)
+        for u in states:
+            seen = np.maximum(seen, self._diagonal(u, rows))
+        return self._alike(seen.reshape(len(self.start), chains, -1).max(axis=1))
+
+    def _diagonal(self, u: Array, rows: Equations) -> Array:
+        at, _ = rows.linearise(u)
+        own = rows.system.diagonal + at.diagonal
         if at.outputs is not None:
             own[:, at.output_unknowns] += np.diagonal(at.outputs, axis1=1, axis2=2)
-        largest = own.reshape(self.phases, self.batch, -1).max(axis=0)
-        return np.tile(largest, (self.phases, 1))
+        return np.asarray(own)
+
+    def _alike(self, own: Array) -> Array:
+        return np.tile(own.reshape(self.phases, self.batch, -1).max(axis=0), (self.phases, 1))
 
     def times(self, storage: Array) -> tuple[float, float]:
         """Return the fastest and the slowest time constant in seconds, of capacitances (n,) or (row, n).

@@ -71,6 +71,13 @@ def test_eqprop_is_the_gradient(spice: Callable[..., NgspiceSolver]) -> None:
     assert measured["EqProp (ngspice) against adjoint"] < 1e-6
 
 
+@pytest.mark.parametrize("values", [[[0.0]], [[1.0], [0.0]], [[1.0], [1e-7]]])
+def test_a_phase_that_nothing_pulls_fails_alone(values: list[list[float]]) -> None:
+    circuit = Oscillators(hidden=(), output_injection=0.0, initial=0.5).build("free", 1, 1, 0)
+    points = IdealSolver(circuit, start=quadrature()).solve({"w1": np.ones((1, 1))}, np.array(values))
+    assert points.converged.tolist() == [value[0] == 1 for value in values]
+
+
 def ring(k: float) -> Circuit:
     """Three oscillators, each coupled to the others so that all would turn away from all."""
     b = CircuitBuilder("ring")

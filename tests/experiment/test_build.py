@@ -241,12 +241,14 @@ def test_columns_of_a_table_are_not_squeezed_by_the_widest(tmp_path: Path) -> No
     np.testing.assert_allclose(data.train.inputs.std(axis=0), 1.0)
 
 
-@pytest.mark.parametrize("key", ["high", "low"])
+@pytest.mark.parametrize("key", ["high", "low", "target_cosine"])
 def test_targets_of_classes_are_refused_in_a_regression(key: str, tmp_path: Path) -> None:
     rows = [f"{k / 40},{k / 80}" for k in range(40)]
     (tmp_path / "line.csv").write_text("\n".join(["x,y", *rows]))
     data = {"name": "csv", "path": "line.csv", "targets": ["y"]}
     content = {"data": data, "learning": {"cost": "squared_error"}}
+    if key == "target_cosine":
+        content = {"data": data, "network": {"kind": "oscillators"}, "learning": {"cost": "phase_error"}}
     build_data(parse(content, "x", tmp_path))
     content["learning"][key] = 0.05  # type: ignore[index]
     with pytest.raises(ConfigError, match=rf"^learning\.{key}: does nothing in a regression"):

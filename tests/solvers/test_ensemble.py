@@ -15,6 +15,7 @@ from eqcirc.circuit.scaling import symmetry
 from eqcirc.costs import PhaseError, SquaredError
 from eqcirc.devices import PolynomialDevice
 from eqcirc.errors import CircuitError, ConfigError, SolverError
+from eqcirc.learning.free_energy import FreeEnergy
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.ensemble import Bath, average, burn_in, correlation, glance
 from eqcirc.solvers.ideal.formulation import Phases
@@ -165,6 +166,80 @@ def test_a_nudge_that_drives_phases_away_from_their_start_has_a_law_too() -> Non
     mean, error = average(np.cos(states.voltages[-1, 0, :, :, circuit.readout.nodes[0]]))
     assert error < 0.01
     assert abs(mean - (np.cos(o) * weight).sum() / weight.sum()) < 4 * error
+
+
+def one_phase(field: float, second: float) -> Circuit:
+    b = CircuitBuilder("one phase")
+    b.input("x", gain=1.0)
+    node = b.nodes("p")
+    b.phase_device("field", node, field, trainable=True)
+    b.phase_device("second", node, second, harmonic=2)
+    b.capacitor("c", node, GROUND, 1.0)
+    return b.build(node)
+
+
+@pytest.mark.parametrize(
+    ("field", "second", "watts", "beta"),
+    [(1.0, -0.49, 0.5, 0.0), (0.1, 0.0, 0.1, 10.0), (0.5, -0.3, 0.2, 0.5)],
+)
+def test_steps_are_those_of_where_chains_go(field: float, second: float, watts: float, beta: float) -> None:
+    """The start may be flat, and all the rest steep; steps that fit the start would jump over it."""
+    circuit = one_phase(field, second)
+    grid = np.linspace(-np.pi, np.pi, 4000, endpoint=False)
+    energy = -field * np.cos(grid) - 0.5 * second * np.cos(2 * grid) + 0.5 * beta * (np.cos(grid) + 0.5) ** 2
+    weight = np.exp(-energy / watts)
+    nudge = None if beta == 0 else Nudge(PhaseError(), np.array([[-0.5]]), beta, (1.0,))
+    bath = Bath(watts, chains=300, length=40.0, draws=2, common=False)
+    states = IdealSolver(circuit, start=quadrature()).ensemble(None, INPUTS, bath, nudge)
+    phases = states.voltages[-1, 0, :, :, circuit.readout.nodes[0]]
+    for harmonic in (1, 2):
+        mean, error = average(np.cos(harmonic * phases))
+        assert error < 0.01
+        assert abs(mean - (np.cos(harmonic * grid) * weight).sum() / weight.sum()) < 4 * error + 0.003
+
+
+def test_chains_that_would_never_end_are_refused() -> None:
+    """A phase that hardly anything holds has a time constant like that."""
+    circuit = two_phases(1e-4, 1.0)[0]
+    with pytest.raises(
+        SolverError, match=r"a chain would take .* steps.*give slow nodes a leak \(phases a field\)"
+    ):
+        IdealSolver(circuit, start=quadrature()).ensemble(None, INPUTS, Bath(0.1, chains=1, length=8.0))
+
+
+def test_samples_without_an_operating_point_have_no_states() -> None:
+    """One, or all of them: the others are followed as ever."""
+    b = CircuitBuilder("by input")
+    x, node = b.input("x", gain=1.0), b.nodes("p")
+    b.phase_input("w", x, node, np.array([[0.5]]))
+    b.phase_device("second", node, -0.25, harmonic=2)
+    b.capacitor("c", node, GROUND, 1.0)
+    circuit, inputs = b.build(node), np.array([[0.2], [1.0], [0.4]])  # at 1.0 its minimum is a quartic one
+    solver = IdealSolver(circuit, start=quadrature())
+    some, none = (solver.ensemble(None, x, glance(0.1)) for x in (inputs, inputs[1:2]))
+    assert some.points.converged.tolist() == [True, False, True]
+    assert np.isfinite(some.last.free[[0, 2]]).all() and np.isnan(some.last.free[1]).all()
+    assert not none.points.converged.any() and np.isnan(none.last.free).all()
+    rule = FreeEnergy(circuit, PhaseError(), 0.1, Bath(0.1, chains=4, length=20.0))
+    measured = rule.measure(solver, None, inputs[1:2], np.array([[0.5]]))
+    assert not measured.points.converged.any()
+    assert measured.gradient()["w"] == 0
+
+
+@pytest.mark.parametrize("length", [6.0, 50.0])
+def test_a_weak_nudge_is_seen_to_arrive(length: float) -> None:
+    """What all phases have in common must not hide that the nudged one is still on its way; by hand, dJ/dg."""
+    b = CircuitBuilder("divider")
+    x, node = b.input("x", gain=1.0), b.nodes("n")
+    b.conductance("g", x, node, SIEMENS, trainable=True)
+    b.conductance("leak", node, GROUND, SIEMENS)
+    b.capacitor("c", node, GROUND, 1e-9)
+    circuit, target = b.build(node), 0.1
+    rule = FreeEnergy(
+        circuit, SquaredError(), 1e-3 * SIEMENS, Bath(1e-5 * WATTS, chains=8, length=length, draws=2)
+    )
+    found = rule.measure(IdealSolver(circuit), None, INPUTS, np.array([[target]])).gradient()["g"]
+    assert found == pytest.approx((0.5 - target) * 0.25 / SIEMENS, rel=6e-3)
 
 
 def test_the_last_state_is_one_look() -> None:

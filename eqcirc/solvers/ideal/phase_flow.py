@@ -29,6 +29,7 @@ from eqcirc.typing import Array
 GAMMA = 1 - 1 / math.sqrt(2)
 FIRST_MOVE = 0.1  # rad
 SHRINK, GROW = 0.2, 6.0  # factors between steps
+LONGEST = 1e6  # of the time constant of all that pulls at a phase; in single precision more is no number
 TURN = 2 * math.pi  # rad
 FAR = 0.1
 """rad; between the end of a way and the state that Newton's method finds there: more is another basin."""
@@ -99,6 +100,8 @@ def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, Ar
     fastest = np.abs(at.residual / values.storage).max(axis=1)
     h = (FIRST_MOVE / np.maximum(fastest, kind(1e-3))).astype(kind)
     t = np.zeros_like(h)
+    pulls = (np.abs(equations.field) + equations.linked).max(axis=1)
+    longest = (LONGEST * values.storage.max() / np.where(pulls > 0, pulls, 1)).astype(kind)
     for _ in range(care.steps):
         total += len(active)
         move, error = _step(phases, values, u, field, at, h, leaving)
@@ -107,7 +110,7 @@ def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, Ar
         t = np.where(good, t + h, t)
         done = good & (np.abs(move).max(axis=1) < care.still) & (h > care.wait * t)
         factor = np.clip(0.9 * np.sqrt(care.error / np.maximum(error, 1e-12)), SHRINK, GROW)
-        h = (h * factor).astype(kind)
+        h = np.minimum((h * factor).astype(kind), longest)
         at = phases.at(values, u, field)
         if done.any():
             definite = phases.definite(*phases.factorise(values, Point(*(x[done] for x in at))))
@@ -115,7 +118,9 @@ def _way(equations: PhaseEquations, start: Array, care: Care) -> tuple[Array, Ar
             done[done] = definite
             end[active[done]], times[active[done]], arrived[active[done]] = u[done], t[done], True
             on = ~done
-            active, leaving, u, field, h, t = (x[on] for x in (active, leaving, u, field, h, t))
+            active, leaving, u, field, h, t, longest = (
+                x[on] for x in (active, leaving, u, field, h, t, longest)
+            )
             at = Point(*(x[on] for x in at))
         if not active.size:
             break

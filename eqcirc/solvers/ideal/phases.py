@@ -289,7 +289,7 @@ class PhaseEquations(Equations):
         self._held_outputs = np.asarray(fixed @ self.plan.outputs.held.T)
         self._voltage_scale = np.ones(len(fixed))  # a radian
         self._pull = None
-        self._linked = np.abs(self.coupling).sum(axis=0) + 2 * np.abs(self.values.second)
+        self.linked = np.abs(self.coupling).sum(axis=0) + 2 * np.abs(self.values.second)
 
     def take(self, rows: np.ndarray | slice) -> PhaseEquations:
         """Return the equations of some rows."""
@@ -304,7 +304,7 @@ class PhaseEquations(Equations):
         residual = at.residual
         outputs = self._add_nudge(u, residual)
         largest = np.maximum(np.abs(u).max(axis=1), self._voltage_scale)
-        tolerance = PRECISION * largest[:, None] * (np.abs(self.field) + self._linked)
+        tolerance = PRECISION * largest[:, None] * (np.abs(self.field) + self.linked)
         rows, none = len(u), np.empty(0, np.intp)
         return PhaseLinearised(
             residual,
