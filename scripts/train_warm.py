@@ -22,6 +22,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from common import ROOT, Report
+from matplotlib.figure import Figure
 
 from eqcirc.circuit.circuit import Circuit
 from eqcirc.data import Splits
@@ -37,7 +38,7 @@ from eqcirc.typing import Array
 
 WARM = ROOT / "circuits" / "fashion-warm.toml"
 TIMES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-REPEATS = 8
+REPEATS = 32
 FEW = 15_000
 """Images for the weak nudge: what it learns is noise, and as that grows, operating points become hard to find."""
 
@@ -88,6 +89,20 @@ def signal(setting: Setting, values: dict[str, Array], times: float) -> float:
     return float(np.sqrt(power) / np.linalg.norm(spread))
 
 
+def picture(report: Report, ratios: dict[str, dict[float, float]]) -> None:
+    """Draw the signal-to-noise ratio over beta."""
+    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    axis = figure.subplots()
+    for (when, line), marker in zip(ratios.items(), "os", strict=True):
+        axis.loglog(list(line), list(line.values()), marker=marker, ms=4, label=f"{when} values")
+    floor = (2 / REPEATS) ** 0.25 / REPEATS**0.5  # of what is left of a mean of noise
+    axis.axhline(floor, color="0.5", ls=":", lw=0.8, label="not to be told from noise")
+    axis.axvline(max(ratios["first"]) / TIMES[-1], color="0.7", ls="--", lw=0.8, label="beta of the run")
+    axis.set(xlabel="beta (A)", ylabel="signal to noise of the update", title="64 images of Fashion-MNIST")
+    axis.legend(frameon=False, fontsize=8)
+    figure.savefig(report.picture(), dpi=150)
+
+
 def few_digits() -> Experiment:
     """Return the experiment, for 64 digits through ngspice."""
     ready = load_experiment(WARM)
@@ -123,10 +138,12 @@ def fashion(report: Report) -> None:
     strong, values = trained(setting, 1.0)
     report.claim(f"Fashion-MNIST, beta = {beta:.2g} A: test accuracy", strong["accuracy"], ">= 0.8")
     report.content |= {"strong": strong, "strong, one epoch": once, "weak, one epoch": weak}
+    lines = {}
     for when, at in (("first", setting.circuit.parameters), ("trained", values)):
-        ratios = {times * beta: signal(setting, at, times) for times in TIMES}
-        print(when, ratios, flush=True)
-        report.content[f"signal to noise over beta, {when} values"] = ratios
+        lines[when] = {times * beta: signal(setting, at, times) for times in TIMES}
+        print(when, lines[when], flush=True)
+        report.content[f"signal to noise over beta, {when} values"] = lines[when]
+    picture(report, lines)
 
 
 def main() -> None:

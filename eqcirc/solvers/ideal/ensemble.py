@@ -21,7 +21,7 @@ from eqcirc.typing import Array
 
 STEP = 0.2
 """Of the fastest time constant; linear circuits would bear 2."""
-MOST = 0.5
+MOST = 1.0
 """The same where a chain has been: what is steeper there than at the start takes shorter steps."""
 FAR = 1e9  # V; no circuit is there
 TRIES = 8  # of ever shorter steps
