@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
 import math
+import pstats
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ class Report:
     def claim(self, text: str, measured: float, bound: str) -> None:
         """Record a claim; `bound` is like ``<= 1e-9`` or ``>= 0.97``."""
         sign, number = bound.split()
+        if sign not in ("<=", ">="):
+            raise ValueError(f"{text}: {bound!r}: expected a bound like '<= 1e-9' or '>= 0.97'")
         limit = float(number)
         holds = measured <= limit if sign == "<=" else measured >= limit
         self.claims.append({"claim": text, "bound": bound, "measured": measured, "holds": bool(holds)})
@@ -43,6 +47,13 @@ class Report:
         """Return the path of the script's picture."""
         RESULTS.mkdir(exist_ok=True)
         return RESULTS / f"{self.name}.png"
+
+
+def slowest(profile: cProfile.Profile) -> dict[str, float]:
+    """Return the functions that take most of the time by themselves, in parts of it."""
+    stats: Any = pstats.Stats(profile)
+    own = sorted(((row[2], key) for key, row in stats.stats.items()), reverse=True)[:6]
+    return {f"{Path(key[0]).name}:{key[2]}": round(seconds / stats.total_tt, 3) for seconds, key in own}
 
 
 def _plain(value: Any) -> Any:

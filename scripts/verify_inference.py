@@ -14,15 +14,13 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import pstats
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from common import ROOT, Report
+from common import ROOT, Report, slowest
 from matplotlib.figure import Figure
 
 from eqcirc import (
@@ -332,13 +330,6 @@ def digits(report: Report) -> dict[str, list[float]]:
         some = "" if engine == "ideal" else f", {LIMIT} samples, {EPOCHS} epochs"
         report.claim(f"digits by {engine}{some}: test accuracy", score["test_accuracy"], bound)
     return history
-
-
-def slowest(profile: cProfile.Profile) -> dict[str, float]:
-    """Return the functions that take most of the time by themselves, in parts of it."""
-    stats: Any = pstats.Stats(profile)
-    own = sorted(((row[2], key) for key, row in stats.stats.items()), reverse=True)[:6]
-    return {f"{Path(key[0]).name}:{key[2]}": round(seconds / stats.total_tt, 3) for seconds, key in own}
 
 
 def draw(

@@ -27,8 +27,8 @@ from eqcirc.typing import Array, Parameters
 
 STEP = 0.02
 """Of the fastest time constant: noise is drawn so often. The variance of the fastest is then 0.7 % low."""
-MOST, TRIES = 0.06, 3
-"""The same where a chain has been: what is steeper there than at the start takes shorter steps, twice at most."""
+STEEPER, TRIES = 3.0, 3
+"""What is so much steeper where a chain has been than at its start takes shorter steps, twice at most."""
 LOOSE = Tolerances(1e-3, 1e-6, 1e-12)
 """Steps are as short as the noise is; a millivolt in a volt of error is nothing beside it."""
 UNHURRIED = ".options trtol=1000"  # the noise is rough, and ngspice would look for its derivatives
@@ -51,15 +51,16 @@ def chains(
         SolverError: the chains are too long for the memory of a worker, or ngspice gave up.
     """
     fastest, slowest = motion.times(motion.capacitance)
-    step, interval = (STEP if bath.step is None else bath.step) * fastest, slowest / bath.draws
+    share = STEP if bath.step is None else bath.step
+    step, interval = share * fastest, slowest / bath.draws
     for _ in range(TRIES):
         voltages = _followed(motion, parameters, inputs, nudge, bath, pool, step, interval)
         states = motion.plan.collect(voltages.transpose(3, 0, 1, 2, 4))
         seen = motion.steepest(states.reshape(len(states), -1, states.shape[-1]), bath.chains)
-        share = step * float((seen / motion.capacitance).max())
-        if share <= MOST:
+        there = step * float((seen / motion.capacitance).max())
+        if there <= STEEPER * share:
             break
-        step *= STEP / share
+        step *= share / there
     return voltages, interval, step
 
 
