@@ -44,6 +44,11 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def quantity(number: str, unit: str) -> str:
+    """Return a number with its unit; those without one have the unit "1", which is not said."""
+    return f"{number} {unit}".removesuffix(" 1")
+
+
 def shell(word: object) -> str:
     """Return a path, or another word, for a command that somebody copies into a shell."""
     return shlex.quote(str(word))

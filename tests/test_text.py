@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eqcirc.text import ascii_line, control_character, lines, one_line
+from eqcirc.text import ascii_line, control_character, lines, one_line, quantity
 
 
 @given(st.text())
@@ -27,3 +27,9 @@ def test_control_characters_are_found_however_deep() -> None:
     assert control_character({"a": [1, 2.5, None, True, {"b": "é Ω"}]}) is None
     assert control_character({"a": [{"b": "x\x00"}]}) == "\x00"
     assert control_character([{"a\n": 1}]) == "\n"
+
+
+def test_numbers_without_a_unit_are_said_alone() -> None:
+    assert quantity("0.1", "V²") == "0.1 V²"
+    assert quantity("0.1", "1") == "0.1"
+    assert quantity("1", "1") == "1"

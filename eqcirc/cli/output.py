@@ -14,7 +14,7 @@ from eqcirc.cli.stopping import Patience
 from eqcirc.files import check_writable, write_output
 from eqcirc.learning.trainer import Trainer
 from eqcirc.report.progress import ProgressBar as Bar
-from eqcirc.text import lines
+from eqcirc.text import lines, quantity
 
 
 def write_text(path: Path, text: str) -> None:
@@ -42,7 +42,7 @@ def print_pairs(pairs: dict[str, str]) -> None:
 def score_pairs(accuracy: float, loss: float, failed: int, samples: int, unit: str) -> dict[str, str]:
     """Return a score as pairs for `print_pairs`; a regression has no accuracy."""
     pairs = {} if math.isnan(accuracy) else {"accuracy": f"{accuracy:.2%} of {samples} samples"}
-    pairs["cost"] = f"{loss:.6g} {unit}".removesuffix(" 1") + f", mean of {samples - failed} samples"
+    pairs["cost"] = f"{quantity(f'{loss:.6g}', unit)}, mean of {samples - failed} samples"
     if failed:
         pairs["failed"] = f"{failed} of {samples} samples have no operating point"
     return pairs

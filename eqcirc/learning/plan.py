@@ -13,6 +13,7 @@ from eqcirc.devices import Element
 from eqcirc.errors import ConfigError, nearest
 from eqcirc.learning.optimizers import Adam, Optimizer
 from eqcirc.learning.schedules import ScheduleName
+from eqcirc.text import quantity
 
 log = logging.getLogger("eqcirc")
 
@@ -125,7 +126,7 @@ def warn_of_large_steps(rates: dict[str, float], trainable: Sequence[Element], o
     """Log a warning for every rate of Adam, whose steps are about as large, that leaps through the bounds."""
     for e in trainable:
         if isinstance(optimizer, Adam) and rates[e.name] > LARGE_STEP * _span(e) > 0:
-            step = f"{rates[e.name]:g} {e.unit}".removesuffix(" 1")
+            step = quantity(f"{rates[e.name]:g}", e.unit)
             share, (lower, upper) = rates[e.name] / _span(e), e.bounds
             log.warning(
                 f"learning_rate of {e.name}: a step of Adam is {step}, {share:.0%} of the range from {lower:g} to "

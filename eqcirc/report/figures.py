@@ -10,6 +10,7 @@ import numpy as np
 from eqcirc.learning.evaluate import Score
 from eqcirc.report.picture import save_picture
 from eqcirc.report.style import BLUE, PARTS
+from eqcirc.text import quantity
 from eqcirc.typing import Array
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def learning_figure(
     loss = _series(metrics, "loss")
     at = axes[bool(error)]
     _curves(at, loss, f"cost ({cost_unit})")
-    _mark_test(at, metrics, np.nan if test is None else test.loss, f"{{:.2g}} {cost_unit}".removesuffix(" 1"))
+    _mark_test(at, metrics, np.nan if test is None else test.loss, quantity("{:.2g}", cost_unit))
     if any(value > 0 for values in loss.values() for value in values):
         at.set_yscale("log")
     if pairs is not None:

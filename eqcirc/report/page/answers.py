@@ -15,7 +15,7 @@ from eqcirc.report.page.evidence import Evidence
 from eqcirc.report.page.section import Picture, Section, Table
 from eqcirc.report.style import CYCLE, GREY, SEQUENTIAL, grid, new_figure, plain, styled
 from eqcirc.solvers.ideal.solver import IdealSolver
-from eqcirc.text import one_line
+from eqcirc.text import one_line, quantity
 from eqcirc.typing import Array
 
 WORST = 12  # samples that are shown
@@ -34,7 +34,7 @@ def answers(evidence: Evidence) -> Section:
     good = np.asarray(np.isfinite(found.outputs).all(axis=1))
     scored = score(found.outputs, good, part, build_cost(evidence.opened.experiment))
     what = "" if math.isnan(scored.accuracy) else f"{scored.accuracy:.2%} right, "
-    cost = f"{scored.loss:.4g} {evidence.cost_unit}".removesuffix(" 1")
+    cost = quantity(f"{scored.loss:.4g}", evidence.cost_unit)
     section.text.append(
         f"{part.n_samples:,} samples by the {found.engine} solver: {what}mean cost {cost}, "
         f"{scored.failed} without an operating point."

@@ -22,7 +22,7 @@ from eqcirc.report.style import picture_bytes
 from eqcirc.study.directory import STUDY, StudyDirectory
 from eqcirc.study.results import Results, open_study
 from eqcirc.study.schema import to_toml as study_toml
-from eqcirc.text import lines, one_line, shell
+from eqcirc.text import lines, one_line, quantity, shell
 
 SECTIONS: tuple[Callable[[Evidence], Section], ...] = (
     training.trained,
@@ -264,7 +264,7 @@ def _cards(evidence: Evidence) -> list[tuple[str, str]]:
     if facts.test_accuracy is not None:
         cards.append((f"{facts.test_accuracy:.2%}", f"test accuracy, {facts.test_samples} samples"))
     if facts.test_loss is not None:
-        cards.append((f"{facts.test_loss:.3g} {unit}".removesuffix(" 1"), "test cost"))
+        cards.append((quantity(f"{facts.test_loss:.3g}", unit), "test cost"))
     cards.append((f"{facts.epoch} / {facts.epochs}", f"epochs, {facts.state}"))
     if facts.max_dv is not None:
         cards.append((f"{facts.max_dv:.1e} V", "ngspice − ideal, largest"))
