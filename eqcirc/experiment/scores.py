@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import precision_recall_fscore_support, r2_score, root_mean_squared_error
 
-from eqcirc.costs import Cost
+from eqcirc.costs import Cost, PhaseError
 from eqcirc.data import Dataset
 from eqcirc.data.tables import load_csv
 from eqcirc.errors import DataError
@@ -39,7 +39,7 @@ def details(
             r2 = float(r2_score(true[:, k], found[:, k])) if enough else float("nan")
             rmse = float(root_mean_squared_error(true[:, k], found[:, k])) if len(found) else float("nan")
             rows.append([name, r2, rmse])
-        return ["output", "R²", "RMSE (V)"], rows
+        return ["output", "R²", "RMSE" if isinstance(cost, PhaseError) else "RMSE (V)"], rows
     assert dataset.labels is not None
     winner = np.where(converged, cost.preference(np.nan_to_num(outputs)).argmax(axis=1), -1)
     order = np.arange(known.n_outputs)
