@@ -87,7 +87,6 @@ def rates(
 
     Raises:
         CircuitError: see `Spiking.of`.
-        SolverError: no sample has a mean field.
     """
     began, spiking = time.perf_counter(), Spiking.of(solver.circuit)
     inputs = np.atleast_2d(inputs)
@@ -103,7 +102,9 @@ def rates(
     points = solver.solve(parameters, inputs)
     good = points.converged
     if not good.any():
-        points.require()
+        phases = 1 if nudge is None else 1 + len(nudge.factors)
+        nothing = np.full((phases, len(inputs), window.chains, solver.circuit.n_nodes), np.nan)
+        return Rates(nothing, points, time.perf_counter() - began)
     found = follow(spiking, inputs[good], points.free[good], None if nudge is None else nudge.take(good))
     voltages = np.full((len(found), len(good), *found.shape[2:]), np.nan)
     voltages[:, good] = found

@@ -21,6 +21,7 @@ from eqcirc.solvers.ensemble import Bath
 from eqcirc.solvers.ideal.solver import IdealSolver
 from eqcirc.solvers.ngspice.solver import NgspiceSolver
 from eqcirc.solvers.spiking import Window
+from eqcirc.solvers.status import Status
 from eqcirc.typing import Array
 from eqcirc.verify.check import check
 from eqcirc.verify.gradients import adjoint_gradient
@@ -73,6 +74,19 @@ def test_spikes_measure_the_gradient(
         assert found.strength > 0.01
         part = found.take(np.array([0]))
         assert len(part.points.status) == 1
+
+
+def test_a_batch_without_any_mean_field_measures_nothing(
+    network: Circuit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many may fail is the trainer's to say."""
+    solver = IdealSolver(network)
+    lost = solver.solve(None, TWO_INPUTS)
+    lost.status[:], lost.voltages[:] = Status.NOT_CONVERGED, np.nan
+    monkeypatch.setattr(solver, "solve", lambda *_: lost)
+    measured = StochEP(network, COST, 1e-2 * S, Window(50)).measure(solver, None, TWO_INPUTS, TARGETS)
+    assert not measured.points.converged.any()
+    assert not flat(measured.gradient()).any()
 
 
 def test_circuits_without_a_pairing_are_refused() -> None:

@@ -50,8 +50,8 @@ def chains(motion: Langevin, inputs: Array, bath: Bath) -> Chains:
                 return _voltages(motion, inputs, bath, found), every * step, step
             steep = np.maximum(steep, seen)
     raise SolverError(
-        f"ensemble of {motion.plan.circuit.name!r}: chains run away, even with steps of {share:.2g} fastest "
-        "time constants; lower the temperature or beta"
+        f"ensemble of {motion.plan.circuit.name!r}: chains run away, or come to ever steeper places, even with steps "
+        f"of {share:.2g} fastest time constants; lower the temperature or beta"
     )
 
 
