@@ -58,7 +58,7 @@ def test_gradient_is_that_of_the_free_energy(
 ) -> None:
     """Both rules, for weak nudges and strong ones, within their own error bars."""
     circuit = two_nodes(quartic=3 * SIEMENS)
-    chains = 48 if beta > 10 * SIEMENS else 128  # a stiff nudge takes short steps
+    chains = 24 if beta > 10 * SIEMENS else 128  # a stiff nudge takes short steps
     found = rule(circuit, COST, beta, Bath(WATTS, chains=chains, length=80)).measure(
         IdealSolver(circuit), None, INPUTS, TARGETS
     )
@@ -83,8 +83,8 @@ def test_gradient_through_ngspice(spice: Callable[..., NgspiceSolver]) -> None:
 def test_one_chain_knows_how_sure_it_is(rule: type[FreeEnergy] | type[FreeEnergyPath]) -> None:
     """Errors by autocorrelation are those that the spread of many single chains has."""
     circuit, beta = two_nodes(quartic=3 * SIEMENS), 3 * SIEMENS
-    single = rule(circuit, COST, beta, Bath(WATTS, chains=1, length=200, draws=2))
-    many = rule(circuit, COST, beta, Bath(WATTS, chains=64, length=200, draws=2))
+    single = rule(circuit, COST, beta, Bath(WATTS, chains=1, length=100, draws=2))
+    many = rule(circuit, COST, beta, Bath(WATTS, chains=32, length=100, draws=2))
     solver = IdealSolver(circuit)
     said = flat(single.measure(solver, None, INPUTS, TARGETS).errors())
     seen = 8 * flat(many.measure(solver, None, INPUTS, TARGETS).errors())

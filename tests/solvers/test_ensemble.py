@@ -122,7 +122,7 @@ def test_quartic_circuit_has_the_boltzmann_law() -> None:
             wanted = float((weight * value**power).sum() / weight.sum())
             mean, error = average(states.voltages[0, 0, :, :, node] ** power)
             assert abs(mean - wanted) < 4 * error + 2e-3 * wanted
-            assert error < 0.01
+            assert error < 0.02
 
 
 def two_phases(field: float, coupling: float, nudge_to: float | None = None) -> tuple[Circuit, Nudge | None]:
@@ -141,14 +141,14 @@ def test_phases_have_the_law_of_von_mises() -> None:
     """⟨cos o⟩ = I1/I0(field/T)·I1/I0(J/T), in the matrix form that oscillators have in the ideal solver."""
     field, coupling, watts = 0.7, 1.1, 0.5
     circuit, _ = two_phases(field, coupling)
-    bath = Bath(watts, chains=400, length=60.0, draws=2)
+    bath = Bath(watts, chains=200, length=40.0, draws=2)
     solver = IdealSolver(circuit, start=quadrature())
     assert isinstance(solver._formulation, Phases)
     h, o = np.moveaxis(np.cos(solver.ensemble(None, INPUTS, bath).voltages[0, 0, :, :, 1:][..., :2]), -1, 0)
     alone = i1e(field / watts) / i0e(field / watts)
     for series, exact in ((h, alone), (o, alone * i1e(coupling / watts) / i0e(coupling / watts))):
         mean, error = average(series)
-        assert error < 0.01
+        assert error < 0.02
         assert abs(mean - exact) < 4 * error
 
 
@@ -161,10 +161,10 @@ def test_a_nudge_that_drives_phases_away_from_their_start_has_a_law_too() -> Non
     energy = -field * np.cos(h) - coupling * np.cos(h - o) + 1.5 * (np.cos(o) - target) ** 2
     weight = np.exp(-energy / watts)
     states = IdealSolver(circuit, start=quadrature()).ensemble(
-        None, INPUTS, Bath(watts, chains=400, length=60.0, draws=2), nudge
+        None, INPUTS, Bath(watts, chains=200, length=40.0, draws=2), nudge
     )
     mean, error = average(np.cos(states.voltages[-1, 0, :, :, circuit.readout.nodes[0]]))
-    assert error < 0.01
+    assert error < 0.02
     assert abs(mean - (np.cos(o) * weight).sum() / weight.sum()) < 4 * error
 
 
@@ -189,12 +189,12 @@ def test_steps_are_those_of_where_chains_go(field: float, second: float, watts: 
     energy = -field * np.cos(grid) - 0.5 * second * np.cos(2 * grid) + 0.5 * beta * (np.cos(grid) + 0.5) ** 2
     weight = np.exp(-energy / watts)
     nudge = None if beta == 0 else Nudge(PhaseError(), np.array([[-0.5]]), beta, (1.0,))
-    bath = Bath(watts, chains=300, length=40.0, draws=2, common=False)
+    bath = Bath(watts, chains=200, length=30.0, draws=2, common=False)
     states = IdealSolver(circuit, start=quadrature()).ensemble(None, INPUTS, bath, nudge)
     phases = states.voltages[-1, 0, :, :, circuit.readout.nodes[0]]
     for harmonic in (1, 2):
         mean, error = average(np.cos(harmonic * phases))
-        assert error < 0.01
+        assert error < 0.02
         assert abs(mean - (np.cos(harmonic * grid) * weight).sum() / weight.sum()) < 4 * error + 0.003
 
 
