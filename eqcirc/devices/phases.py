@@ -117,9 +117,7 @@ class PhaseCoupling(SignedDevice):
         columns = np.stack([cmc * cdc, cmc * sdc, smc * cdc, smc * sdc])
         at_r, at_c = scaling[..., r], scaling[..., c]
         by_row, by_column = 2 * at_r * rows, 2 * at_c * columns
-        held = ~np.atleast_2d(at_r != 0).any(
-            axis=0
-        )  # the scaling is the same at both ends, but where one is held
+        held = ~np.atleast_2d(at_r != 0).any(axis=0)  # rows; elsewhere the scaling is the same at both ends
         result = np.einsum("qbr,qbc->rc", by_row, columns, optimize=True)
         if held.any():
             result[held] = np.einsum("qbr,qbc->rc", rows[..., held], by_column, optimize=True)

@@ -55,7 +55,9 @@ class FreeEnergyPath(Thermal):
         ]
         mean, spread = costs.mean(axis=(1, 2)), costs.var(axis=(1, 2))
         ratio = np.divide(spread, mean, out=np.zeros_like(mean), where=mean > 0)
-        return spaced(min(self.beta * float(ratio.max()) / bath.temperature, STIFFEST), self.nudges)
+        return spaced(
+            min(self.beta * float(ratio.max(initial=0.0)) / bath.temperature, STIFFEST), self.nudges
+        )
 
     def rates(self, averages: Averages, among: Averages) -> dict[str, Array]:
         """See `Thermal.rates`."""

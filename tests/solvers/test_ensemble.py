@@ -16,6 +16,7 @@ from eqcirc.costs import PhaseError, SquaredError
 from eqcirc.devices import PolynomialDevice
 from eqcirc.errors import CircuitError, ConfigError, SolverError
 from eqcirc.learning.free_energy import FreeEnergy
+from eqcirc.learning.free_energy_path import FreeEnergyPath
 from eqcirc.solvers.base import Nudge
 from eqcirc.solvers.ensemble import Bath, average, burn_in, correlation, glance
 from eqcirc.solvers.ideal.formulation import Phases
@@ -220,10 +221,11 @@ def test_samples_without_an_operating_point_have_no_states() -> None:
     assert some.points.converged.tolist() == [True, False, True]
     assert np.isfinite(some.last.free[[0, 2]]).all() and np.isnan(some.last.free[1]).all()
     assert not none.points.converged.any() and np.isnan(none.last.free).all()
-    rule = FreeEnergy(circuit, PhaseError(), 0.1, Bath(0.1, chains=4, length=20.0))
-    measured = rule.measure(solver, None, inputs[1:2], np.array([[0.5]]))
-    assert not measured.points.converged.any()
-    assert measured.gradient()["w"] == 0
+    for kind in (FreeEnergy, FreeEnergyPath):
+        rule = kind(circuit, PhaseError(), 0.1, Bath(0.1, chains=4, length=20.0))
+        measured = rule.measure(solver, None, inputs[1:2], np.array([[0.5]]))
+        assert not measured.points.converged.any()
+        assert measured.gradient()["w"] == 0
 
 
 @pytest.mark.parametrize("length", [6.0, 50.0])

@@ -53,12 +53,12 @@ def chains(
     fastest, slowest = motion.times(motion.capacitance)
     share = STEP if bath.step is None else bath.step
     step, interval = share * fastest, slowest / bath.draws
-    for _ in range(TRIES):
+    for tried in range(1, TRIES + 1):
         voltages = _followed(motion, parameters, inputs, nudge, bath, pool, step, interval)
         states = motion.plan.collect(voltages.transpose(3, 0, 1, 2, 4))
         seen = motion.steepest(states.reshape(len(states), -1, states.shape[-1]), bath.chains)
         there = step * float((seen / motion.capacitance).max())
-        if there <= STEEPER * share:
+        if there <= STEEPER * share or tried == TRIES:
             break
         step *= share / there
     return voltages, interval, step
